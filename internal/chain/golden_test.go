@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package chain
+
+import (
+	"bytes"
+	"encoding/hex"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name+".golden")
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s is not what it was (a new form needs a new version):\n%s", name, got)
+	}
+}
+
+// hexLines writes 32 bytes a line.
+func hexLines(b []byte) string {
+	var out strings.Builder
+	for line := range slices.Chunk(b, 32) {
+		out.WriteString(hex.EncodeToString(line) + "\n")
+	}
+	return out.String()
+}
+
+func goldenLegs() []Leg {
+	return []Leg{
+		{From: 2, To: 3, Asset: 1, Kind: LegTransfer, Amount: Units(1500), Reference: [32]byte{'i', 'n', 'v', 'o', 'i', 'c', 'e'}},
+		{From: 0x01020304, To: 0x05060708, Asset: 0x090a0b0c, Kind: LegHold, Arg: 0x0d0e0f, Amount: Amount{Lo: 0x1112131415161718, Hi: 0x191a1b1c1d1e1f20}},
+		{From: 4, Kind: LegPost, Amount: Units(7), Reference: [32]byte{0: 0xaa, 31: 0xbb}},
+		{From: 4, Kind: LegVoid, Reference: [32]byte{0: 0xcc, 31: 0xdd}},
+	}
+}
+
+func goldenHeader() BatchHeader {
+	return BatchHeader{
+		Flags: FlagAtomic, Chain: 0x0102030405060708, Institution: 0x11121314, Key: 0x21222324, Channel: 0x31, Legs: 4,
+		Sequence: 0x4142434445464748, ValidUntil: 0x5152535455565758,
+	}
+}
+
+func TestGoldenBatch(t *testing.T) {
+	b, err := NewBatch(goldenHeader(), goldenLegs())
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "batch", hexLines(b.Bytes()))
+}
+
+// Outcomes and kinds are numbers in certified data: their table only grows.
+func TestGoldenNames(t *testing.T) {
+	var out bytes.Buffer
+	for _, o := range Outcomes() {
+		fmt.Fprintf(&out, "outcome %d %s\n", o, o)
+	}
+	for k := TxKind(0); k <= TxRevokeKey+1; k++ {
+		fmt.Fprintf(&out, "tx %d %s\n", k, k)
+	}
+	golden(t, "names", out.String())
+}

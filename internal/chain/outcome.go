@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package chain
+
+// Outcome is the result code of one leg or transaction: one byte, certified with the block. The meanings are in
+// docs/outcomes.md; codes are appended, never changed.
+type Outcome uint8
+
+// The outcomes. A transaction or leg with any outcome but OK changed no balance.
+const (
+	OK                 Outcome = iota // done
+	BadKind                           // the leg or transaction asks for something this version does not know
+	BadField                          // a field is out of its range (zero amount, same account twice, lifetime 0)
+	UnknownAccount                    // From, To or a named account does not exist
+	UnknownAsset                      // the asset does not exist
+	UnknownInstitution                // the institution does not exist
+	UnknownKey                        // the key does not exist or was revoked
+	NotAuthorized                     // the signer may not act for this account or asset
+	InsufficientFunds                 // the holding is smaller than the amount
+	FrozenAccount                     // the debited account is frozen
+	FrozenAsset                       // the asset is frozen
+	NotHome                           // the account's slot is owned by the other ledger: send it there
+	NotPortable                       // a portable asset only lives in portable accounts until the migration closes
+	Overflow                          // the result would pass 128 bits
+	HoldUnknown                       // no pending hold of this id
+	HoldAmount                        // a post asks for more than the hold has
+	BatchAborted                      // another leg of this atomic batch failed; this one would have been fine
+	Stale                             // the batch's sequence was jumped over: sign again with a higher one
+	FutureSequence                    // the sequence or nonce is too far ahead of the last one
+	Expired                           // the height passed ValidUntil: sign again
+	NonceUsed                         // the account used this nonce already
+	AliasTaken                        // another account has this alias
+	AddressTaken                      // another account has this address
+	CodeTaken                         // another asset has this code
+	LimitReached                      // a bound of the ledger is reached (accounts, assets, holds, keys)
+	outcomeCount
+)
+
+var outcomeNames = [outcomeCount]string{
+	"ok", "bad_kind", "bad_field", "unknown_account", "unknown_asset", "unknown_institution", "unknown_key", "not_authorized",
+	"insufficient_funds", "frozen_account", "frozen_asset", "not_home", "not_portable_until_closed", "overflow",
+	"hold_unknown", "hold_amount", "batch_aborted", "stale", "future_sequence", "expired", "nonce_used", "alias_taken",
+	"address_taken", "code_taken", "limit_reached",
+}
+
+// String returns the outcome's stable name, as in JSON and metrics.
+func (o Outcome) String() string {
+	if o >= outcomeCount {
+		return "unknown"
+	}
+	return outcomeNames[o]
+}
+
+// Outcomes lists every outcome, for tables that must be complete.
+func Outcomes() []Outcome {
+	all := make([]Outcome, outcomeCount)
+	for i := range all {
+		all[i] = Outcome(i)
+	}
+	return all
+}

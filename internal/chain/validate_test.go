@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package chain
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/aurigraph/aurigraph/internal/fault"
+)
+
+type strangeBody struct{ Body }
+
+func TestTxValidate(t *testing.T) {
+	key := make([]byte, 33)
+	longest := make([]byte, PublicKeyBytesMax)
+	name := strings.Repeat("é", NameBytesMax/2)
+	for _, c := range []struct {
+		body  Body
+		field string // in the error's text; empty = valid
+	}{
+		{&Transfer{}, ""},
+		{&Post{}, ""},
+		{&Void{}, ""},
+		{&Issue{}, ""},
+		{&Redeem{}, ""},
+		{&RevokeKey{}, ""},
+		{nil, "body"},
+		{strangeBody{}, "body"},
+
+		{&Hold{Blocks: 1}, ""},
+		{&Hold{Blocks: HoldBlocksMax}, ""},
+		{&Hold{}, "blocks"},
+		{&Hold{Blocks: HoldBlocksMax + 1}, "blocks"},
+
+		{&OpenAccounts{Count: 1}, ""},
+		{&OpenAccounts{Count: OpenAccountsMax}, ""},
+		{&OpenAccounts{}, "count"},
+		{&OpenAccounts{Count: OpenAccountsMax + 1}, "count"},
+
+		{&CreateAsset{Code: "EUR", Name: "Euro"}, ""},
+		{&CreateAsset{Code: "US-91282.CJL6-20", Name: name, Scale: ScaleMax, Flags: assetFlagsAll}, ""},
+		{&CreateAsset{Name: "Euro"}, "code"},
+		{&CreateAsset{Code: "eur", Name: "Euro"}, "code"},
+		{&CreateAsset{Code: "E R", Name: "Euro"}, "code"},
+		{&CreateAsset{Code: "É", Name: "Euro"}, "code"},
+		{&CreateAsset{Code: strings.Repeat("A", CodeBytesMax+1), Name: "Euro"}, "code"},
+		{&CreateAsset{Code: "EUR"}, "name"},
+		{&CreateAsset{Code: "EUR", Name: name + "x"}, "name"},
+		{&CreateAsset{Code: "EUR", Name: "\xff"}, "name"},
+		{&CreateAsset{Code: "EUR", Name: strings.Repeat("x", 1<<16+1)}, "name"},
+		{&CreateAsset{Code: "EUR", Name: "Euro", Scale: ScaleMax + 1}, "scale"},
+		{&CreateAsset{Code: "EUR", Name: "Euro", Flags: 8}, "flags"},
+
+		{&OpenAccount{Slot: SlotNone}, ""},
+		{&OpenAccount{PublicKey: longest, Slot: SlotNone}, ""},
+		{&OpenAccount{PublicKey: key, AliasTag: Hash{1}, Address: Address{1}, Slot: 0}, ""},
+		{&OpenAccount{PublicKey: append(longest, 0), Slot: SlotNone}, "public_key"},
+		{&OpenAccount{PublicKey: []byte{1}, Slot: SlotNone}, "public_key"},
+		{&OpenAccount{}, "slot"},
+		{&OpenAccount{AliasTag: Hash{1}, Address: Address{1}, Slot: SlotNone}, "slot"},
+		{&OpenAccount{AliasTag: Hash{1}, Slot: 1}, "address"},
+		{&OpenAccount{Address: Address{1}, Slot: SlotNone}, "alias_tag"},
+
+		{&Freeze{Account: 1}, ""},
+		{&Freeze{Asset: 1, Frozen: true}, ""},
+		{&Freeze{}, "exactly one"},
+		{&Freeze{Account: 1, Asset: 1}, "exactly one"},
+
+		{&RegisterInstitution{Name: "Bank", PublicKey: key}, ""},
+		{&RegisterInstitution{PublicKey: key}, "name"},
+		{&RegisterInstitution{Name: "Bank"}, "public_key"},
+		{&AddKey{PublicKey: longest}, ""},
+		{&AddKey{}, "public_key"},
+		{&AddKey{PublicKey: append(longest, 0)}, "public_key"},
+	} {
+		err := (&Tx{Body: c.body}).Validate()
+		if c.field == "" && err != nil {
+			t.Errorf("%+v: %v", c.body, err)
+		}
+		if c.field != "" && (!fault.Is(err, fault.Invalid) || fault.ReasonOf(err) != "tx_field" || !strings.Contains(err.Error(), c.field)) {
+			t.Errorf("%+v: %v, want an error about %s", c.body, err, c.field)
+		}
+	}
+}
+
+func TestSignedTxValidate(t *testing.T) {
+	for n, ok := range map[int]bool{0: false, 64: true, SignatureBytesMax: true, SignatureBytesMax + 1: false} {
+		s := SignedTx{Tx{Body: &Void{}}, make([]byte, n)}
+		if err := s.Validate(); (err == nil) != ok || (!ok && !fault.Is(err, fault.Invalid)) {
+			t.Errorf("a signature of %d bytes: %v", n, err)
+		}
+	}
+	if err := (&SignedTx{Tx{}, make([]byte, 64)}).Validate(); !fault.Is(err, fault.Invalid) {
+		t.Errorf("the transaction itself must be checked too: %v", err)
+	}
+}
