@@ -111,7 +111,7 @@ func (s *Store) LoadVerified(accept func(Meta) bool) (l *Loaded, skipped []error
 }
 
 func (s *Store) loadVerified(name string) (*Loaded, error) {
-	l := &Loaded{Name: name, Space: pages.NewSpace(), Tree: pages.NewTree()}
+	l := &Loaded{Name: name, Space: s.cfg.NewSpace(), Tree: pages.NewTree()}
 	meta, err := s.read(name, l.Space)
 	if err != nil {
 		return nil, err

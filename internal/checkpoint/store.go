@@ -30,8 +30,9 @@ var bufferNames = [2]string{"a" + suffix, "b" + suffix}
 
 // Config is what a Store is told once.
 type Config struct {
-	Chain          chain.ChainID // checkpoints of other chains are refused
-	BytesPerSecond int64         // bound of the write rate; 0 means BytesPerSecondDefault
+	Chain          chain.ChainID       // checkpoints of other chains are refused
+	BytesPerSecond int64               // bound of the write rate; 0 means BytesPerSecondDefault
+	NewSpace       func() *pages.Space // makes the Space that LoadVerified fills; nil means pages.NewSpace
 }
 
 // Store is the checkpoints in one folder, which nothing else may write to. One goroutine uses it.
@@ -54,6 +55,9 @@ func Open(dir string, fs FS, cfg Config) (*Store, error) {
 	}
 	if cfg.BytesPerSecond < 0 {
 		return nil, fault.New(fault.Invalid, "a checkpoint rate of %d bytes per second is negative", cfg.BytesPerSecond)
+	}
+	if cfg.NewSpace == nil {
+		cfg.NewSpace = pages.NewSpace
 	}
 	s := &Store{dir: dir, fs: fs, cfg: cfg, keep: -1}
 	if err := s.removeUnfinished(); err != nil {
@@ -204,6 +208,23 @@ func (s *Store) Anchors() ([]chain.Height, error) {
 		}
 	}
 	return heights, nil
+}
+
+// AnchorMetas returns what the anchors are of, ascending by height. One that cannot be read is an error.
+func (s *Store) AnchorMetas() ([]Meta, error) {
+	heights, err := s.Anchors()
+	if err != nil {
+		return nil, err
+	}
+	metas := make([]Meta, 0, len(heights))
+	for _, h := range heights {
+		m, err := s.readMeta(anchorName(h))
+		if err != nil {
+			return nil, err
+		}
+		metas = append(metas, m)
+	}
+	return metas, nil
 }
 
 // RemoveAnchor removes the anchor of a height. It is NotFound if there is none, and Halted if it may come back.

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"sync"
 	"testing"
+	"unsafe"
 
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/fault"
@@ -278,7 +279,7 @@ func TestPageReuse(t *testing.T) {
 			long = s.Snapshot() // held to the end: it must not keep what it does not see
 		}
 	}
-	if st := s.Stats(); st.Present+st.Retired+st.Free > 5*slabPages || st.Present < 100 {
+	if st := s.Stats(); st.Present+st.Retired+st.Free > 5*SlabPages || st.Present < 100 {
 		t.Errorf("%+v", st)
 	}
 	if *At[uint64](long, 1, 2048) != 10 || *At[uint64](last, 1, 2048) != 49 || *At[uint64](last, 9, 1) != 0 {
@@ -486,5 +487,22 @@ func TestFirstDifference(t *testing.T) {
 		if !differs || uint64(section) != c.section || page != c.page {
 			t.Errorf("%s: section %d page %d %v", name, section, page, differs)
 		}
+	}
+}
+
+func TestSpaceInGivenMemory(t *testing.T) {
+	mem := make([]uint64, 2*PageBytes/8)
+	for i := range mem {
+		mem[i] = ^uint64(0) // what slab gives need not be zero
+	}
+	slabs := 0
+	s := NewSpaceIn(func() []Page {
+		slabs++
+		return InMemory(unsafe.Slice((*byte)(unsafe.Pointer(&mem[0])), len(mem)*8))
+	})
+	c := NewColumn[uint64](s, 1, 1<<20)
+	*c.Mut(3) = 5
+	if *c.Ref(3) != 5 || *c.Ref(2) != 0 || slabs != 1 || min(mem[PageBytes/8+3], mem[3]) != 5 {
+		t.Error("the page is not a zeroed one of the given memory", *c.Ref(3), *c.Ref(2), slabs)
 	}
 }

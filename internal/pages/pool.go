@@ -13,8 +13,9 @@ import (
 // many has lost some: one more breaks an invariant.
 const SnapshotsMax = 64
 
-// slabPages is the number of pages allocated at once: 1 MiB, so that the collector sees few objects.
-const slabPages = 64
+// SlabPages is the number of pages allocated at once: 2 MiB, a huge page of the machine, and few objects for the
+// collector.
+const SlabPages = 128
 
 // pool recycles pages. A page with content of the epochs [born, retired) may be reused once no live snapshot has its
 // epoch in there. Retired pages are at most those of the live snapshots.
@@ -24,6 +25,7 @@ type pool struct {
 	released bool       // some snapshot went since the last sweep
 
 	// Owned by the writer:
+	slab    func() []Page
 	free    []*Page
 	retired []retiredPage
 	slabs   int
@@ -60,10 +62,10 @@ func (l *pool) take() *Page {
 		l.sweep()
 	}
 	if len(l.free) == 0 {
-		slab := make([]Page, slabPages)
+		slab := l.slab()
 		l.slabs++
 		for i := range slab {
-			l.free = append(l.free, &slab[slabPages-1-i])
+			l.free = append(l.free, &slab[len(slab)-1-i])
 		}
 	}
 	last := len(l.free) - 1

@@ -43,8 +43,14 @@ type column struct {
 	space       *Space
 }
 
-// NewSpace makes a Space without columns.
-func NewSpace() *Space { return &Space{epoch: 1, zero: new(Page)} }
+// NewSpace makes a Space without columns, whose pages lie in Go's heap.
+func NewSpace() *Space { return NewSpaceIn(func() []Page { return make([]Page, SlabPages) }) }
+
+// NewSpaceIn makes a Space without columns that takes its pages from slab, SlabPages at a time, and keeps them for ever.
+// What slab gives need not be zero.
+func NewSpaceIn(slab func() []Page) *Space {
+	return &Space{epoch: 1, zero: new(Page), pool: pool{slab: slab}}
+}
 
 // Len returns the number of records that have a page slot in snapshots: all others are zero.
 func (c *column) Len() uint64 { return min(c.recordsMax, uint64(c.used)*c.perPage()) }
@@ -131,7 +137,7 @@ type Stats struct {
 
 // Stats returns the present counts. The sum is all page memory: it never shrinks.
 func (s *Space) Stats() Stats {
-	allocated := s.pool.slabs * slabPages
+	allocated := s.pool.slabs * SlabPages
 	free, retired := len(s.pool.free), len(s.pool.retired)
 	return Stats{Present: allocated - free - retired, Retired: retired, Free: free}
 }

@@ -113,6 +113,12 @@ func Locate[T any](i uint64) (page uint64, offset int) {
 // Bytes returns the page's bytes, without a copy.
 func (p *Page) Bytes() []byte { return unsafe.Slice((*byte)(unsafe.Pointer(p)), PageBytes) }
 
+// InMemory views mem as pages, as many as fit. mem must be aligned to 8 bytes.
+func InMemory(mem []byte) []Page {
+	fault.Invariant(uintptr(unsafe.Pointer(unsafe.SliceData(mem)))%8 == 0, "memory for pages is not aligned")
+	return unsafe.Slice((*Page)(unsafe.Pointer(unsafe.SliceData(mem))), len(mem)/PageBytes)
+}
+
 func (c *column) setHot(limit uint64) {
 	c.hot = hot{
 		limit:    limit,

@@ -39,23 +39,38 @@ func DeleteProposal(c *Changes, h chain.Height) { c.Delete(tableProposal.height(
 
 // ReadOutcome returns the outcome array of the index-th batch of h.
 func ReadOutcome(r Reader, h chain.Height, index uint32) ([]byte, error) {
-	return r.Get(outcomeKey(h, index))
+	return r.Get(tableOutcome.place(h, index))
 }
 
 // WriteOutcome puts the outcome array of the index-th batch of h.
 func WriteOutcome(c *Changes, h chain.Height, index uint32, outcomes []byte) {
-	c.Put(outcomeKey(h, index), outcomes)
+	c.Put(tableOutcome.place(h, index), outcomes)
+}
+
+// ReadPlace returns the location of the index-th batch of h.
+func ReadPlace(r Reader, h chain.Height, index uint32) ([]byte, error) {
+	return r.Get(tablePlace.place(h, index))
+}
+
+// WritePlace puts the location of the index-th batch of h.
+func WritePlace(c *Changes, h chain.Height, index uint32, location []byte) {
+	c.Put(tablePlace.place(h, index), location)
 }
 
 // DeleteOutcomesBelow removes all outcome arrays of heights below h.
 func DeleteOutcomesBelow(c *Changes, h chain.Height) {
-	c.DeleteRange(outcomeKey(0, 0), outcomeKey(h, 0))
+	c.DeleteRange(tableOutcome.place(0, 0), tableOutcome.place(h, 0))
 }
 
-// DeleteBlocksAbove removes headers, certificates, proposals and outcomes of all heights above h: what a node that fell
+// DeletePlacesBelow removes the locations by place of all heights below h.
+func DeletePlacesBelow(c *Changes, h chain.Height) {
+	c.DeleteRange(tablePlace.place(0, 0), tablePlace.place(h, 0))
+}
+
+// DeleteBlocksAbove removes headers, certificates, proposals, outcomes and places of all heights above h: what a node that fell
 // behind its certified history discards before it executes again.
 func DeleteBlocksAbove(c *Changes, h chain.Height) {
-	for _, t := range []table{tableHeader, tableCertificate, tableProposal, tableOutcome} {
+	for _, t := range []table{tableHeader, tableCertificate, tableProposal, tableOutcome, tablePlace} {
 		c.DeleteRange(t.height(h+1), t.all().High)
 	}
 }

@@ -19,6 +19,7 @@ const (
 	tableProposal    table = 'p' // height u64 -> proposal
 	tableBatch       table = 'b' // batch id 32 B -> location
 	tableOutcome     table = 'o' // height u64, index u32 -> outcome array of the index-th batch
+	tablePlace       table = 'l' // height u64, index u32 -> location of the index-th batch
 	tableTx          table = 'x' // first 16 B of a transaction's hash -> TxPlace
 	tableHolding     table = 'v' // asset u32, account u32, height u64 -> holding as of that height
 	tableMeta        table = 'm' // name -> value
@@ -27,7 +28,7 @@ const (
 // The widths of keys, prefix included.
 const (
 	heightKeyBytes  = 1 + 8
-	outcomeKeyBytes = 1 + 8 + 4
+	placeKeyBytes   = 1 + 8 + 4
 	txKeyBytes      = 1 + TxPrefixBytes
 	holdingKeyBytes = 1 + 4 + 4 + 8
 	txPlaceBytes    = 8 + 4 + 4
@@ -53,8 +54,9 @@ func (t table) fixed(field []byte) []byte {
 
 func (t table) all() Range { return Prefix([]byte{byte(t)}) }
 
-func outcomeKey(h chain.Height, index uint32) []byte {
-	k := append(make([]byte, 0, outcomeKeyBytes), byte(tableOutcome))
+// place is the key of something of the index-th batch of h.
+func (t table) place(h chain.Height, index uint32) []byte {
+	k := append(make([]byte, 0, placeKeyBytes), byte(t))
 	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64(k, uint64(h)), index)
 }
 

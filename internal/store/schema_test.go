@@ -25,6 +25,7 @@ func writeAll(c *store.Changes) {
 	store.WriteCertificate(c, 258, []byte("c"))
 	store.WriteProposal(c, 258, []byte("p"))
 	store.WriteOutcome(c, 258, 7, []byte("o"))
+	store.WritePlace(c, 258, 7, []byte("l"))
 	store.WriteBatch(c, someHash, []byte("b"))
 	store.WriteTx(c, someHash, store.TxPlace{Height: 258, Index: 7, Item: 9})
 	store.WriteHolding(c, 3, 4, 258, []byte("v"))
@@ -70,6 +71,7 @@ func TestReadWriteDelete(t *testing.T) {
 		"c": func() ([]byte, error) { return store.ReadCertificate(s, 258) },
 		"p": func() ([]byte, error) { return store.ReadProposal(s, 258) },
 		"o": func() ([]byte, error) { return store.ReadOutcome(s, 258, 7) },
+		"l": func() ([]byte, error) { return store.ReadPlace(s, 258, 7) },
 		"b": func() ([]byte, error) { return store.ReadBatch(s, someHash) },
 		"v": func() ([]byte, error) {
 			_, v, err := store.ReadHolding(s, 3, 4, 300)
@@ -103,6 +105,7 @@ func TestReadWriteDelete(t *testing.T) {
 		store.DeleteBatch(c, someHash)
 		store.DeleteTx(c, someHash)
 		store.DeleteHoldingBelow(c, 3, 4, 259)
+		store.DeletePlacesBelow(c, 259)
 	})
 	for name, read := range reads {
 		if _, err := read(); !fault.Is(err, fault.NotFound) {
