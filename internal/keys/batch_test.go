@@ -87,7 +87,11 @@ func TestBatchFindsBad(t *testing.T) {
 	signedBy(t, b, ed25519Signers(t, 16), chunkEntriesMax+groupEntriesMax+1)
 	good := slices.Clone(b.entries)
 	last := len(good) - 1
-	for _, bad := range [][]int{nil, {0}, {last}, {63, 64}, {chunkEntriesMax - 1}, {chunkEntriesMax}, {0, 1, 2, 700, last}} {
+	everyGroup := make([]int, 0, chunkEntriesMax/groupEntriesMax)
+	for i := 5; i < chunkEntriesMax; i += groupEntriesMax {
+		everyGroup = append(everyGroup, i)
+	}
+	for _, bad := range [][]int{nil, everyGroup, {0}, {last}, {63, 64}, {chunkEntriesMax - 1}, {chunkEntriesMax}, {0, 1, 2, 700, last}} {
 		b.Reset()
 		for i, e := range good {
 			if slices.Contains(bad, i) {

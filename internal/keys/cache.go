@@ -9,7 +9,7 @@ import (
 	"github.com/aurigraph/aurigraph/internal/fault"
 )
 
-// Default bounds of a Cache. 8,192 Ed25519 keys take 12 MiB; ML-DSA-65 keys, at 44 KiB each, meet the bytes first:
+// Default bounds of a Cache. 8,192 Ed25519 keys take 14 MiB; ML-DSA-65 keys, at 44 KiB each, meet the bytes first:
 // 744 of them.
 const (
 	CacheEntriesMax = 8192

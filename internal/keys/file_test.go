@@ -277,10 +277,13 @@ func TestDocumentRefuses(t *testing.T) {
 		}
 	}
 	for name, edit := range map[string]func(d *document){
-		"other secret":   func(d *document) { d.Secret = strings.Repeat("01", SeedBytes) },
-		"short secret":   func(d *document) { d.Secret = "00" },
-		"nonce":          func(d *document) { d.Nonce = "00" },
-		"no such secret": func(d *document) { *d = *secp; d.Encryption, d.Secret = encryptionNone, strings.Repeat("00", SeedBytes) },
+		"other secret": func(d *document) { d.Secret = strings.Repeat("01", SeedBytes) },
+		"short secret": func(d *document) { d.Secret = "00" },
+		"nonce":        func(d *document) { d.Nonce = "00" },
+		"no such secret": func(d *document) {
+			*d = *secp
+			d.Encryption, d.Secret = encryptionNone, strings.Repeat("00", SeedBytes)
+		},
 	} {
 		d := plainDocument(m)
 		edit(d)

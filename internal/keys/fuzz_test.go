@@ -21,7 +21,7 @@ func FuzzParsePublic(f *testing.F) {
 			}
 			return
 		}
-		if !bytes.Equal(p.Bytes(), b) || p.Address().IsZero() || len(b) > keyBytesMax {
+		if !bytes.Equal(p.Bytes(), b) || p.Address().IsZero() || len(b) > PublicBytesMax {
 			t.Fatal("not canonical, or no address")
 		}
 		if again, err := ParsePublicText(p.String()); again != p || err != nil {

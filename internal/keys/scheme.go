@@ -26,8 +26,8 @@ const (
 	secp256k1SignatureBytes = 64
 )
 
-// keyBytesMax is the largest canonical form of a key: ML-DSA-65's, with its scheme byte.
-const keyBytesMax = 1 + mldsa65.PublicKeySize
+// PublicBytesMax is the size of the largest key in canonical form, in bytes: ML-DSA-65's, with its scheme byte.
+const PublicBytesMax = 1 + mldsa65.PublicKeySize
 
 // Schemes lists every scheme, in order of number.
 func Schemes() []Scheme { return []Scheme{Ed25519, Secp256k1, MLDSA65} }
