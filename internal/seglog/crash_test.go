@@ -82,7 +82,17 @@ func checkSurvivors(t *testing.T, fs *faultfs.FS, acked map[int]Pos) {
 	}
 }
 
-func TestCrashAtEveryOperation(t *testing.T) {
+func TestCrashAtEveryOperation(t *testing.T) { crashAtEveryOperation(t) }
+
+// The same with segments that were prepared by writing zeros.
+func TestCrashAtEveryOperationByWriting(t *testing.T) {
+	byWriting.Store(true)
+	defer byWriting.Store(false)
+	crashAtEveryOperation(t)
+}
+
+func crashAtEveryOperation(t *testing.T) {
+	t.Helper()
 	stride := 1
 	if testing.Short() {
 		stride = 7

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,8 +22,13 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const testSegmentBytes = 16 * PageBytes
 
+// byWriting makes the logs of a test prepare their segments by writing zeros.
+var byWriting atomic.Bool
+
 func testOptions(fs disk.FS) Options {
 	return Options{
+		PrepareByWriting: byWriting.Load(),
+
 		Name: "test", Identity: Identity{1, 2, 3}, SegmentBytes: testSegmentBytes, QueueBytesMax: 1 << 20,
 		Pool: NewPool(8<<20, 1<<20), FS: fs, Rand: rand.NewChaCha8([32]byte{7}), PrepareRetryDelay: time.Millisecond,
 	}

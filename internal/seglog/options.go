@@ -32,6 +32,10 @@ type Options struct {
 	ReadyMin int
 	// SpareExtraMax is how many recycled segments are kept beyond ReadyMin; more are removed. Default 2.
 	SpareExtraMax int
+	// PrepareByWriting makes segments ready by writing zeros instead of asking the file system for zeroed space. It doubles
+	// the bytes written, and spares the first write into each block the file system's journal: measure which the disk
+	// likes better.
+	PrepareByWriting bool
 	// PrepareBytesPerSecond bounds the rate of zeroing, except while the writer waits. Default 600 MiB/s. Once a segment
 	// was filled, zeroing goes no faster than half as fast again as the writer.
 	PrepareBytesPerSecond int64

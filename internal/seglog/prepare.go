@@ -3,6 +3,7 @@
 package seglog
 
 import (
+	"errors"
 	"path/filepath"
 	"time"
 
@@ -207,6 +208,19 @@ func (l *Log) zero(path string) (err error) {
 			err = closeErr
 		}
 	}()
+	if err := l.fillZero(f); err != nil {
+		return err
+	}
+	return f.Datasync()
+}
+
+// fillZero makes an open file a segment long and zero: by a word to the file system where it takes one, else by writing.
+func (l *Log) fillZero(f disk.File) error {
+	if !l.opts.PrepareByWriting {
+		if err := f.Zero(l.opts.SegmentBytes); !errors.Is(err, errors.ErrUnsupported) {
+			return err
+		}
+	}
 	if err := f.Truncate(l.opts.SegmentBytes); err != nil {
 		return err
 	}
@@ -222,7 +236,7 @@ func (l *Log) zero(path string) (err error) {
 		}
 		l.stageSpare()
 	}
-	return f.Datasync()
+	return nil
 }
 
 // stageSpare stages a spare while another file is being zeroed: the writer must not wait for that one. A failure is

@@ -53,6 +53,9 @@ type File interface {
 	Datasync() error
 	// Truncate sets the size; new bytes read as zero.
 	Truncate(size int64) error
+	// Zero makes the file size bytes long, all of them zero, with space set aside for them, and writes none of them. It is
+	// errors.ErrUnsupported where the file system cannot do that.
+	Zero(size int64) error
 	// Size is the size in bytes.
 	Size() (int64, error)
 	// Direct reports whether I/O passes the page cache by and so must be aligned.

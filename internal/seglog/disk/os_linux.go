@@ -67,6 +67,24 @@ func rest(parts [][]byte, n int) [][]byte {
 	return left
 }
 
+func (f *osFile) Zero(size int64) error {
+	if err := f.file.Truncate(size); err != nil {
+		return err
+	}
+	defer runtime.KeepAlive(f.file)
+	for {
+		err := unix.Fallocate(int(f.file.Fd()), unix.FALLOC_FL_ZERO_RANGE, 0, size)
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS):
+			return errors.ErrUnsupported
+		case !errors.Is(err, unix.EINTR):
+			return &os.PathError{Op: "fallocate", Path: f.file.Name(), Err: err}
+		}
+	}
+}
+
 func (f *osFile) Datasync() error {
 	defer runtime.KeepAlive(f.file)
 	for {

@@ -4,6 +4,8 @@ package disk
 
 import (
 	"bytes"
+	"errors"
+	"path/filepath"
 	"testing"
 )
 
@@ -16,5 +18,28 @@ func TestRest(t *testing.T) {
 	}
 	if string(bytes.Join(parts, nil)) != "abcdef" {
 		t.Error("the caller's parts changed")
+	}
+}
+
+func TestZero(t *testing.T) {
+	f, err := OS().OpenFile(filepath.Join(t.TempDir(), "z"), Create, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := f.WriteVec([][]byte{bytes.Repeat([]byte{7}, 3*PageBytes)}, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Zero(2 * PageBytes); errors.Is(err, errors.ErrUnsupported) {
+		t.Skip("this file system cannot zero a range: SKIPPED")
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, 2*PageBytes)
+	if _, err := f.ReadAt(got, 0); err != nil || !bytes.Equal(got, make([]byte, 2*PageBytes)) {
+		t.Error("the file is not zero", err)
+	}
+	if n, err := f.Size(); err != nil || n != 2*PageBytes {
+		t.Error(n, err)
 	}
 }

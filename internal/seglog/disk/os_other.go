@@ -4,7 +4,10 @@
 
 package disk
 
-import "os"
+import (
+	"errors"
+	"os"
+)
 
 // OpenFile never gives direct I/O here: this port is for development, not for production.
 func (osFS) OpenFile(path string, mode Mode, _ bool) (File, error) {
@@ -26,3 +29,6 @@ func (f *osFile) WriteVec(parts [][]byte, off int64) error {
 }
 
 func (f *osFile) Datasync() error { return f.file.Sync() }
+
+// Zero is left to the caller's writes.
+func (f *osFile) Zero(int64) error { return errors.ErrUnsupported }

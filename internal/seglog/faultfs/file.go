@@ -130,6 +130,25 @@ func (f *file) Truncate(size int64) error {
 	return end(stop, OpTruncate, f.node.path)
 }
 
+// Zero implements disk.File.
+func (f *file) Zero(size int64) error {
+	f.fs.mu.Lock()
+	defer f.fs.mu.Unlock()
+	if err := f.usable(OpTruncate); err != nil {
+		return err
+	}
+	stop, err := f.fs.begin(OpTruncate, f.node.path, 0)
+	if err != nil {
+		return err
+	}
+	if err := f.fs.grow(size - int64(len(f.node.data))); err != nil {
+		return &fs.PathError{Op: "fallocate", Path: f.node.path, Err: err}
+	}
+	f.node.data = make([]byte, size)
+	f.node.changes = append(f.node.changes, change{size: 0}, change{size: size})
+	return end(stop, OpTruncate, f.node.path)
+}
+
 // Size implements disk.File.
 func (f *file) Size() (int64, error) {
 	f.fs.mu.Lock()
