@@ -19,6 +19,9 @@ type TxPlace struct {
 // ReadBatch returns the location of the batch with an id.
 func ReadBatch(r Reader, id chain.Hash) ([]byte, error) { return r.Get(tableBatch.fixed(id[:])) }
 
+// BatchesWithPrefix is the range of batch ids that begin with prefix, in Iter.
+func BatchesWithPrefix(prefix []byte) Range { return Prefix(tableBatch.fixed(prefix)) }
+
 // WriteBatch puts the location of the batch with an id.
 func WriteBatch(c *Changes, id chain.Hash, location []byte) { c.Put(tableBatch.fixed(id[:]), location) }
 

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package client_test
+
+import (
+	"context"
+	"testing"
+
+	"google.golang.org/grpc"
+
+	"github.com/aurigraph/aurigraph/client"
+	ledgerv1 "github.com/aurigraph/aurigraph/gen/aurigraph/ledger/v1"
+	"github.com/aurigraph/aurigraph/internal/server"
+	"github.com/aurigraph/aurigraph/internal/server/grpcapi/grpcapitest"
+)
+
+// liar is a node that answers with what a test gives it.
+type liar struct {
+	ledgerv1.UnimplementedLedgerServer
+	batch *ledgerv1.SubmitBatchResponse
+	txs   *ledgerv1.SubmitTransactionsResponse
+	node  *grpcapitest.Node
+}
+
+func (l *liar) SubmitBatches(s grpc.BidiStreamingServer[ledgerv1.SubmitBatchRequest, ledgerv1.SubmitBatchResponse]) error {
+	for range 2 {
+		if err := s.Send(l.batch); err != nil {
+			return err
+		}
+	}
+	<-s.Context().Done()
+	return nil
+}
+
+func (l *liar) SubmitTransactions(s grpc.BidiStreamingServer[ledgerv1.SubmitTransactionsRequest, ledgerv1.SubmitTransactionsResponse]) error {
+	if err := s.Send(l.txs); err != nil {
+		return err
+	}
+	<-s.Context().Done()
+	return nil
+}
+
+func (l *liar) StreamBlocks(_ *ledgerv1.StreamBlocksRequest, s grpc.ServerStreamingServer[ledgerv1.Block]) error {
+	return s.Send(&ledgerv1.Block{Height: 9, Hash: make([]byte, 32)})
+}
+
+func (l *liar) StreamEvents(_ *ledgerv1.StreamEventsRequest, s grpc.ServerStreamingServer[ledgerv1.BlockEvents]) error {
+	return s.Send(&ledgerv1.BlockEvents{Height: 1})
+}
+
+func (l *liar) GetStatus(ctx context.Context, _ *ledgerv1.GetStatusRequest) (*ledgerv1.Status, error) {
+	s, err := l.node.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &ledgerv1.Status{ChainId: uint64(s.Chain), GenesisHash: s.Genesis[:], StateRoot: make([]byte, 32)}, nil
+}
+
+func TestLiar(t *testing.T) {
+	l := &liar{node: grpcapitest.New(1)}
+	listener, err := server.Listen("127.0.0.1:0", 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := grpc.NewServer()
+	ledgerv1.RegisterLedgerServer(s, l)
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(listener) }()
+	defer func() { s.Stop(); <-served }()
+	c, err := client.Dial(t.Context(), client.Config{
+		Endpoints: []string{listener.Addr().String()}, Insecure: true, Trust: client.TrustGenesis(l.node.Genesis), RetriesMax: -1,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	wantCorrupt := func(name string, err error) {
+		t.Helper()
+		if client.KindOf(err) != client.Corrupt {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	hash := make([]byte, 32)
+	batch := sampleBatch(t, 1, 1)
+	for name, a := range map[string]*ledgerv1.SubmitBatchResponse{
+		"other tag": {Tag: 2}, "nothing": {Tag: 1}, "short id": {Tag: 1, Receipt: &ledgerv1.BatchReceipt{Batch: hash[1:]}},
+		"no proof": {Tag: 1, Receipt: &ledgerv1.BatchReceipt{Batch: batch.ID[:]}},
+	} {
+		l.batch = a
+		s, err := c.OpenBatchStream(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Send(1, batch); err != nil {
+			t.Fatal(err)
+		}
+		_, err = s.Recv()
+		wantCorrupt(name, err)
+		s.Close()
+	}
+	l.batch = &ledgerv1.SubmitBatchResponse{Tag: 1, Fault: &ledgerv1.Fault{Kind: "of tomorrow", Text: "text"}}
+	stream, err := c.OpenBatchStream(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stream.Close()
+	if err := stream.Send(1, batch); err != nil {
+		t.Fatal(err)
+	}
+	if a, err := stream.Recv(); err != nil || client.KindOf(a.Refused) != client.Internal {
+		t.Error(a, err)
+	}
+	_, err = stream.Recv()
+	wantCorrupt("answer to nothing", err)
+
+	for name, a := range map[string]*ledgerv1.SubmitTransactionsResponse{
+		"no outcomes": {Answers: []*ledgerv1.TransactionAnswer{{Id: hash}}},
+		"short id":    {Answers: []*ledgerv1.TransactionAnswer{{Id: hash[1:]}}},
+		"bad header":  {Certified: []*ledgerv1.Certified{{}}},
+		"bad place":   {Outcomes: []*ledgerv1.PackedOutcomes{{Packed: []byte{0, 1, 0, 0, 0, 0}}}},
+	} {
+		l.txs = a
+		s, err := c.OpenTxStream(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = s.Recv()
+		wantCorrupt(name, err)
+		s.Close()
+	}
+	wantCorrupt("blocks", c.FollowBlocks(t.Context(), 1, func(*client.Block) error { return nil }))
+	wantCorrupt("events", c.FollowEvents(t.Context(), 2, 0, 0, func(*client.Events) error { return nil }))
+}
