@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package exec
+
+import (
+	"github.com/aurigraph/aurigraph/internal/chain"
+	"github.com/aurigraph/aurigraph/internal/codec"
+	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/ledger"
+)
+
+// Payload is one lane entry with its bytes.
+type Payload struct {
+	Entry  chain.LaneEntry
+	Digest chain.Hash
+	Bytes  []byte
+}
+
+// BatchOutcome is what became of one payload.
+type BatchOutcome struct {
+	Outcomes codec.Outcomes
+	LegsOK   uint32
+	// TxIDs are the ids of single transactions whose nonce was consumed, by place; zero for the others. Empty for client
+	// batches. These resolve by id.
+	TxIDs []chain.Hash
+	// Indexed is false for a client batch that was refused whole without using up its sequence: its id may execute later,
+	// so its location must not be recorded.
+	Indexed bool
+}
+
+// Executed is the result of a block.
+type Executed struct {
+	Header      *chain.ExecutedHeader
+	HeaderBytes []byte
+	Hash        chain.Hash
+	Batches     []BatchOutcome
+	LegsOK      uint64
+	Keys        []ledger.KeyChange
+	Versioned   []ledger.VersionedChange
+	RootDue     bool // the state after this block is to be hashed: SetRoot(Height, root)
+}
+
+// Machine executes blocks one after the other. One goroutine owns it.
+type Machine struct {
+	ledger *ledger.Ledger
+	chain  chain.ChainID
+	epoch  chain.Epoch
+
+	height   chain.Height
+	previous chain.Hash // executed header of height, or the genesis hash
+	roots    rootSchedule
+}
+
+// Tip is where a machine stands.
+type Tip struct {
+	Height   chain.Height
+	Hash     chain.Hash // of the executed header at Height; the genesis hash at 0
+	TimeUs   uint64     // of the block at Height; genesis time at 0
+	LastRoot chain.Height
+	LastUs   uint64 // time of the block at LastRoot
+}
+
+// New makes a machine that goes on after tip.
+func New(l *ledger.Ledger, id chain.ChainID, epoch chain.Epoch, tip Tip) *Machine {
+	return &Machine{
+		ledger:   l,
+		chain:    id,
+		epoch:    epoch,
+		height:   tip.Height,
+		previous: tip.Hash,
+		roots:    rootSchedule{last: tip.LastRoot, lastUs: tip.LastUs},
+	}
+}
+
+// Height is the newest executed height.
+func (m *Machine) Height() chain.Height { return m.height }
+
+// NeedsRoot returns the height whose state root the next block's header must carry, and false if none or already set.
+func (m *Machine) NeedsRoot() (chain.Height, bool) { return m.roots.missing(m.height + 1) }
+
+// SetRoot gives the state root due at height d. Roots of heights that are not due are ignored.
+func (m *Machine) SetRoot(d chain.Height, root chain.Hash) { m.roots.set(d, root) }
+
+// RootsPending reports whether a due root has not appeared in a header yet.
+func (m *Machine) RootsPending() bool { return len(m.roots.due) > 0 }
+
+// LastRoot is the newest height at which a root was due.
+func (m *Machine) LastRoot() chain.Height { return m.roots.last }
+
+// Run executes the block that p decided. Payloads are those of p.Entries, in that order. After an error that is not about
+// a missing root (Internal) the machine is of no use: Corrupt for what cannot be, Halted for a broken invariant.
+func (m *Machine) Run(p *chain.Proposal, payloads []Payload) (ex *Executed, err error) {
+	defer func() {
+		if err != nil {
+			ex = nil
+		}
+	}()
+	defer fault.Recover(&err)
+	if p.Height != m.height+1 || len(payloads) != len(p.Entries) {
+		return nil, fault.New(fault.Corrupt, "block %d with %d payloads for %d entries cannot follow height %d", p.Height, len(payloads), len(p.Entries), m.height)
+	}
+	rootAt, root, err := m.roots.take(p.Height)
+	if err != nil {
+		return nil, err
+	}
+	m.ledger.BeginBlock(p.Height, p.TimeUs)
+	ex = &Executed{Header: &chain.ExecutedHeader{
+		Chain:     m.chain,
+		Epoch:     m.epoch,
+		Height:    p.Height,
+		Previous:  m.previous,
+		Proposal:  codec.ProposalHash(p),
+		TimeUs:    p.TimeUs,
+		RootAt:    rootAt,
+		StateRoot: root,
+	}}
+	for i := range payloads {
+		if payloads[i].Digest != p.Entries[i] {
+			return nil, fault.New(fault.Corrupt, "block %d: payload %d is not entry %s", p.Height, i, p.Entries[i])
+		}
+		if err := m.runPayload(ex, &payloads[i]); err != nil {
+			return nil, err
+		}
+	}
+	m.ledger.EndBlock()
+	m.finish(ex, p)
+	return ex, nil
+}
+
+func (m *Machine) finish(ex *Executed, p *chain.Proposal) {
+	ex.Keys = m.ledger.KeyChanges()
+	ex.Versioned = m.ledger.VersionedChanges()
+	ex.HeaderBytes = codec.AppendHeader(nil, ex.Header)
+	ex.Hash = codec.Sum(ex.HeaderBytes)
+	m.height, m.previous = p.Height, ex.Hash
+	ex.RootDue = m.roots.next(p.Height, p.TimeUs)
+}
+
+func (m *Machine) runPayload(ex *Executed, p *Payload) error {
+	if err := m.checkLane(p); err != nil {
+		return err
+	}
+	var out BatchOutcome
+	var err error
+	switch p.Entry.Kind {
+	case chain.PayloadBatch:
+		out, err = m.runBatch(p)
+	case chain.PayloadTxs:
+		out, err = m.runTxs(p.Bytes)
+	default:
+		err = fault.New(fault.Corrupt, "payload kind %d", p.Entry.Kind)
+	}
+	if err != nil {
+		return fault.Wrap(fault.Corrupt, err, "entry %d of lane %d", p.Entry.Sequence, p.Entry.Validator)
+	}
+	m.ledger.AdvanceLane(p.Entry, p.Digest)
+	ex.Batches = append(ex.Batches, out)
+	ex.LegsOK += uint64(out.LegsOK)
+	ex.Header.Batches = append(ex.Header.Batches, chain.BatchResult{
+		Entry:    p.Digest,
+		Batch:    p.Entry.Payload,
+		Legs:     uint32(len(out.Outcomes.Codes)),
+		Outcomes: out.Outcomes.Hash(),
+	})
+	return nil
+}
+
+// checkLane asserts that entries of a lane execute in the lane's order, each once.
+func (m *Machine) checkLane(p *Payload) error {
+	epoch, sequence, tip := m.ledger.Lane(p.Entry.Validator)
+	if epoch == 0 || p.Entry.JoinEpoch != epoch || p.Entry.Sequence != sequence+1 || p.Entry.Parent != tip {
+		return fault.New(fault.Corrupt, "lane %d: entry %d (epoch %d) cannot follow entry %d (epoch %d)",
+			p.Entry.Validator, p.Entry.Sequence, p.Entry.JoinEpoch, sequence, epoch)
+	}
+	return nil
+}
+
+func (m *Machine) runBatch(p *Payload) (BatchOutcome, error) {
+	b, err := chain.ParseBatch(p.Bytes)
+	if err != nil {
+		return BatchOutcome{}, err
+	}
+	codes := make([]chain.Outcome, b.Len())
+	ok, final := m.ledger.RunBatch(b, p.Entry.Payload, codes)
+	return BatchOutcome{Outcomes: codec.Outcomes{Codes: codes}, LegsOK: uint32(ok), Indexed: final}, nil
+}
+
+func (m *Machine) runTxs(raw []byte) (BatchOutcome, error) {
+	signed, err := codec.SplitTxBatch(raw)
+	if err != nil {
+		return BatchOutcome{}, err
+	}
+	n := len(signed)
+	out := BatchOutcome{
+		Outcomes: codec.Outcomes{Codes: make([]chain.Outcome, n), Results: make([]uint32, n)},
+		TxIDs:    make([]chain.Hash, n),
+		Indexed:  true,
+	}
+	for i, s := range signed {
+		m.runTx(&out, i, s)
+	}
+	return out, nil
+}
+
+// runTx executes one signed transaction. Bytes that are no transaction of this version are BadField and no more: whoever
+// cut the batch may have lied, and must not be able to stop those who execute it.
+func (m *Machine) runTx(out *BatchOutcome, i int, signed []byte) {
+	tx, id, err := codec.DecodeSignedTx(signed)
+	if err != nil || tx.Validate() != nil {
+		out.Outcomes.Codes[i] = chain.BadField
+		return
+	}
+	code, result, final := m.ledger.RunTx(&tx.Tx, id)
+	out.Outcomes.Codes[i], out.Outcomes.Results[i] = code, result
+	if code == chain.OK && movesMoney(tx.Body.Kind()) {
+		out.LegsOK++
+	}
+	if final {
+		out.TxIDs[i] = id
+	}
+}
+
+func movesMoney(k chain.TxKind) bool {
+	switch k {
+	case chain.TxTransfer, chain.TxHold, chain.TxPost, chain.TxVoid:
+		return true
+	}
+	return false
+}

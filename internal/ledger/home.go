@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ledger
+
+import "github.com/aurigraph/aurigraph/internal/chain"
+
+// homeWords is the number of 64-bit words that hold a bit for each slot a u16 can name.
+const homeWords = (1 << 16) / 64
+
+// ownedByV10 reports whether V10 is the home of a slot.
+func (l *Ledger) ownedByV10(slot uint16) bool {
+	return *l.homes.Ref(uint64(slot / 64))>>(slot%64)&1 != 0
+}
+
+func (l *Ledger) giveToV10(slot uint16) { *l.homes.Mut(uint64(slot / 64)) |= 1 << (slot % 64) }
+
+// away reports whether only V10 may debit this account in this asset: both are portable, and V10 owns the slot.
+func (l *Ledger) away(account chain.AccountNo, asset chain.AssetNo) bool {
+	return *l.words.Ref(uint64(account))&wordPortable != 0 &&
+		l.assets.Ref(uint64(asset)).Flags&chain.AssetPortable != 0 &&
+		l.ownedByV10(l.accounts.Ref(uint64(account)).Slot)
+}
+
+// boundToPortable reports whether only portable accounts may hold the asset, and nobody may put it on hold: V10, which
+// may become the home again, knows neither native accounts nor holds.
+func (l *Ledger) boundToPortable(asset chain.AssetNo) bool {
+	return l.meta.Ref(0).MigrationOpen != 0 && l.assets.Ref(uint64(asset)).Flags&chain.AssetPortable != 0
+}
+
+// HomeVersion numbers the states of the home table.
+func (l *Ledger) HomeVersion() uint64 { return l.meta.Ref(0).HomeVersion }
+
+// OwnedByV10 reports whether V10 is the home of a slot.
+func (l *Ledger) OwnedByV10(slot uint16) bool { return l.ownedByV10(slot) }

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package query
+
+import (
+	"context"
+
+	"github.com/aurigraph/aurigraph/internal/chain"
+	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/history"
+	"github.com/aurigraph/aurigraph/internal/ledger"
+	"github.com/aurigraph/aurigraph/internal/pages"
+)
+
+// HoldingsMax bounds the holdings that an account answer lists.
+const HoldingsMax = 1024
+
+// State is the executed state, as the writer lets readers see it.
+type State interface {
+	// View runs read on the executor between two blocks, and returns the height that it saw once that is certified.
+	View(ctx context.Context, read func(*ledger.Ledger)) (chain.Height, error)
+	// Prove runs read on the newest hashed state, and returns once a certified header carries its root.
+	Prove(ctx context.Context, read func(*pages.Snapshot, *pages.Tree) error) (rootAt chain.Height, headerBytes, certBytes []byte, err error)
+}
+
+// Query answers readers. It is safe for concurrent use.
+type Query struct {
+	history *history.History
+	state   State
+	status  func() Status
+}
+
+// New makes a Query. status fills in all of a Status that the ledger does not know.
+func New(h *history.History, s State, status func() Status) *Query {
+	return &Query{history: h, state: s, status: status}
+}
+
+// view runs read between two blocks. read may fail with a fault, which is the answer then.
+func (q *Query) view(ctx context.Context, read func(*ledger.Ledger) error) (chain.Height, error) {
+	var failed error
+	height, err := q.state.View(ctx, func(l *ledger.Ledger) { failed = read(l) })
+	if err != nil {
+		return 0, err
+	}
+	return height, failed
+}
+
+// Account finds an account with all its holdings, or with the one of an asset that is not 0.
+func (q *Query) Account(ctx context.Context, name AccountName, asset chain.AssetNo) (*Account, error) {
+	a := &Account{}
+	height, err := q.view(ctx, func(l *ledger.Ledger) (err error) {
+		*a, err = readAccount(l, name, asset)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.Height = height
+	return a, nil
+}
+
+func resolve(l *ledger.Ledger, name AccountName) (chain.AccountNo, error) {
+	no, ok := name.Number, true
+	switch {
+	case no != 0:
+	case !name.Address.IsZero():
+		no, ok = l.AccountByAddress(name.Address)
+	case !name.AliasTag.IsZero():
+		no, ok = l.AccountByAlias(name.AliasTag)
+	default:
+		return 0, fault.New(fault.Invalid, "name the account by number, address or alias tag")
+	}
+	if !ok {
+		return 0, fault.New(fault.NotFound, "there is no such account")
+	}
+	return no, nil
+}
+
+func readAccount(l *ledger.Ledger, name AccountName, asset chain.AssetNo) (Account, error) {
+	no, err := resolve(l, name)
+	if err != nil {
+		return Account{}, err
+	}
+	v, ok := l.Account(no)
+	if !ok {
+		return Account{}, fault.New(fault.NotFound, "there is no account %d", no)
+	}
+	a := Account{Number: no, Address: v.Address, Institution: v.Custodian, Key: v.Key, Frozen: v.Frozen, Slot: v.Slot, Nonce: v.Nonce}
+	if asset == 0 {
+		for _, h := range l.Holdings(no, HoldingsMax) {
+			a.Holdings = append(a.Holdings, holdingOf(l, h.Asset, h.Amount))
+		}
+		return a, nil
+	}
+	if _, ok := l.Asset(asset); !ok {
+		return Account{}, fault.New(fault.NotFound, "there is no asset %d", asset)
+	}
+	a.Holdings = []Holding{holdingOf(l, asset, l.Balance(no, asset))}
+	return a, nil
+}
+
+func holdingOf(l *ledger.Ledger, asset chain.AssetNo, amount chain.Amount) Holding {
+	v, _ := l.Asset(asset)
+	return Holding{Asset: asset, Code: v.Code, Scale: v.Scale, Amount: amount}
+}
+
+// AccountProof proves an account and, if asset is not 0, that holding, under the newest certified state root.
+func (q *Query) AccountProof(ctx context.Context, name AccountName, asset chain.AssetNo) (*StateProof, error) {
+	p := &StateProof{}
+	var places []ledger.Place
+	_, err := q.view(ctx, func(l *ledger.Ledger) (err error) {
+		if p.Account, err = readAccount(l, name, asset); err != nil {
+			return err
+		}
+		places, err = placesOf(l, p.Account.Number, asset)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.RootHeight, p.HeaderBytes, p.CertBytes, err = q.state.Prove(ctx, func(sn *pages.Snapshot, tree *pages.Tree) error {
+		p.Pages = nil
+		for _, at := range places {
+			page, err := provePage(sn, tree, at)
+			if err != nil {
+				return err
+			}
+			p.Pages = append(p.Pages, page)
+		}
+		return nil
+	})
+	return p, err
+}
+
+func placesOf(l *ledger.Ledger, account chain.AccountNo, asset chain.AssetNo) ([]ledger.Place, error) {
+	places := []ledger.Place{l.LocateAccount(account), l.LocateWord(account)}
+	if asset == 0 {
+		return places, nil
+	}
+	amount, key, ok := l.LocateBalance(account, asset)
+	if !ok {
+		return nil, fault.New(fault.NotFound, "account %d has no holding of asset %d to prove", account, asset)
+	}
+	if key.Bytes != 0 {
+		places = append(places, key)
+	}
+	return append(places, amount), nil
+}
+
+func provePage(sn *pages.Snapshot, tree *pages.Tree, at ledger.Place) (PageProof, error) {
+	view, ok := sn.Section(at.Section)
+	if !ok {
+		return PageProof{}, fault.New(fault.TryLater, "the record is newer than the last state root: ask again in a moment")
+	}
+	page, _ := view.Page(at.Page)
+	path, err := tree.Proof(at.Section, at.Page).AppendBinary(nil)
+	if err != nil {
+		return PageProof{}, err
+	}
+	return PageProof{Section: at.Section, Record: at.Record, Page: append([]byte(nil), page.Bytes()...), Path: path}, nil
+}
+
+// Asset finds an asset by its number.
+func (q *Query) Asset(ctx context.Context, no chain.AssetNo) (*Asset, error) {
+	return q.asset(ctx, func(*ledger.Ledger) chain.AssetNo { return no })
+}
+
+// AssetByCode finds an asset by its code.
+func (q *Query) AssetByCode(ctx context.Context, code string) (*Asset, error) {
+	return q.asset(ctx, func(l *ledger.Ledger) chain.AssetNo {
+		no, _ := l.AssetByCode(code)
+		return no
+	})
+}
+
+func (q *Query) asset(ctx context.Context, which func(*ledger.Ledger) chain.AssetNo) (*Asset, error) {
+	a := &Asset{}
+	height, err := q.view(ctx, func(l *ledger.Ledger) error {
+		v, ok := l.Asset(which(l))
+		if !ok {
+			return fault.New(fault.NotFound, "there is no such asset")
+		}
+		*a = Asset{Number: v.No, Code: v.Code, Name: v.Name, Scale: v.Scale, Flags: v.Flags, Frozen: v.Frozen, Issuer: v.Issuer, Supply: v.Supply}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.Height = height
+	return a, nil
+}
+
+// Institution finds an institution, its keys, and the last sequence of one of its channels.
+func (q *Query) Institution(ctx context.Context, no chain.InstitutionNo, channel uint8) (*Institution, error) {
+	in := &Institution{}
+	height, err := q.view(ctx, func(l *ledger.Ledger) error {
+		v, ok := l.Institution(no)
+		if !ok {
+			return fault.New(fault.NotFound, "there is no institution %d", no)
+		}
+		*in = Institution{Number: no, Name: v.Name, House: v.House, ChannelSequence: l.Channel(no, channel)}
+		for _, k := range l.InstitutionKeys(no) {
+			in.Keys = append(in.Keys, Key{Number: k.No, Public: k.Public, Active: k.Active})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	in.Height = height
+	return in, nil
+}
+
+// Status says how the node is.
+func (q *Query) Status(ctx context.Context) (*Status, error) {
+	s := q.status()
+	if s.Halted {
+		return &s, nil // the executor does not answer any more
+	}
+	height, err := q.view(ctx, func(l *ledger.Ledger) error {
+		c := l.Counts()
+		s.Accounts, s.Assets, s.HomeVersion, s.TimeUs = uint64(c.Accounts), uint64(c.Assets), l.HomeVersion(), l.TimeUs()
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.Height = max(s.Height, height)
+	return &s, nil
+}
