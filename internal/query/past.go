@@ -94,7 +94,9 @@ func prove(payload []byte, id chain.Hash, front, item span) (*Proof, error) {
 }
 
 // Batch finds a client batch.
-func (q *Query) Batch(_ context.Context, id chain.Hash) (chain.Receipt, error) { return q.history.Receipt(id) }
+func (q *Query) Batch(_ context.Context, id chain.Hash) (chain.Receipt, error) {
+	return q.history.Receipt(id)
+}
 
 // Legs finds count records of a client batch from leg from on, under one proof.
 func (q *Query) Legs(_ context.Context, id chain.Hash, from, count uint32) (*Legs, error) {

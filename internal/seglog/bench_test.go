@@ -43,7 +43,7 @@ func benchAppend(b *testing.B, payload int, bytesPerSecond float64) {
 	begin := time.Now()
 	for i := range b.N {
 		if bytesPerSecond > 0 {
-			time.Sleep(time.Duration(float64(int64(i)*n)/bytesPerSecond*float64(time.Second)) - time.Since(begin))
+			time.Sleep(time.Duration(float64(int64(i)*n)/bytesPerSecond*float64(time.Second)) - time.Since(begin)) //lint:sleep paces the load of a benchmark
 		}
 		buf, err := l.Buffer(context.Background(), payload)
 		if err != nil {

@@ -75,7 +75,7 @@ func start(t *testing.T, h Harness, s Settings) *run {
 }
 
 func work(t *testing.T, h Harness, e order.Engine) *run {
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(t.Context())
 	r := &run{t: t, h: h, engine: e, cancel: cancel, end: make(chan error, 1)}
 	go func() { r.end <- e.Run(ctx) }()
 	return r

@@ -1,0 +1,114 @@
+# The one way in. `make` lists what there is. Needs Go and gcc (libsecp256k1, race detector).
+# Nothing else is installed by hand: tools are pinned in tools/*/go.mod and built into bin/tools.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+GO           ?= go
+PACKAGES     ?= ./...
+TEST_TIMEOUT ?= 15m
+TEST_JOBS    ?= 2
+FUZZ_TIME    ?= 10s
+BENCH        ?= .
+BENCH_TIME   ?= 1s
+# Packages without clock or I/O, which must be covered almost whole; see internal/lint/layers.txt.
+PURE         := chain codec fault pages ledger exec
+COVER_PURE   ?= 95
+COVER_OTHER  ?= 80
+TOOLS        := bin/tools
+
+.PHONY: help
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/aurigraph
+	$(GO) build -trimpath -o bin/aurigraph ./cmd/aurigraph
+
+.PHONY: up
+up: build ## build, then run a network on this machine in .aurigraph
+	bin/aurigraph up --network .aurigraph
+
+.PHONY: test
+test: ## vet, then all tests, the repository's own rules included
+	$(GO) vet $(PACKAGES)
+	$(GO) test -p $(TEST_JOBS) -timeout $(TEST_TIMEOUT) $(PACKAGES)
+
+.PHONY: check
+check: format vet lint staticcheck ## gofmt, vet, the repository's own rules, staticcheck
+
+.PHONY: format
+format:
+	@bad=$$(git ls-files -co --exclude-standard -- '*.go' | xargs -r gofmt -l); \
+	if [ -n "$$bad" ]; then echo "not formatted:"; echo "$$bad"; exit 1; fi
+
+.PHONY: vet
+vet:
+	$(GO) vet $(PACKAGES)
+
+.PHONY: lint
+lint: ## the repository's own rules: layers, banned calls, docs, lengths
+	$(GO) test -count=1 ./internal/lint
+
+.PHONY: staticcheck
+staticcheck: $(TOOLS)/.lint
+	@if [ -x $(TOOLS)/staticcheck ]; then $(TOOLS)/staticcheck $(PACKAGES); \
+	else echo "*** staticcheck could not be fetched: SKIPPED ***"; fi
+
+# Fetching may fail without a registry: then an older binary serves, or staticcheck is skipped aloud. A build that fails
+# is an error.
+$(TOOLS)/.lint: tools/lint/go.mod tools/lint/go.sum
+	@mkdir -p $(TOOLS)
+	@if (cd tools/lint && $(GO) mod download); then \
+		(cd tools/lint && $(GO) build -o $(CURDIR)/$(TOOLS)/ tool) && touch $@; \
+	else echo "*** cannot fetch the modules of tools/lint ***"; fi
+
+.PHONY: race
+race: ## the short tests under the race detector
+	$(GO) test -race -short -p $(TEST_JOBS) -timeout $(TEST_TIMEOUT) $(PACKAGES)
+
+.PHONY: fuzz
+fuzz: ## each fuzz test in turn, for FUZZ_TIME (10s)
+	@grep -rlE '^func Fuzz[A-Z]' --include='*_test.go' --exclude-dir='.*' . | sort | while read -r file; do \
+		sed -nE 's/^func (Fuzz[A-Za-z0-9_]+)\(.*/\1/p' "$$file" | while read -r name; do \
+			echo "== $$(dirname "$$file") $$name"; \
+			$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZ_TIME) -fuzzminimizetime 10x "./$$(dirname "$$file")" </dev/null; \
+		done; \
+	done
+
+.PHONY: bench
+bench: ## Go benchmarks that match BENCH (all), for BENCH_TIME (1s) each
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCH_TIME) -benchmem -p 1 $(PACKAGES)
+
+.PHONY: cover
+cover: ## statement coverage by package, failing below the floors (pure 95 %, other 80 %)
+	@$(GO) test -cover -p $(TEST_JOBS) -timeout $(TEST_TIMEOUT) ./internal/... > bin/cover.txt || { cat bin/cover.txt; exit 1; }
+	@awk -v pure="$(PURE)" -v pure_floor=$(COVER_PURE) -v floor=$(COVER_OTHER) -f tools/cover.awk bin/cover.txt
+cover: | bin
+
+.PHONY: golden
+golden: ## write the golden files anew; look at the diff before you commit it
+	$(GO) test -p $(TEST_JOBS) $$($(GO) list -f '{{join .TestImports " "}} {{join .XTestImports " "}} :{{.ImportPath}}' ./... | \
+		awk -F: '/internal\/testkit( |:|$$)/ {print $$2}') -update
+
+.PHONY: gen
+gen: $(TOOLS)/.gen ## Go code from proto/ (needs protoc: apt-get install protobuf-compiler)
+	@command -v protoc >/dev/null || { echo "protoc is missing: apt-get install protobuf-compiler"; exit 1; }
+	find proto -name '*.proto' -print0 | sort -z | xargs -0 -r protoc -I proto \
+		--plugin=$(TOOLS)/protoc-gen-go --plugin=$(TOOLS)/protoc-gen-go-grpc \
+		--go_out=. --go_opt=module=github.com/aurigraph/aurigraph \
+		--go-grpc_out=. --go-grpc_opt=module=github.com/aurigraph/aurigraph
+
+$(TOOLS)/.gen: tools/gen/go.mod tools/gen/go.sum
+	@mkdir -p $(TOOLS)
+	cd tools/gen && $(GO) build -o $(CURDIR)/$(TOOLS)/ tool
+	@touch $@
+
+bin:
+	@mkdir -p bin
+
+.PHONY: clean
+clean: ## remove what was built; networks in .aurigraph stay
+	rm -rf bin
+	$(GO) clean -testcache

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/aurigraph/aurigraph/client"
+	"github.com/aurigraph/aurigraph/internal/chain"
+	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/loadgen"
+	"github.com/aurigraph/aurigraph/internal/network"
+)
+
+func newBench(a *app) *cobra.Command {
+	return group("bench", "Measure a network of its own", newBenchTransfers(a))
+}
+
+func newBenchTransfers(a *app) *cobra.Command {
+	cfg := loadgen.Config{}
+	c := &cobra.Command{
+		Use:   "transfers",
+		Short: "Measure certified, durable transfers a second and their finality",
+		Long: `Starts a network of its own with the default settings, opens accounts, and pays between them through the public API over TLS,
+open-loop. It searches for the highest rate whose finality p99 stays below 100 ms, then measures it. With --network DIR the
+stopped nodes stay there, for ` + "`aurigraph verify`" + `; else they are removed.`,
+		Example: `  aurigraph bench transfers
+  aurigraph bench transfers --auth single-ed25519 --duration 10s
+  aurigraph bench transfers --rate 1000000 --network /tmp/bench --json`,
+		Args: args(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Flags().Changed("network") {
+				cfg.Dir = a.network
+			}
+			return a.bench(cmd.Context(), cfg)
+		},
+	}
+	f := c.Flags()
+	f.IntVar(&cfg.Nodes, "nodes", 1, "validators")
+	f.StringVar(&cfg.Engine, "engine", "solo", "ordering engine")
+	f.IntVar(&cfg.Accounts, "accounts", 1_000_000, "accounts that pay and are paid")
+	f.IntVar(&cfg.Assets, "assets", 1, "assets they hold")
+	f.StringVar(&cfg.Auth, "auth", loadgen.AuthBatchMLDSA, "batch-mldsa65, batch-ed25519 or single-ed25519")
+	f.StringVar(&cfg.Load, "load", loadgen.LoadUniform, "uniform, zipf or hot")
+	f.IntVar(&cfg.Rate, "rate", 0, "transfers a second to offer (default: search for the highest)")
+	f.DurationVar(&cfg.Duration, "duration", 20*time.Second, "of the measurement")
+	return c
+}
+
+func (a *app) bench(ctx context.Context, cfg loadgen.Config) (err error) {
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	if cfg.Dir == "" {
+		if cfg.Dir, err = os.MkdirTemp(".", ".aurigraph-bench-"); err != nil {
+			return fault.Wrap(fault.Unavailable, err, "make a folder for the bench")
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(cfg.Dir)) }()
+	}
+	report, err := loadgen.Run(ctx, cfg, a.launchBench, a.err)
+	if err != nil {
+		return err
+	}
+	if err := a.print(report, func(row func(...any)) { benchTable(report, row) }); err != nil {
+		return err
+	}
+	if why := report.Failed(); why != "" {
+		return &reported{fault.New(fault.Corrupt, "the bench does not count: %s", why)}
+	}
+	return nil
+}
+
+// launchBench starts the bench's own network.
+func (a *app) launchBench(ctx context.Context, cfg loadgen.Config) (*loadgen.Target, error) {
+	dir, err := filepath.Abs(cfg.Dir)
+	if err != nil {
+		return nil, fault.Wrap(fault.Invalid, err, "--network")
+	}
+	if _, err := os.Stat(filepath.Join(dir, network.FileName)); err == nil {
+		return nil, fault.New(fault.Conflict, "%s holds a network already: the bench makes its own, name a new folder", dir)
+	}
+	n, err := network.Create(dir, network.Options{Name: "bench", Nodes: cfg.Nodes})
+	if err != nil {
+		return nil, err
+	}
+	t := &loadgen.Target{Institution: chain.InstitutionNo(n.Institution.ID), CAFile: n.Path(n.CA)}
+	if t.Trust, err = n.Trust(); err != nil {
+		return nil, err
+	}
+	keyFile := n.Institution.KeyFile
+	if cfg.Auth == loadgen.AuthBatchEd25519 {
+		keyFile = n.Institution.Ed25519KeyFile
+	}
+	if t.Signer, err = client.ReadKeyFile(n.Path(keyFile), nil); err != nil {
+		return nil, err
+	}
+	processes, err := a.startNodes(ctx, n)
+	t.Stop = func() error {
+		var errs []error
+		for _, p := range processes {
+			errs = append(errs, p.Stop())
+		}
+		return errors.Join(errs...)
+	}
+	if err != nil {
+		return nil, errors.Join(err, t.Stop())
+	}
+	for _, p := range processes {
+		t.Endpoints = append(t.Endpoints, p.Ready.GRPC)
+		t.Nodes = append(t.Nodes, loadgen.TargetNode{ID: p.Node.ID, PID: p.PID(), Dir: n.Path(p.Node.Dir)})
+	}
+	return t, nil
+}
+
+func benchTable(r *loadgen.Report, row func(...any)) {
+	for _, s := range r.Steps {
+		row("step", fmt.Sprintf("offered %.0f/s", s.OfferedPerS), fmt.Sprintf("committed %.0f/s", s.CommittedPerS), fmt.Sprintf("p99 %.1f ms", s.FinalityMs.P99), "kept "+yesNo(s.Kept))
+	}
+	row("committed", fmt.Sprintf("%.0f transfers/s", r.CommittedPerS), fmt.Sprintf("%d in all", r.Committed))
+	row("peak", fmt.Sprintf("%.0f transfers/s", r.PeakPerS))
+	row("finality", fmt.Sprintf("p50 %.1f ms", r.FinalityMs.P50), fmt.Sprintf("p99 %.1f ms", r.FinalityMs.P99), fmt.Sprintf("p99.9 %.1f ms", r.FinalityMs.P999))
+	row("CPU", fmt.Sprintf("%.3f us a transfer in each node", r.CPUUsPerTransferPerNode), fmt.Sprintf("%.3f us in the load generator", r.LoadCPUUsPerTransfer))
+	row("memory", fmt.Sprintf("%.0f MB at most", r.RSSMBMax))
+	row("disk", fmt.Sprintf("%.0f bytes a transfer", r.DiskBytesPerTransfer))
+	row("index", fmt.Sprintf("%d rows behind", r.IndexLagRows))
+	row("checked", fmt.Sprintf("%d legs proved by slices", r.ReceiptsChecked), "roots equal "+yesNo(r.RootsEqual), "money conserved "+yesNo(r.Conserved))
+	var refusals []string
+	for reason, n := range r.Refusals {
+		refusals = append(refusals, fmt.Sprintf("%s %d", reason, n))
+	}
+	row("refused", strings.Join(refusals, ", "))
+	row("machine", r.Machine)
+	row("verified", r.Verified)
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package audit
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/aurigraph/aurigraph/internal/chain"
+	"github.com/aurigraph/aurigraph/internal/config"
+	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/store"
+)
+
+// Options are what Run may be told.
+type Options struct {
+	// Progress, if not nil, is told how far a stage is. A stage may be left out, and one after the other runs.
+	Progress func(stage string, done, total int64)
+}
+
+// The stages that Progress is told of, in this order.
+const (
+	StageBlocks      = "blocks"      // bytes of the block store
+	StageCheckpoints = "checkpoints" // files
+	StageLane        = "lane"        // bytes
+	StageOrder       = "order"       // bytes
+	StageChain       = "chain"       // heights
+	StageExecute     = "execute"     // heights
+	StageRows        = "rows"        // tables
+	StageIndex       = "index"       // bytes, or heights
+)
+
+// audit is one Run under way.
+type audit struct {
+	*findings
+	cfg      config.Node
+	progress func(stage string, done, total int64)
+
+	genesis     *chain.Genesis // nil if the file cannot be used
+	sealed      bool           // the node was stopped cleanly
+	indexSealed bool           // the index was closed cleanly
+	store       store.Reader   // nil if the block store cannot be used
+	head        chain.Height   // newest height with a header
+	bound       legsBound      // of the heights before re-execution
+	checkpoints []held         // sound checkpoint files
+	rows        *rowSums
+}
+
+// Run proves the folder of a stopped node. A running node is fault.Conflict, a folder without settings fault.NotFound. An
+// error says that the folder could not be examined; what is wrong with it is in the report.
+func Run(ctx context.Context, dir string, opts Options) (report *Report, err error) {
+	begin := time.Now()
+	cfg, err := config.Load(dir)
+	if err != nil {
+		return nil, err
+	}
+	unlock, err := lockFolder(cfg.Data(""))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	a := &audit{findings: newFindings(dir), cfg: cfg, progress: opts.Progress}
+	if a.progress == nil {
+		a.progress = func(string, int64, int64) {}
+	}
+	if err := a.run(ctx); err != nil {
+		if ctx.Err() != nil {
+			err = fault.Wrap(fault.Timeout, ctx.Err(), "the verification was stopped")
+		}
+		return nil, err
+	}
+	a.report.OK = len(a.report.Problems) == 0
+	a.report.Seconds = time.Since(begin).Seconds()
+	return &a.report, nil
+}
+
+// run goes through the stages. A store or log whose bytes are damaged is not interpreted: the finding is named already,
+// and what its content seems to say would only hide it.
+func (a *audit) run(ctx context.Context) error {
+	a.checkGenesis()
+	if err := a.checkFolder(); err != nil {
+		return err
+	}
+	sound, err := a.checkBytes(ctx)
+	if err != nil {
+		return err
+	}
+	if !sound.blocks {
+		a.note("the chain was not examined and nothing was executed again, because the block store is damaged")
+		return ctx.Err()
+	}
+	closeStore, err := a.openStore(ctx)
+	if err != nil || a.store == nil {
+		return err
+	}
+	return errors.Join(a.examine(ctx, sound), closeStore())
+}
+
+// examine checks what the bytes mean.
+func (a *audit) examine(ctx context.Context, sound soundness) error {
+	if !a.checkBinding() {
+		a.note("the chain was not examined and nothing was executed again, because the genesis is not this chain's")
+		return nil
+	}
+	if err := a.readHead(); err != nil {
+		return err
+	}
+	start, err := a.findStart(ctx, sound)
+	if err != nil {
+		return err
+	}
+	a.rows = newRowSums(start.base, a.head)
+	if err := a.checkChain(ctx, start.base); err != nil {
+		return err
+	}
+	if start.state == nil {
+		a.note("nothing was executed again")
+		return nil
+	}
+	reached, err := a.replay(ctx, start)
+	if err != nil {
+		return err
+	}
+	if err := a.checkRows(ctx, reached); err != nil {
+		return err
+	}
+	return a.checkIndexContent(ctx, sound)
+}

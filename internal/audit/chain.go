@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package audit
+
+import (
+	"context"
+	"errors"
+
+	"github.com/aurigraph/aurigraph/internal/chain"
+	"github.com/aurigraph/aurigraph/internal/codec"
+)
+
+// chainWalk reads the tables that are keyed by height side by side, and proves each height from the one before.
+type chainWalk struct {
+	*audit
+	headers, certificates, proposals, outcomes, places *cursor
+	certs                                              *certChecker
+
+	start    chain.Height // where re-execution begins: rows up to it are expected here, later ones by the replay
+	previous chain.Hash
+	timeUs   uint64
+}
+
+// progressHeights is how many heights pass between two words to Progress.
+const progressHeights = 256
+
+// checkChain walks all heights. Headers, certificates, proposals, outcome arrays and places are complete after it, with
+// none too many.
+func (a *audit) checkChain(ctx context.Context, start chain.Height) (err error) {
+	w := &chainWalk{audit: a, certs: a.newCertChecker(), start: start, previous: codec.GenesisHash(a.genesis), timeUs: a.genesis.TimeUs}
+	all := []**cursor{&w.headers, &w.certificates, &w.proposals, &w.outcomes, &w.places}
+	for i, table := range []byte{tableHeader, tableCertificate, tableProposal, tableOutcome, tablePlace} {
+		c, err := a.openCursor(table)
+		if err != nil {
+			return err
+		}
+		*all[i] = c
+		defer func() { err = errors.Join(err, c.close()) }()
+	}
+	for h := chain.Height(1); h <= a.head; h++ {
+		if h%progressHeights == 0 {
+			a.progress(StageChain, int64(h), int64(a.head))
+			if err := ctx.Err(); err != nil {
+				return errors.Join(err, w.certs.wait())
+			}
+		}
+		w.height(h)
+	}
+	for _, c := range all {
+		(*c).rest()
+	}
+	a.progress(StageChain, int64(a.head), int64(a.head))
+	return w.certs.wait()
+}
+
+// wrong reports something about a height in the block store.
+func (a *audit) wrong(h chain.Height, format string, args ...any) {
+	a.problem(a.cfg.Data("blocks"), at(h), format, args...)
+}
+
+func (w *chainWalk) height(h chain.Height) {
+	raw, ok := w.headers.take(heightKey(tableHeader, h))
+	if !ok {
+		w.wrong(h, "there is no header")
+		return
+	}
+	header, err := codec.DecodeHeader(raw)
+	if err != nil {
+		w.wrong(h, "%v", err)
+		return
+	}
+	hash := codec.Sum(raw)
+	w.header(h, header)
+	w.proposal(h, header)
+	w.certificate(h, header, hash)
+	for i := range header.Batches {
+		w.batch(h, uint32(i), &header.Batches[i])
+	}
+	w.previous, w.timeUs = hash, header.TimeUs
+}
+
+func (w *chainWalk) header(h chain.Height, header *chain.ExecutedHeader) {
+	switch {
+	case header.Height != h || header.Chain != w.genesis.Chain:
+		w.wrong(h, "the header is that of height %d of chain %d", header.Height, header.Chain)
+	case header.Previous != w.previous:
+		w.wrong(h, "the header follows %s, but before it stands %s", header.Previous, w.previous)
+	case header.TimeUs <= w.timeUs:
+		w.wrong(h, "the header's time %d is not after %d", header.TimeUs, w.timeUs)
+	case header.RootAt != 0 && header.RootAt+chain.RootDelay != h:
+		w.wrong(h, "the header carries the state root of height %d, it can only carry that of %d", header.RootAt, h-chain.RootDelay)
+	}
+}
+
+func (w *chainWalk) proposal(h chain.Height, header *chain.ExecutedHeader) {
+	raw, ok := w.proposals.take(heightKey(tableProposal, h))
+	if !ok {
+		w.wrong(h, "there is no proposal")
+		return
+	}
+	p, err := codec.DecodeProposal(raw)
+	switch {
+	case err != nil:
+		w.wrong(h, "%v", err)
+	case codec.Sum(raw) != header.Proposal:
+		w.wrong(h, "the proposal has hash %s, the header names %s", codec.Sum(raw), header.Proposal)
+	case p.Height != h || p.TimeUs != header.TimeUs || len(p.Entries) != len(header.Batches):
+		w.wrong(h, "proposal and header do not agree on height, time or number of entries")
+	}
+}
+
+func (w *chainWalk) certificate(h chain.Height, header *chain.ExecutedHeader, hash chain.Hash) {
+	raw, ok := w.certificates.take(heightKey(tableCertificate, h))
+	if !ok {
+		w.wrong(h, "there is no certificate")
+		return
+	}
+	c, err := codec.DecodeCertificate(raw)
+	switch {
+	case err != nil:
+		w.wrong(h, "%v", err)
+	case c.Height != h || c.Header != hash || c.Epoch != header.Epoch:
+		w.wrong(h, "the certificate is for header %s of height %d, the header here is %s", c.Header, c.Height, hash)
+	default:
+		w.certs.add(header, hash, c)
+	}
+}
+
+// batch checks place and outcomes of a payload, and expects the row by which its id is found if the height will not be
+// executed again.
+func (w *chainWalk) batch(h chain.Height, index uint32, r *chain.BatchResult) {
+	place, ok := w.places.take(placeKey(tablePlace, h, index))
+	if !ok {
+		w.wrong(h, "there is no place of batch %d", index)
+		return
+	}
+	loc, err := codec.DecodeLocation(place)
+	if err != nil {
+		w.wrong(h, "place of batch %d: %v", index, err)
+		return
+	}
+	if loc.Height != h || loc.Index != index || loc.Legs != r.Legs {
+		w.wrong(h, "the place of batch %d is of batch %d of height %d with %d legs", index, loc.Index, loc.Height, loc.Legs)
+	}
+	packed, ok := w.outcomes.take(placeKey(tableOutcome, h, index))
+	if !ok {
+		w.wrong(h, "there are no outcomes of batch %d", index)
+		return
+	}
+	o, err := codec.UnpackOutcomes(packed)
+	switch {
+	case err != nil:
+		w.wrong(h, "outcomes of batch %d: %v", index, err)
+	case o.Hash() != r.Outcomes || len(o.Codes) != int(r.Legs):
+		w.wrong(h, "the %d outcomes of batch %d have hash %s, the header names %s for %d legs", len(o.Codes), index, o.Hash(), r.Outcomes, r.Legs)
+	case h <= w.start:
+		w.old(r, loc, place, o)
+	}
+}
+
+// old accounts for a batch whose height is not executed again.
+func (w *chainWalk) old(r *chain.BatchResult, loc chain.Location, place []byte, o codec.Outcomes) {
+	ok := uint64(0)
+	for _, c := range o.Codes {
+		if c == chain.OK {
+			ok++
+		}
+	}
+	w.bound.most += ok
+	if loc.Kind == chain.PayloadBatch {
+		w.bound.least += ok
+	}
+	if loc.Kind == chain.PayloadTxs || ok > 0 || w.indexedHere(r.Batch, place) {
+		w.rows.expect(loc.Height, tableBatch, batchKey(r.Batch), place)
+	}
+}
+
+// indexedHere reports whether a batch without any leg ok is found here by its id. It may be, or not: one that was refused
+// as a whole is not, and the outcomes do not tell.
+func (w *chainWalk) indexedHere(id chain.Hash, place []byte) bool {
+	have, err := w.store.Get(batchKey(id))
+	return err == nil && string(have) == string(place)
+}
+
+// legsBound is what is known of the number of transfers with outcome ok in heights that are not executed again: what a
+// single transaction did is not in its outcome.
+type legsBound struct{ least, most uint64 }

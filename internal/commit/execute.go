@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package commit
+
+import (
+	"context"
+	"time"
+
+	"github.com/aurigraph/aurigraph/internal/chain"
+	"github.com/aurigraph/aurigraph/internal/exec"
+	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/lane"
+	"github.com/aurigraph/aurigraph/internal/obs"
+)
+
+// block is an executed block on its way to the persister.
+type block struct {
+	proposal *chain.Proposal
+	entries  []*lane.Stored
+	executed *exec.Executed
+}
+
+// executor is the state of runExecutor. It owns the machine, the ledger and the page space.
+type executor struct {
+	*Loop
+	at       lane.Position // of the newest executed entry of the own lane
+	lastWork chain.Height  // newest height that carried entries
+	idle     *time.Timer
+}
+
+func (l *Loop) runExecutor(ctx context.Context) error {
+	x := &executor{Loop: l, at: l.Start, lastWork: l.Machine.Height(), idle: time.NewTimer(l.cfg.SettleDelay)}
+	defer x.idle.Stop()
+	for {
+		select {
+		case p := <-l.Engine.Decided():
+			if err := x.execute(ctx, p); err != nil {
+				return endOr(ctx, err)
+			}
+		case v := <-l.views:
+			x.serve(v)
+		case r := <-l.rooted:
+			l.Machine.SetRoot(r.at, r.root)
+		case <-x.idle.C:
+			x.settle()
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// settle lets the last state root appear in a header when traffic has stopped: it asks for empty blocks until the state
+// after the last entry has been hashed and its root stands in a header. Then an idle network is silent. While published
+// blocks are executed again it asks for none: what it waits for follows.
+func (x *executor) settle() {
+	if x.Machine.Height() < x.Height() {
+		return
+	}
+	if x.Machine.RootsPending() || x.Machine.LastRoot() < x.lastWork {
+		x.Engine.Nudge()
+	}
+}
+
+// execute takes one decided proposal through fetch and execute, and hands it to the persister.
+func (x *executor) execute(ctx context.Context, p *chain.Proposal) error {
+	select {
+	case x.depth <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	begin := time.Now()
+	b, payloads, err := x.fetch(p)
+	if err != nil {
+		return err
+	}
+	if err := x.awaitRoot(ctx); err != nil {
+		return err
+	}
+	fetched := time.Now()
+	if b.executed, err = x.Machine.Run(p, payloads); err != nil {
+		return fault.Halt(err, "execute height %d", p.Height)
+	}
+	x.OnKeys(b.executed.Keys)
+	x.executedHeight.Store(uint64(p.Height))
+	if b.executed.RootDue {
+		if err := x.rootDue(ctx, p.Height); err != nil {
+			return err
+		}
+	}
+	x.Metrics.stages.Observe(obs.StageFetch, fetched.Sub(begin))
+	x.Metrics.stages.Observe(obs.StageExecute, time.Since(fetched))
+	if len(p.Entries) > 0 {
+		x.lastWork = p.Height
+		x.idle.Reset(x.cfg.SettleDelay)
+	} else {
+		x.settle()
+	}
+	x.executed <- b // never blocks: b has its token of depth
+	return nil
+}
+
+// fetch finds the payloads that p names and moves the lane position on.
+func (x *executor) fetch(p *chain.Proposal) (*block, []exec.Payload, error) {
+	b := &block{proposal: p, entries: make([]*lane.Stored, len(p.Entries))}
+	payloads := make([]exec.Payload, len(p.Entries))
+	for i, digest := range p.Entries {
+		s, err := x.Lane.Fetch(digest)
+		if err != nil {
+			return nil, nil, fault.Halt(err, "fetch the payload of entry %d of height %d", i, p.Height)
+		}
+		b.entries[i] = s
+		payloads[i] = exec.Payload{Entry: s.Entry, Digest: s.Digest, Bytes: s.Payload()}
+		x.at = lane.Position{Sequence: s.Entry.Sequence, Tip: s.Digest, Pos: s.Pos}
+	}
+	return b, payloads, nil
+}
+
+// awaitRoot waits until the state root that the next header must carry has been hashed.
+func (x *executor) awaitRoot(ctx context.Context) error {
+	for {
+		if _, missing := x.Machine.NeedsRoot(); !missing {
+			return nil
+		}
+		select {
+		case r := <-x.rooted:
+			x.Machine.SetRoot(r.at, r.root)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// rootDue freezes the state after height and gives it to the rooter.
+func (x *executor) rootDue(ctx context.Context, height chain.Height) error {
+	job := newStateRoot(height, x.at, x.Space.Snapshot())
+	for {
+		select {
+		case x.rootJobs <- job:
+			return nil
+		case r := <-x.rooted: // the rooter may be waiting to hand an older root over
+			x.Machine.SetRoot(r.at, r.root)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// endOr hides an error that only says that ctx ended.
+func endOr(ctx context.Context, err error) error {
+	if ctx.Err() != nil && !fault.Is(err, fault.Halted) {
+		return nil
+	}
+	return err
+}

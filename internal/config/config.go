@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/aurigraph/aurigraph/internal/fault"
+)
+
+// Node is the settings of one node. Paths that are not absolute lie in the node's folder.
+type Node struct {
+	Name     string `yaml:"name"`      // in logs and status
+	Genesis  string `yaml:"genesis"`   // path of the genesis file
+	GRPC     string `yaml:"grpc"`      // listen address of the native API; port 0 = a free one
+	Metrics  string `yaml:"metrics"`   // listen address of /metrics, /healthz, /readyz; empty = none
+	LogLevel string `yaml:"log_level"` // debug, info, warn, error
+	Keys     Keys   `yaml:"keys"`
+	TLS      TLS    `yaml:"tls"`
+	Memory   Memory `yaml:"memory"`
+	Order    Order  `yaml:"order"`
+	Commit   Commit `yaml:"commit"`
+	Intake   Intake `yaml:"intake"`
+	Index    Index  `yaml:"index"`
+
+	// Dir is the node's folder. It is not in the file: it is where the file lies.
+	Dir string `yaml:"-"`
+}
+
+// Keys are the validator's key files. Passphrase is the path of a file that holds it; empty for unencrypted key files.
+type Keys struct {
+	Validator  string `yaml:"validator"`
+	Root       string `yaml:"root"`
+	Passphrase string `yaml:"passphrase_file"`
+}
+
+// TLS is the node's certificate. Empty paths are an error: there is no plaintext API.
+type TLS struct {
+	CA   string `yaml:"ca"`
+	Cert string `yaml:"cert"`
+	Key  string `yaml:"key"`
+}
+
+// Memory bounds what the node holds.
+type Memory struct {
+	LimitBytes   int64 `yaml:"limit_bytes"`   // soft limit of the Go heap
+	GCPercent    int   `yaml:"gc_percent"`    // garbage that may pile up before a collection, in per cent of what lives
+	PayloadBytes int64 `yaml:"payload_bytes"` // payloads in flight, from the edge to execution
+}
+
+// Order is the pace of the ordering engine.
+type Order struct {
+	IntervalMin time.Duration `yaml:"interval_min"` // least time between two blocks under load
+	WindowMax   int           `yaml:"window_max"`   // proposals in flight
+}
+
+// Commit is the writer's settings.
+type Commit struct {
+	CheckpointInterval time.Duration `yaml:"checkpoint_interval"`
+	RetainBytes        int64         `yaml:"retain_bytes"` // payload segments kept at least
+	SegmentBytes       int64         `yaml:"segment_bytes"`
+}
+
+// Intake is the door's settings.
+type Intake struct {
+	AdmitWaitMax time.Duration `yaml:"admit_wait_max"` // how long a submission waits for room
+	CutDelay     time.Duration `yaml:"cut_delay"`      // how long a cut of single transactions waits for more
+}
+
+// Index is the query index.
+type Index struct {
+	Enabled          bool `yaml:"enabled"`
+	RowsPerSecondMax int  `yaml:"rows_per_second_max"`
+}
+
+// Default is the settings of a node that has its own machine.
+func Default() Node {
+	return Node{
+		Name:     "node0",
+		Genesis:  "genesis.json",
+		GRPC:     "127.0.0.1:7450",
+		Metrics:  "127.0.0.1:7451",
+		LogLevel: "info",
+		Keys:     Keys{Validator: "keys/validator.key", Root: "keys/validator-root.key"},
+		TLS:      TLS{CA: "tls/ca.pem", Cert: "tls/node.pem", Key: "tls/node.key"},
+		Memory:   Memory{LimitBytes: 200 << 20, GCPercent: 50, PayloadBytes: 40 << 20},
+		Order:    Order{IntervalMin: 2 * time.Millisecond, WindowMax: 16},
+		Commit:   Commit{CheckpointInterval: 3 * time.Second, RetainBytes: 4 << 30, SegmentBytes: 64 << 20},
+		Intake:   Intake{AdmitWaitMax: 250 * time.Millisecond, CutDelay: time.Millisecond},
+		Index:    Index{Enabled: true, RowsPerSecondMax: 20_000},
+	}
+}
+
+// FileName is the name of a node's settings in its folder.
+const FileName = "config.yaml"
+
+// fileBytesMax bounds a settings file.
+const fileBytesMax = 1 << 20
+
+// Load reads and checks the settings in a node's folder.
+func Load(dir string) (Node, error) {
+	path := filepath.Join(dir, FileName)
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return Node{}, fault.New(fault.NotFound, "%s does not exist: make a node there first with `aurigraph node init --dir %s`", path, dir)
+	}
+	if err != nil {
+		return Node{}, fault.Wrap(fault.Unavailable, err, "open settings")
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, fileBytesMax+1))
+	if err != nil {
+		return Node{}, fault.Wrap(fault.Unavailable, err, "read settings")
+	}
+	if len(text) > fileBytesMax {
+		return Node{}, fault.New(fault.Invalid, "%s is longer than %d bytes", path, fileBytesMax)
+	}
+	n, err := Parse(text)
+	if err != nil {
+		return Node{}, fault.Wrap(fault.Invalid, err, "%s", path)
+	}
+	n.Dir = dir
+	return n, nil
+}
+
+// Parse reads settings over the defaults and checks them.
+func Parse(text []byte) (Node, error) {
+	n := Default()
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	d.KnownFields(true)
+	if err := d.Decode(&n); err != nil && !errors.Is(err, io.EOF) {
+		return Node{}, fault.New(fault.Invalid, "%v", err)
+	}
+	if err := d.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return Node{}, fault.New(fault.Invalid, "settings are one YAML document; what follows the first would be ignored")
+	}
+	if err := n.Validate(); err != nil {
+		return Node{}, err
+	}
+	return n, nil
+}
+
+// Write writes settings into a node's folder. It never overwrites.
+func Write(dir string, n Node) error {
+	text, err := yaml.Marshal(n)
+	if err != nil {
+		return fault.Wrap(fault.Internal, err, "encode settings")
+	}
+	f, err := os.OpenFile(filepath.Join(dir, FileName), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if errors.Is(err, os.ErrExist) {
+		return fault.Wrap(fault.Conflict, err, "write settings")
+	}
+	if err != nil {
+		return fault.Wrap(fault.Unavailable, err, "write settings")
+	}
+	_, err = f.Write(text)
+	return fault.Wrap(fault.Unavailable, errors.Join(err, f.Sync(), f.Close()), "write settings")
+}
+
+// Validate checks each field and names the first that is wrong.
+func (n Node) Validate() error {
+	bad := func(field, format string, args ...any) error {
+		return fault.New(fault.Invalid, field+": "+format, args...)
+	}
+	switch {
+	case n.Name == "":
+		return bad("name", "must not be empty")
+	case !addressOK(n.GRPC):
+		return bad("grpc", "%q is not host:port", n.GRPC)
+	case n.Metrics != "" && !addressOK(n.Metrics):
+		return bad("metrics", "%q is not host:port", n.Metrics)
+	case n.Genesis == "":
+		return bad("genesis", "must not be empty")
+	case !levelOK(n.LogLevel):
+		return bad("log_level", "%q is none of debug, info, warn, error", n.LogLevel)
+	case n.Keys.Validator == "" || n.Keys.Root == "":
+		return bad("keys", "validator and root must be given")
+	case n.TLS.CA == "" || n.TLS.Cert == "" || n.TLS.Key == "":
+		return bad("tls", "ca, cert and key must be given: the API has no plaintext form")
+	case n.Memory.PayloadBytes < 4<<20 || n.Memory.PayloadBytes > 8<<30:
+		return bad("memory.payload_bytes", "%d, must be 4 MiB to 8 GiB", n.Memory.PayloadBytes)
+	case n.Memory.LimitBytes < 64<<20:
+		return bad("memory.limit_bytes", "%d, must be at least 64 MiB", n.Memory.LimitBytes)
+	case n.Order.IntervalMin <= 0 || n.Order.IntervalMin > time.Second:
+		return bad("order.interval_min", "%s, must be above 0, at most 1s", n.Order.IntervalMin)
+	case n.Order.WindowMax < 1 || n.Order.WindowMax > 64:
+		return bad("order.window_max", "%d, must be 1 to 64", n.Order.WindowMax)
+	case n.Commit.CheckpointInterval < 100*time.Millisecond:
+		return bad("commit.checkpoint_interval", "%s, must be at least 100ms", n.Commit.CheckpointInterval)
+	case n.Commit.SegmentBytes < 4<<20 || n.Commit.SegmentBytes > 1<<30 || n.Commit.SegmentBytes%4096 != 0:
+		return bad("commit.segment_bytes", "%d, must be 4 MiB to 1 GiB in pages of 4096", n.Commit.SegmentBytes)
+	case n.Commit.RetainBytes < 2*n.Commit.SegmentBytes:
+		return bad("commit.retain_bytes", "%d, must be at least two segments", n.Commit.RetainBytes)
+	case n.Intake.AdmitWaitMax <= 0 || n.Intake.CutDelay <= 0:
+		return bad("intake", "admit_wait_max and cut_delay must be above 0")
+	case n.Index.RowsPerSecondMax < 1:
+		return bad("index.rows_per_second_max", "%d, must be at least 1", n.Index.RowsPerSecondMax)
+	}
+	return nil
+}
+
+func addressOK(a string) bool {
+	_, port, err := net.SplitHostPort(a)
+	return err == nil && port != ""
+}
+
+func levelOK(l string) bool {
+	switch l {
+	case "debug", "info", "warn", "error":
+		return true
+	}
+	return false
+}
+
+// Path resolves a path of the settings.
+func (n Node) Path(p string) string {
+	if p == "" || filepath.IsAbs(p) {
+		return p
+	}
+	return filepath.Join(n.Dir, p)
+}
+
+// Data is the path of one of the node's data folders.
+func (n Node) Data(name string) string { return filepath.Join(n.Dir, "data", name) }
+
+// Replace writes settings over those in a node's folder, whole or not at all.
+func Replace(dir string, n Node) error {
+	if err := n.Validate(); err != nil {
+		return err
+	}
+	text, err := yaml.Marshal(n)
+	if err != nil {
+		return fault.Wrap(fault.Internal, err, "encode settings")
+	}
+	path := filepath.Join(dir, FileName)
+	if err := os.WriteFile(path+".tmp", text, 0o644); err != nil {
+		return fault.Wrap(fault.Unavailable, err, "write settings")
+	}
+	return fault.Wrap(fault.Unavailable, os.Rename(path+".tmp", path), "write settings")
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package loadgen
+
+import (
+	"errors"
+
+	"github.com/aurigraph/aurigraph/internal/chain"
+	"github.com/aurigraph/aurigraph/internal/checkpoint"
+	"github.com/aurigraph/aurigraph/internal/codec"
+	"github.com/aurigraph/aurigraph/internal/config"
+	"github.com/aurigraph/aurigraph/internal/node"
+	"github.com/aurigraph/aurigraph/internal/store"
+	"github.com/aurigraph/aurigraph/internal/store/pebblestore"
+)
+
+// diskState is what a stopped node's newest checkpoint says.
+type diskState struct {
+	height    chain.Height
+	rootEqual bool // the pages' root, computed anew, is that of the header which the node's store holds for it
+	conserved bool // holdings add up to supply, and supply to what the bench issued
+}
+
+// readBack loads a stopped node's newest checkpoint, computes its root anew and counts its money.
+func readBack(dir string, issued map[chain.AssetNo]uint64) (d diskState, err error) {
+	cfg, err := config.Load(dir)
+	if err != nil {
+		return d, err
+	}
+	g, err := node.ReadGenesis(cfg.Path(cfg.Genesis))
+	if err != nil {
+		return d, err
+	}
+	s, err := pebblestore.Open(cfg.Data("blocks"), pebblestore.Options{})
+	if err != nil {
+		return d, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	checkpoints, err := checkpoint.Open(cfg.Data("checkpoints"), checkpoint.OS{}, checkpoint.Config{Chain: g.Chain})
+	if err != nil {
+		return d, err
+	}
+	loaded, _, err := checkpoints.LoadVerified(func(checkpoint.Meta) bool { return true })
+	if err != nil {
+		return d, err
+	}
+	d.height = loaded.Meta.Height
+	if d.rootEqual, err = certifies(s, d.height, loaded.Meta.Root); err != nil {
+		return d, err
+	}
+	state, err := node.StateAt(g, s, loaded)
+	if err != nil {
+		return d, err
+	}
+	d.conserved = state.Ledger.Recount() == nil
+	for asset, units := range issued {
+		a, ok := state.Ledger.Asset(asset)
+		d.conserved = d.conserved && ok && a.Supply == chain.Units(units)
+	}
+	return d, nil
+}
+
+// certifies reports whether the header that owes a height's root carries root.
+func certifies(s store.Reader, at chain.Height, root chain.Hash) (bool, error) {
+	raw, err := store.ReadHeader(s, at+chain.RootDelay)
+	if err != nil {
+		return false, err
+	}
+	h, err := codec.DecodeHeader(raw)
+	return err == nil && h.RootAt == at && h.StateRoot == root, err
+}

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package loadgen
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/aurigraph/aurigraph/client"
+	"github.com/aurigraph/aurigraph/internal/chain"
+	"github.com/aurigraph/aurigraph/internal/fault"
+)
+
+// Target is a running network of the bench's own.
+type Target struct {
+	Endpoints   []string
+	CAFile      string
+	Trust       *client.Trust
+	Nodes       []TargetNode
+	Institution chain.InstitutionNo
+	Signer      client.Signer // a key of that institution
+	// Stop stops the nodes cleanly and waits for them.
+	Stop func() error
+}
+
+// TargetNode is one node process.
+type TargetNode struct {
+	ID  string
+	PID int
+	Dir string
+}
+
+// Launcher starts a network for a run; scheme is that of the institution's key.
+type Launcher func(ctx context.Context, cfg Config) (*Target, error)
+
+// pipesMax is how many streams carry the load, each over a connection of its own.
+const pipesMax = 2
+
+// Run carries a bench out. progress gets a line now and then.
+func Run(ctx context.Context, cfg Config, launch Launcher, progress io.Writer) (*Report, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	target, err := launch(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	report, issued, err := measure(ctx, cfg, target, progress)
+	fmt.Fprintln(progress, "stopping the nodes")
+	if err := errors.Join(err, target.Stop()); err != nil {
+		return nil, err
+	}
+	report.RootsEqual, report.Conserved = true, true
+	for _, n := range target.Nodes {
+		d, err := readBack(n.Dir, issued)
+		if err != nil {
+			return nil, err
+		}
+		report.RootsEqual = report.RootsEqual && d.rootEqual
+		report.Conserved = report.Conserved && d.conserved
+		report.Nodes = append(report.Nodes, NodeReport{ID: n.ID, Dir: n.Dir})
+	}
+	return report, nil
+}
+
+// load is the kind of load of a run: it prepares units and carries them.
+type load interface {
+	// prepare signs enough units for legs transfers a second over a duration, and opens fresh streams.
+	prepare(ctx context.Context, legsPerS float64, d time.Duration) ([]pipe, error)
+	legsPerUnit() int
+	// signingCPU is the CPU time that the last prepare took: it is not load.
+	signingCPU() time.Duration
+	// proved ends the proofs and returns how many legs they covered.
+	proved() (int64, error)
+}
+
+func measure(ctx context.Context, cfg Config, t *Target, progress io.Writer) (*Report, map[chain.AssetNo]uint64, error) {
+	b := &bench{cfg: cfg, target: t, out: progress, world: &world{chain: t.Trust.ChainID}}
+	var err error
+	if b.client, err = b.dial(ctx); err != nil {
+		return nil, nil, err
+	}
+	defer b.client.Close()
+	b.say("opening %d accounts and %d assets", cfg.Accounts, cfg.Assets)
+	if err := b.prepare(ctx, t.Institution, t.Signer); err != nil {
+		return nil, nil, err
+	}
+	l, err := b.newLoad(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	r := &Report{Machine: machine(), Refusals: map[string]int{}, Verified: b.verified()}
+	rate, err := b.search(ctx, l, r)
+	if err != nil {
+		return nil, nil, err
+	}
+	return r, b.issued, b.hold(ctx, l, rate, r)
+}
+
+func (b *bench) dial(ctx context.Context) (*client.Client, error) {
+	return client.Dial(ctx, client.Config{Endpoints: b.target.Endpoints, CAFile: b.target.CAFile, Trust: b.target.Trust})
+}
+
+// step runs one step of load and reports it.
+func (b *bench) step(ctx context.Context, l load, rate, room float64, d time.Duration) (*result, StepReport, error) {
+	pipes, err := l.prepare(ctx, room, d)
+	if err != nil {
+		return nil, StepReport{}, err
+	}
+	interval := time.Duration(0)
+	if rate > 0 {
+		interval = time.Duration(float64(l.legsPerUnit()) / rate * float64(time.Second))
+	}
+	r, err := drive(ctx, pipes, interval, d)
+	if err != nil {
+		return nil, StepReport{}, err
+	}
+	s := StepReport{OfferedPerS: rate, CommittedPerS: float64(r.inTime) / d.Seconds(), FinalityMs: percentiles(r.samples)}
+	s.Kept = rate > 0 && s.CommittedPerS >= 0.97*rate && s.FinalityMs.P99 < float64(p99Max.Milliseconds()) && !r.grew() && len(r.refusals) == 0
+	b.say("offered %.0f/s: committed %.0f/s, finality p50 %.1f ms, p99 %.1f ms, kept %v", rate, s.CommittedPerS, s.FinalityMs.P50, s.FinalityMs.P99, s.Kept)
+	return r, s, nil
+}
+
+// search finds the highest rate whose finality keeps below p99Max: first as fast as it goes, then closing in from both
+// sides.
+func (b *bench) search(ctx context.Context, l load, r *Report) (float64, error) {
+	if b.cfg.Rate > 0 {
+		return float64(b.cfg.Rate), nil
+	}
+	_, peak, err := b.step(ctx, l, 0, b.guess(), stepTime)
+	if err != nil {
+		return 0, err
+	}
+	r.Steps, r.PeakPerS = append(r.Steps, peak), peak.CommittedPerS
+	low, high, rate := 0.0, 0.0, 0.9*peak.CommittedPerS
+	for range searchSteps - 1 {
+		_, s, err := b.step(ctx, l, rate, rate, stepTime)
+		if err != nil {
+			return 0, err
+		}
+		r.Steps = append(r.Steps, s)
+		if s.Kept {
+			low = rate
+		} else {
+			high = rate
+		}
+		switch {
+		case low == 0:
+			rate = 0.8 * high
+		case high == 0:
+			rate = 1.1 * low
+		case high < 1.04*low:
+			return low, nil
+		default:
+			rate = (low + high) / 2
+		}
+	}
+	if low == 0 {
+		return 0.5 * high, nil // the measurement shows what it is worth
+	}
+	return low, nil
+}
+
+// guess is a rate that no machine of this class passes, for the step that goes as fast as it can.
+func (b *bench) guess() float64 {
+	if b.cfg.Auth == AuthSingle {
+		return 200_000
+	}
+	return 8_000_000
+}
+
+// hold is the measurement.
+func (b *bench) hold(ctx context.Context, l load, rate float64, r *Report) error {
+	before := make([]usage, len(b.target.Nodes))
+	for i, n := range b.target.Nodes {
+		var err error
+		if before[i], err = usageOf(n.PID); err != nil {
+			return err
+		}
+	}
+	own := ownCPU()
+	res, s, err := b.step(ctx, l, rate, rate, b.cfg.Duration)
+	if err != nil {
+		return err
+	}
+	own = ownCPU() - own - l.signingCPU()
+	r.Steps = append(r.Steps, s)
+	r.OfferedPerS, r.CommittedPerS, r.FinalityMs, r.Committed = rate, s.CommittedPerS, s.FinalityMs, res.committed
+	r.PeakPerS = max(r.PeakPerS, s.CommittedPerS)
+	r.Refusals = res.refusals
+	if r.Committed == 0 {
+		return fault.New(fault.Refused, "nothing was committed: %v", res.refusals)
+	}
+	for i, n := range b.target.Nodes {
+		after, err := usageOf(n.PID)
+		if err != nil {
+			return err
+		}
+		share := float64(r.Committed) * float64(len(b.target.Nodes))
+		r.CPUUsPerTransferPerNode += float64((after.cpu - before[i].cpu).Microseconds()) / share
+		r.DiskBytesPerTransfer += float64(after.writeBytes-before[i].writeBytes) / share
+		r.RSSMBMax = max(r.RSSMBMax, after.rssMaxMB)
+	}
+	r.LoadCPUUsPerTransfer = float64(own.Microseconds()) / float64(r.Committed)
+	status, err := b.client.Status(ctx)
+	if err != nil {
+		return err
+	}
+	r.IndexLagRows = status.IndexLagRows
+	r.ReceiptsChecked, err = l.proved()
+	return err
+}
+
+func (b *bench) verified() string {
+	what := "one " + b.cfg.Auth[len("batch-"):] + " signature per batch of 8,192 transfers, signed ahead"
+	if b.cfg.Auth == AuthSingle {
+		what = "one ed25519 signature per transfer, signed ahead, 512 in a message"
+	}
+	return fmt.Sprintf("%s; verified by %d node(s) of a quorum of %d; each receipt's certificate, header line and outcomes verified by the client; "+
+		"more than one leg in a thousand proved by the node's BLAKE3 slice; state roots and money recounted from the stopped nodes' checkpoints; "+
+		"load generator on the same cores; TLS 1.3; durable before the receipt", what, b.cfg.Nodes, chain.Quorum(b.cfg.Nodes))
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package network
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/aurigraph/aurigraph/client"
+	"github.com/aurigraph/aurigraph/internal/chain"
+	"github.com/aurigraph/aurigraph/internal/config"
+	"github.com/aurigraph/aurigraph/internal/fault"
+)
+
+// FileName is the name of a network's description in its folder.
+const FileName = "network.json"
+
+const (
+	genesisName  = "genesis.json"
+	caName       = "ca.pem"
+	fileVersion  = 1
+	fileBytesMax = 64 << 20
+)
+
+// Network describes a network's folder. Paths are relative to it.
+type Network struct {
+	Version     int               `json:"version"`
+	Chain       chain.ChainID     `json:"chain_id"`
+	Name        string            `json:"name"`
+	GenesisHash string            `json:"genesis_hash"`
+	CA          string            `json:"ca"`
+	Nodes       []Node            `json:"nodes"`
+	Accounts    []string          `json:"accounts,omitempty"` // addresses
+	Keys        map[string]string `json:"keys,omitempty"`     // key file by address
+	Governance  Institution       `json:"governance"`
+	Institution Institution       `json:"institution"`
+	Asset       string            `json:"asset,omitempty"` // code
+
+	// Dir is the folder. It is not in the file.
+	Dir string `json:"-"`
+}
+
+// Node is one node of the network.
+type Node struct {
+	ID      string `json:"id"`
+	Dir     string `json:"dir"`
+	GRPC    string `json:"grpc"`
+	Metrics string `json:"metrics"`
+}
+
+// Institution is an institution whose keys lie in the network's folder.
+type Institution struct {
+	ID             uint32 `json:"id"`
+	Name           string `json:"name"`
+	KeyFile        string `json:"key_file"` // ML-DSA-65
+	Ed25519KeyFile string `json:"ed25519_key_file"`
+}
+
+// Open reads a network's description.
+func Open(dir string) (*Network, error) {
+	path := filepath.Join(dir, FileName)
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fault.New(fault.NotFound, "%s does not exist: start a network there with `aurigraph up --network %s`, or name one with --network", path, dir)
+	}
+	if err != nil {
+		return nil, fault.Wrap(fault.Unavailable, err, "open the network's description")
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, fileBytesMax))
+	if err != nil {
+		return nil, fault.Wrap(fault.Unavailable, err, "read the network's description")
+	}
+	n := &Network{}
+	if err := json.Unmarshal(text, n); err != nil {
+		return nil, fault.Wrap(fault.Invalid, err, "%s", path)
+	}
+	if n.Version != fileVersion || len(n.Nodes) == 0 {
+		return nil, fault.New(fault.Invalid, "%s: version %d with %d nodes, this program knows version %d", path, n.Version, len(n.Nodes), fileVersion)
+	}
+	n.Dir = dir
+	return n, nil
+}
+
+// Save writes the description, whole or not at all.
+func (n *Network) Save() error {
+	text, err := json.MarshalIndent(n, "", "  ")
+	if err != nil {
+		return fault.Wrap(fault.Internal, err, "encode the network's description")
+	}
+	path := filepath.Join(n.Dir, FileName)
+	if err := os.WriteFile(path+".tmp", append(text, '\n'), 0o644); err != nil {
+		return fault.Wrap(fault.Unavailable, err, "write the network's description")
+	}
+	return fault.Wrap(fault.Unavailable, os.Rename(path+".tmp", path), "write the network's description")
+}
+
+// Path resolves a path of the description.
+func (n *Network) Path(p string) string {
+	if p == "" || filepath.IsAbs(p) {
+		return p
+	}
+	return filepath.Join(n.Dir, p)
+}
+
+// Endpoints are the nodes' API addresses.
+func (n *Network) Endpoints() []string {
+	out := make([]string, len(n.Nodes))
+	for i, node := range n.Nodes {
+		out[i] = node.GRPC
+	}
+	return out
+}
+
+// Trust is what clients of this network believe: the validators of its genesis.
+func (n *Network) Trust() (*client.Trust, error) {
+	text, err := os.ReadFile(n.Path(genesisName))
+	if err != nil {
+		return nil, fault.Wrap(fault.Unavailable, err, "read the network's genesis")
+	}
+	return client.ReadTrust(text)
+}
+
+// listenOn makes sure that a node's addresses are free, and gives it others where they are not. Given ports are kept.
+func (n *Network) listenOn(i int, keep bool) error {
+	node := &n.Nodes[i]
+	cfg, err := config.Load(n.Path(node.Dir))
+	if err != nil {
+		return err
+	}
+	grpc, metrics, err := freeAddresses(cfg.GRPC, cfg.Metrics, keep)
+	if err != nil {
+		return err
+	}
+	node.GRPC, node.Metrics = grpc, metrics
+	if cfg.GRPC == grpc && cfg.Metrics == metrics {
+		return nil
+	}
+	cfg.GRPC, cfg.Metrics = grpc, metrics
+	return config.Replace(cfg.Dir, cfg)
+}

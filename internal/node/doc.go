@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package node puts a node together: it opens what lies in its folder, recovers the state, joins the parts, runs them, and
+// stops them in reverse. It is the only package that knows all the others; it decides nothing.
+//
+// Recovery (see recoverState): the newest checkpoint whose state root stands in a certified header of the block store; from
+// there the ordering log delivers again what was decided, and the payloads come from the lane's segments. What was on the
+// lane and not decided is offered to ordering again. The same loop that runs new blocks runs these.
+package node

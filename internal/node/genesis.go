@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"os"
+
+	"github.com/aurigraph/aurigraph/internal/chain"
+	"github.com/aurigraph/aurigraph/internal/codec"
+	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/store"
+)
+
+// genesisBytesMax bounds a genesis file.
+const genesisBytesMax = 256 << 20
+
+// ReadGenesis reads and checks a genesis file. Unknown fields are errors.
+func ReadGenesis(path string) (*chain.Genesis, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fault.Wrap(fault.NotFound, err, "open the genesis")
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, genesisBytesMax))
+	if err != nil {
+		return nil, fault.Wrap(fault.Unavailable, err, "read the genesis")
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	g := &chain.Genesis{}
+	if err := d.Decode(g); err != nil {
+		return nil, fault.Wrap(fault.Invalid, err, "genesis %s", path)
+	}
+	return g, g.Validate()
+}
+
+// metaGenesis names the genesis hash in the block store.
+const metaGenesis = "genesis"
+
+// bindGenesis ties a block store to its genesis, once; a folder of another chain is refused.
+func bindGenesis(s store.Store, g *chain.Genesis) error {
+	want := codec.GenesisHash(g)
+	have, err := store.ReadMeta(s, metaGenesis)
+	switch {
+	case fault.Is(err, fault.NotFound):
+		var c store.Changes
+		store.WriteMeta(&c, metaGenesis, want[:])
+		return s.Apply(&c, true)
+	case err != nil:
+		return err
+	case !bytes.Equal(have, want[:]):
+		return fault.New(fault.Conflict, "this folder holds the chain of genesis %x, the settings name genesis %s: use another folder", have, want)
+	}
+	return nil
+}

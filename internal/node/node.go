@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/aurigraph/aurigraph/internal/chain"
+	"github.com/aurigraph/aurigraph/internal/checkpoint"
+	"github.com/aurigraph/aurigraph/internal/codec"
+	"github.com/aurigraph/aurigraph/internal/commit"
+	"github.com/aurigraph/aurigraph/internal/config"
+	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/history"
+	"github.com/aurigraph/aurigraph/internal/intake"
+	"github.com/aurigraph/aurigraph/internal/keys"
+	"github.com/aurigraph/aurigraph/internal/lane"
+	"github.com/aurigraph/aurigraph/internal/ledger"
+	"github.com/aurigraph/aurigraph/internal/obs"
+	"github.com/aurigraph/aurigraph/internal/order/solo"
+	"github.com/aurigraph/aurigraph/internal/seglog"
+	"github.com/aurigraph/aurigraph/internal/store"
+	"github.com/aurigraph/aurigraph/internal/store/pebblestore"
+)
+
+// Names of the node's components in its health.
+const (
+	componentState = "state"
+	componentAPI   = "api"
+)
+
+// keyCacheEntries and keyCacheBytes bound the parsed public keys kept for verification.
+const (
+	keyCacheEntries = 8192
+	keyCacheBytes   = 24 << 20
+)
+
+// Node is one opened node.
+type Node struct {
+	cfg     config.Node
+	log     *slog.Logger
+	genesis *chain.Genesis
+	health  *obs.Health
+	metrics *prometheus.Registry
+	stages  *obs.StageTimer
+
+	lock        *os.File
+	pool        *seglog.Pool
+	laneLog     *seglog.Log
+	orderLog    *seglog.Log
+	store       store.Store
+	checkpoints *checkpoint.Store
+	state       *State
+	engine      *solo.Engine
+	lane        *lane.Lane
+	history     *history.History
+	loop        *commit.Loop
+	intake      *intake.Intake
+	directory   *intake.Directory
+	services    *services
+
+	fatal  chan error // first error from a callback that cannot return one
+	closed []func() error
+}
+
+// Open opens the node in the settings' folder and recovers its state. Close must follow.
+func Open(ctx context.Context, cfg config.Node, log *slog.Logger) (n *Node, err error) {
+	n = &Node{cfg: cfg, log: log, metrics: obs.NewRegistry(), health: obs.NewHealth(componentState, componentAPI), fatal: make(chan error, 1)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, n.Close())
+		}
+	}()
+	for _, step := range []func(context.Context) error{n.openFolder, n.openLogs, n.openState, n.openOrder, n.openLoop, n.openDoor, n.openServices} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return n, nil
+}
+
+func (n *Node) onClose(f func() error) { n.closed = append(n.closed, f) }
+
+// Close releases everything, in reverse. Run must have returned.
+func (n *Node) Close() error {
+	var errs []error
+	for i := len(n.closed) - 1; i >= 0; i-- {
+		errs = append(errs, n.closed[i]())
+	}
+	n.closed = nil
+	return errors.Join(errs...)
+}
+
+func (n *Node) openFolder(context.Context) (err error) {
+	if n.genesis, err = ReadGenesis(n.cfg.Path(n.cfg.Genesis)); err != nil {
+		return err
+	}
+	if n.lock, err = lockFolder(n.cfg.Data("")); err != nil {
+		return err
+	}
+	n.onClose(n.lock.Close)
+	for _, d := range []string{"lane", "order", "checkpoints", "index"} {
+		if err := os.MkdirAll(n.cfg.Data(d), 0o755); err != nil {
+			return fault.Wrap(fault.Unavailable, err, "make the data folders")
+		}
+	}
+	if n.stages, err = obs.NewStageTimer(n.metrics); err != nil {
+		return err
+	}
+	if n.store, err = pebblestore.Open(n.cfg.Data("blocks"), pebblestore.Options{}); err != nil {
+		return err
+	}
+	n.onClose(n.store.Close)
+	return bindGenesis(n.store, n.genesis)
+}
+
+func (n *Node) openLogs(context.Context) (err error) {
+	n.pool = seglog.NewPool(n.cfg.Memory.PayloadBytes, n.cfg.Memory.PayloadBytes/2)
+	if n.laneLog, err = n.openLog("lane", n.cfg.Commit.SegmentBytes, 2); err != nil {
+		return err
+	}
+	n.onClose(n.laneLog.Close)
+	if n.orderLog, err = n.openLog("order", orderSegmentBytes, 1); err != nil {
+		return err
+	}
+	n.onClose(n.orderLog.Close)
+	n.checkpoints, err = checkpoint.Open(n.cfg.Data("checkpoints"), checkpoint.OS{}, checkpoint.Config{Chain: n.genesis.Chain, NewSpace: newSpace})
+	return err
+}
+
+// orderSegmentBytes holds 4,095 proposals.
+const orderSegmentBytes = 16 << 20
+
+func (n *Node) openLog(name string, segmentBytes int64, ready int) (*seglog.Log, error) {
+	var id seglog.Identity
+	binary.LittleEndian.PutUint64(id[:], uint64(n.genesis.Chain))
+	copy(id[8:], name)
+	return seglog.Open(n.cfg.Data(name), seglog.Options{
+		Name: name, Identity: id, SegmentBytes: segmentBytes, ReadyMin: ready,
+		Pool: n.pool, QueueBytesMax: n.cfg.Memory.PayloadBytes, Metrics: n.metrics,
+	})
+}
+
+func (n *Node) openState(context.Context) (err error) {
+	begin := time.Now()
+	if n.state, err = recoverState(n.genesis, n.store, n.checkpoints); err != nil {
+		return err
+	}
+	for _, skipped := range n.state.Skipped {
+		n.log.Warn("a checkpoint was skipped", obs.KeyErr, skipped.Error())
+	}
+	n.log.Info("state loaded", obs.KeyHeight, n.state.Height, obs.KeySeconds, time.Since(begin).Seconds())
+	return nil
+}
+
+// openOrder opens the ordering log and the lane, and finds what the lane has to offer again.
+func (n *Node) openOrder(ctx context.Context) (err error) {
+	n.engine, err = solo.Open(ctx, n.orderLog, n.state.Height, n.genesis.TimeUs,
+		solo.Config{IntervalMin: n.cfg.Order.IntervalMin, WindowMax: n.cfg.Order.WindowMax})
+	if err != nil {
+		return err
+	}
+	head, _, err := store.LastHeader(n.store)
+	if err != nil && !fault.Is(err, fault.NotFound) {
+		return err
+	}
+	if n.engine.ReplayedTo() < head {
+		return fault.New(fault.Corrupt, "the ordering log ends at height %d, but height %d was published: restore the data folder from a copy", n.engine.ReplayedTo(), head)
+	}
+	n.lane, err = lane.Open(ctx, n.laneLog, lane.Config{
+		JoinEpoch: 1,
+		OnDurable: n.onDurable,
+		OnFailed:  n.fail,
+	}, n.state.Lane)
+	if err != nil {
+		return err
+	}
+	decided := n.engine.Replayed()
+	for _, d := range n.lane.Pending() {
+		if decided[d] {
+			continue
+		}
+		if err := n.engine.Offer(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// onDurable offers a durable entry to ordering. The pool bounds what the lane holds far below what ordering takes.
+func (n *Node) onDurable(s *lane.Stored) {
+	if err := n.engine.Offer(s.Digest); err != nil {
+		n.fail(err)
+	}
+}
+
+// fail stops the node from a callback.
+func (n *Node) fail(err error) {
+	select {
+	case n.fatal <- err:
+	default:
+	}
+}
+
+func (n *Node) openLoop(context.Context) (err error) {
+	header, root, err := n.readValidatorKeys()
+	if err != nil {
+		return err
+	}
+	n.history = history.New(n.store, n.payload)
+	n.directory = intake.NewDirectory(keys.NewCache(keyCacheEntries, keyCacheBytes))
+	n.loadKeys()
+	n.loop, err = commit.New(commit.Parts{
+		Chain: n.genesis.Chain, Space: n.state.Space, Tree: n.state.Tree, Ledger: n.state.Ledger, Machine: n.state.Machine,
+		Lane: n.lane, Start: n.state.Lane, StartRoot: n.state.Height, Engine: n.engine, Store: n.store, Checkpoints: n.checkpoints,
+		Certifier:   commit.Self{Header: header, Root: root},
+		Segments:    laneSegments{n.laneLog},
+		TrimOrder:   n.engine.Trim,
+		Metrics:     commit.NewMetrics(n.metrics, n.stages),
+		OnKeys:      n.setKeys,
+		OnPublished: n.onPublished,
+	}, commit.Config{CheckpointInterval: n.cfg.Commit.CheckpointInterval, RetainBytes: n.cfg.Commit.RetainBytes})
+	return err
+}
+
+func (n *Node) payload(l chain.Location) ([]byte, error) {
+	return n.lane.ReadPayload(seglog.Pos{Segment: l.Segment, Offset: l.Offset, Bytes: l.Bytes, Seq: l.Seq})
+}
+
+// loadKeys fills the door's directory with the keys of the recovered state.
+func (n *Node) loadKeys() {
+	l := n.state.Ledger
+	for no := chain.KeyNo(1); uint32(no) <= l.Counts().Keys; no++ {
+		if k, ok := l.Key(no); ok {
+			n.setKeys([]ledger.KeyChange{k})
+		}
+	}
+}
+
+func (n *Node) setKeys(changes []ledger.KeyChange) {
+	for _, c := range changes {
+		r := intake.KeyRecord{No: c.No, Public: c.Public, Active: c.Active}
+		if c.OwnerKind == ledger.OwnedByInstitution {
+			r.Institution = chain.InstitutionNo(c.Owner)
+		}
+		n.directory.Set(r)
+	}
+}
+
+func (n *Node) onPublished(p *commit.Published) {
+	outcomes := make([]codec.Outcomes, len(p.Executed.Batches))
+	for i := range outcomes {
+		outcomes[i] = p.Executed.Batches[i].Outcomes
+	}
+	n.intake.OnPublished(&p.Certified, outcomes)
+	n.services.onPublished(p)
+}
+
+func (n *Node) openDoor(context.Context) error {
+	n.intake = intake.New(intake.Parts{
+		Chain: n.genesis.Chain, Pool: n.pool, Keys: n.directory, Lane: n.lane, History: n.history, Stages: n.stages, Metrics: n.metrics,
+		Height:          n.loop.Height,
+		ChannelSequence: n.channelSequence,
+	}, intake.Config{AdmitWaitMax: n.cfg.Intake.AdmitWaitMax, CutDelay: n.cfg.Intake.CutDelay})
+	return nil
+}
+
+func (n *Node) channelSequence(ctx context.Context, institution chain.InstitutionNo, channel uint8) (last uint64, err error) {
+	_, err = n.loop.View(ctx, func(l *ledger.Ledger) { last = l.Channel(institution, channel) })
+	return last, err
+}
+
+// Run runs the node until ctx ends (nil) or it must stop.
+func (n *Node) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return n.engine.Run(ctx) })
+	group.Go(func() error { return n.loop.Run(ctx) })
+	group.Go(func() error { return n.intake.Run(ctx) })
+	group.Go(func() error {
+		select {
+		case err := <-n.fatal:
+			return err
+		case <-ctx.Done():
+			return nil
+		}
+	})
+	group.Go(func() error { return n.becomeReady(ctx) })
+	group.Go(func() error { return n.services.run(ctx) })
+	return group.Wait()
+}
+
+// becomeReady opens the API once everything that was decided before the start is executed again.
+func (n *Node) becomeReady(ctx context.Context) error {
+	begin := time.Now()
+	n.health.NotReady(componentState, "executing again what was decided before the start")
+	if err := n.loop.Wait(ctx, n.engine.ReplayedTo()); err != nil {
+		return nil
+	}
+	n.health.Ready(componentState)
+	n.log.Info("state is up to date", obs.KeyHeight, n.loop.Height(), obs.KeySeconds, time.Since(begin).Seconds())
+	n.services.open()
+	n.health.Ready(componentAPI)
+	return nil
+}
+
+// laneSegments is what retention sees of the lane's log.
+type laneSegments struct{ log *seglog.Log }
+
+// Retained lists the segments that hold records.
+func (s laneSegments) Retained() []commit.Segment {
+	infos := s.log.Segments()
+	out := make([]commit.Segment, len(infos))
+	for i, in := range infos {
+		out[i] = commit.Segment{Number: in.Number, Bytes: in.Bytes}
+	}
+	return out
+}
+
+// Recycle gives segments below number back.
+func (s laneSegments) Recycle(number uint64) error {
+	_, err := s.log.Recycle(number)
+	return err
+}
