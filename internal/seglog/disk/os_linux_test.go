@@ -43,3 +43,29 @@ func TestZero(t *testing.T) {
 		t.Error(n, err)
 	}
 }
+
+func TestWideWrite(t *testing.T) {
+	f, err := OS().OpenFile(filepath.Join(t.TempDir(), "w"), Create, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for _, pages := range []int{1, wideBytesMin/PageBytes - 1, wideBytesMin / PageBytes, wideBytesMin/PageBytes + 3, 257} {
+		want := Aligned(pages * PageBytes)
+		for i := range want {
+			want[i] = byte(i>>12) ^ byte(i)
+		}
+		var parts [][]byte
+		for rest, n := want, PageBytes; len(rest) > 0; rest, n = rest[n:], n+PageBytes {
+			n = min(n, len(rest))
+			parts = append(parts, rest[:n:n])
+		}
+		if err := f.WriteVec(parts, PageBytes); err != nil {
+			t.Fatal(err)
+		}
+		got := Aligned(pages * PageBytes)
+		if _, err := f.ReadAt(got, PageBytes); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%d pages came back differently: %v", pages, err)
+		}
+	}
+}
