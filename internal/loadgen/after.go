@@ -21,8 +21,14 @@ type diskState struct {
 	conserved bool // holdings add up to supply, and supply to what the bench issued
 }
 
+// issues is what the bench issued of each asset, and a height at which all of it had been.
+type issues struct {
+	units map[chain.AssetNo]uint64
+	by    chain.Height
+}
+
 // readBack loads a stopped node's newest checkpoint, computes its root anew and counts its money.
-func readBack(dir string, issued map[chain.AssetNo]uint64) (d diskState, err error) {
+func readBack(dir string, issued issues) (d diskState, err error) {
 	cfg, err := config.Load(dir)
 	if err != nil {
 		return d, err
@@ -53,7 +59,10 @@ func readBack(dir string, issued map[chain.AssetNo]uint64) (d diskState, err err
 		return d, err
 	}
 	d.conserved = state.Ledger.Recount() == nil
-	for asset, units := range issued {
+	for asset, units := range issued.units {
+		if d.height < issued.by {
+			break // an early checkpoint of a short run: money adds up, but not all of it was there yet
+		}
 		a, ok := state.Ledger.Asset(asset)
 		d.conserved = d.conserved && ok && a.Supply == chain.Units(units)
 	}

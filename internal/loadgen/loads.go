@@ -58,6 +58,7 @@ func (l *batchLoad) prepare(ctx context.Context, legsPerS float64, d time.Durati
 	}
 	l.signing = ownCPU() - begin
 	l.counted = l.checks.proved.Load()
+	l.checks.seen.Store(0)
 	pipes := make([]pipe, len(l.pipes))
 	for i, p := range l.pipes {
 		p.load(batches[i])

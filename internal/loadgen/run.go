@@ -77,25 +77,25 @@ type load interface {
 	proved() (int64, error)
 }
 
-func measure(ctx context.Context, cfg Config, t *Target, progress io.Writer) (*Report, map[chain.AssetNo]uint64, error) {
+func measure(ctx context.Context, cfg Config, t *Target, progress io.Writer) (*Report, issues, error) {
 	b := &bench{cfg: cfg, target: t, out: progress, world: &world{chain: t.Trust.ChainID}}
 	var err error
 	if b.client, err = b.dial(ctx); err != nil {
-		return nil, nil, err
+		return nil, issues{}, err
 	}
 	defer b.client.Close()
 	b.say("opening %d accounts and %d assets", cfg.Accounts, cfg.Assets)
 	if err := b.prepare(ctx, t.Institution, t.Signer); err != nil {
-		return nil, nil, err
+		return nil, issues{}, err
 	}
 	l, err := b.newLoad(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, issues{}, err
 	}
 	r := &Report{Machine: machine(), Refusals: map[string]int{}, Verified: b.verified()}
 	rate, err := b.search(ctx, l, r)
 	if err != nil {
-		return nil, nil, err
+		return nil, issues{}, err
 	}
 	return r, b.issued, b.hold(ctx, l, rate, r)
 }

@@ -32,7 +32,7 @@ type bench struct {
 	out    io.Writer // progress
 	house  chain.AccountNo
 	nonce  uint64 // last used by the house account
-	issued map[chain.AssetNo]uint64
+	issued issues
 }
 
 func (b *bench) say(format string, args ...any) { fmt.Fprintf(b.out, format+"\n", args...) }
@@ -56,7 +56,7 @@ func (b *bench) prepare(ctx context.Context, institution chain.InstitutionNo, si
 	if err != nil {
 		return err
 	}
-	b.house, b.nonce, b.issued = in.House, house.Nonce, map[chain.AssetNo]uint64{}
+	b.house, b.nonce, b.issued.units = in.House, house.Nonce, map[chain.AssetNo]uint64{}
 	if b.cfg.Load == LoadZipf {
 		b.world.drawZipf()
 	}
@@ -172,12 +172,17 @@ func (b *bench) fund(ctx context.Context) error {
 	bodies := make([]chain.Body, b.cfg.Assets)
 	for i := range bodies {
 		asset := chain.AssetNo(b.world.firstAsset + uint32(i))
-		b.issued[asset] = fundUnits * uint64(b.cfg.Accounts+payersMax)
-		bodies[i] = &chain.Issue{To: b.house, Asset: asset, Amount: chain.Units(b.issued[asset])}
+		b.issued.units[asset] = fundUnits * uint64(b.cfg.Accounts+payersMax)
+		bodies[i] = &chain.Issue{To: b.house, Asset: asset, Amount: chain.Units(b.issued.units[asset])}
 	}
 	if _, err := b.submit(ctx, bodies...); err != nil {
 		return err
 	}
+	status, err := b.client.Status(ctx)
+	if err != nil {
+		return err
+	}
+	b.issued.by = status.Height
 	legs := make([]chain.Leg, b.cfg.Accounts)
 	for i := range legs {
 		legs[i] = chain.Leg{From: b.house, To: chain.AccountNo(b.world.first + uint32(i)), Asset: b.world.assetOf(uint32(i)), Amount: chain.Units(fundUnits)}

@@ -72,16 +72,11 @@ type Node struct {
 }
 
 // Open opens the node in the settings' folder and recovers its state. Close must follow.
-func Open(ctx context.Context, cfg config.Node, log *slog.Logger) (n *Node, err error) {
-	n = &Node{cfg: cfg, log: log, metrics: obs.NewRegistry(), health: obs.NewHealth(componentState, componentAPI), fatal: make(chan error, 1)}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, n.Close())
-		}
-	}()
+func Open(ctx context.Context, cfg config.Node, log *slog.Logger) (*Node, error) {
+	n := &Node{cfg: cfg, log: log, metrics: obs.NewRegistry(), health: obs.NewHealth(componentState, componentAPI), fatal: make(chan error, 1)}
 	for _, step := range []func(context.Context) error{n.openFolder, n.openLogs, n.openState, n.openOrder, n.openLoop, n.openDoor, n.openServices} {
 		if err := step(ctx); err != nil {
-			return nil, err
+			return nil, errors.Join(err, n.Close())
 		}
 	}
 	return n, nil
