@@ -18,6 +18,7 @@ import (
 	"github.com/aurigraph/aurigraph/internal/exec"
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/keys"
+	"github.com/aurigraph/aurigraph/internal/lane"
 	"github.com/aurigraph/aurigraph/internal/ledger"
 	"github.com/aurigraph/aurigraph/internal/pages"
 	"github.com/aurigraph/aurigraph/internal/seglog/faultfs"
@@ -414,6 +415,23 @@ func TestRootBoard(t *testing.T) {
 			t.Errorf("root %d: %d, %v", at, got, err)
 		}
 	}
+}
+
+// TestCheckpointNeedsAFlush offers the checkpointer, which waits, a root whose header may not be on disk.
+func TestCheckpointNeedsAFlush(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l := &Loop{durable: make(chan *stateRoot), board: rootBoard{changed: make(chan struct{})}}
+		given := make(chan chain.Height, 1)
+		go func() { given <- (<-l.durable).at }()
+		for at := chain.Height(1); at <= 2; at++ {
+			synctest.Wait()
+			l.board.add(newStateRoot(at, lane.Position{}, pages.NewSpace().Snapshot()))
+			l.rootCertified(&chain.ExecutedHeader{RootAt: at}, nil, nil, at == 2)
+		}
+		if at := <-given; at != 2 {
+			t.Errorf("the checkpointer was given root %d", at)
+		}
+	})
 }
 
 func TestDepth(t *testing.T) {

@@ -76,8 +76,10 @@ func TestConformanceInMemory(t *testing.T) {
 	})
 }
 
+// failWrites fails slowly, so that the engine has long wanted to go on when it learns of it.
 func failWrites(op faultfs.Op) error {
 	if op.Kind == faultfs.OpWrite {
+		<-time.After(time.Second)
 		return errBroken
 	}
 	return nil
