@@ -12,7 +12,7 @@ import (
 
 // syncBytesMax bounds what is written between two syncs, so that no sync, ours or that of a log on the same disk, waits
 // for more.
-const syncBytesMax = 8 << 20
+const syncBytesMax = 2 << 20
 
 // paceBurst is how far the writer may run ahead of its rate before it sleeps.
 const paceBurst = 2 * time.Millisecond

@@ -95,7 +95,7 @@ func Default() Node {
 		LogLevel: "info",
 		Keys:     Keys{Validator: "keys/validator.key", Root: "keys/validator-root.key"},
 		TLS:      TLS{CA: "tls/ca.pem", Cert: "tls/node.pem", Key: "tls/node.key"},
-		Memory:   Memory{LimitBytes: 200 << 20, GCPercent: 50, PayloadBytes: 40 << 20},
+		Memory:   Memory{LimitBytes: 200 << 20, GCPercent: 25, PayloadBytes: 24 << 20},
 		Order:    Order{IntervalMin: 2 * time.Millisecond, WindowMax: 16},
 		Commit:   Commit{CheckpointInterval: 3 * time.Second, RetainBytes: 4 << 30, SegmentBytes: 64 << 20, CheckpointBytesPerSecond: 64 << 20},
 		Intake:   Intake{AdmitWaitMax: 250 * time.Millisecond, CutDelay: time.Millisecond},
@@ -193,6 +193,8 @@ func (n Node) Validate() error {
 		return bad("memory.payload_bytes", "%d, must be 4 MiB to 8 GiB", n.Memory.PayloadBytes)
 	case n.Memory.LimitBytes < 64<<20:
 		return bad("memory.limit_bytes", "%d, must be at least 64 MiB", n.Memory.LimitBytes)
+	case n.Memory.GCPercent < 10 || n.Memory.GCPercent > 1000:
+		return bad("memory.gc_percent", "%d, must be 10 to 1000", n.Memory.GCPercent)
 	case n.Order.IntervalMin <= 0 || n.Order.IntervalMin > time.Second:
 		return bad("order.interval_min", "%s, must be above 0, at most 1s", n.Order.IntervalMin)
 	case n.Order.WindowMax < 1 || n.Order.WindowMax > 64:
@@ -247,7 +249,12 @@ func Replace(dir string, n Node) error {
 		return fault.Wrap(fault.Internal, err, "encode settings")
 	}
 	path := filepath.Join(dir, FileName)
-	if err := os.WriteFile(path+".tmp", text, 0o644); err != nil {
+	f, err := os.Create(path + ".tmp")
+	if err != nil {
+		return fault.Wrap(fault.Unavailable, err, "write settings")
+	}
+	_, err = f.Write(text)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil { // before the name: a power cut must not leave it empty
 		return fault.Wrap(fault.Unavailable, err, "write settings")
 	}
 	return fault.Wrap(fault.Unavailable, os.Rename(path+".tmp", path), "write settings")

@@ -47,6 +47,8 @@ func TestEachBound(t *testing.T) {
 		{"memory.payload_bytes", func(n *Node) { n.Memory.PayloadBytes = 4<<20 - 1 }},
 		{"memory.payload_bytes", func(n *Node) { n.Memory.PayloadBytes = 8<<30 + 1 }},
 		{"memory.limit_bytes", func(n *Node) { n.Memory.LimitBytes = 64<<20 - 1 }},
+		{"memory.gc_percent", func(n *Node) { n.Memory.GCPercent = 9 }},
+		{"memory.gc_percent", func(n *Node) { n.Memory.GCPercent = 1001 }},
 		{"order.interval_min", func(n *Node) { n.Order.IntervalMin = 0 }},
 		{"order.interval_min", func(n *Node) { n.Order.IntervalMin = time.Second + 1 }},
 		{"order.window_max", func(n *Node) { n.Order.WindowMax = 0 }},
@@ -55,6 +57,7 @@ func TestEachBound(t *testing.T) {
 		{"commit.segment_bytes", func(n *Node) { n.Commit.SegmentBytes = 4<<20 - 4096 }},
 		{"commit.segment_bytes", func(n *Node) { n.Commit.SegmentBytes = 1<<30 + 4096 }},
 		{"commit.segment_bytes", func(n *Node) { n.Commit.SegmentBytes = 4<<20 + 1 }},
+		{"commit.checkpoint_bytes_per_second", func(n *Node) { n.Commit.CheckpointBytesPerSecond = 1<<20 - 1 }},
 		{"commit.retain_bytes", func(n *Node) { n.Commit.RetainBytes = 2*n.Commit.SegmentBytes - 1 }},
 		{"intake", func(n *Node) { n.Intake.AdmitWaitMax = 0 }},
 		{"intake", func(n *Node) { n.Intake.CutDelay = -1 }},
@@ -117,6 +120,34 @@ func TestWriteAndLoad(t *testing.T) {
 	}
 	if err := Write(filepath.Join(dir, "missing"), n); !fault.Is(err, fault.Unavailable) {
 		t.Errorf("into a missing folder: %v", err)
+	}
+}
+
+func TestReplace(t *testing.T) {
+	dir := t.TempDir()
+	n := Default()
+	if err := Write(dir, n); err != nil {
+		t.Fatal(err)
+	}
+	bad := n
+	bad.Name = ""
+	if err := Replace(dir, bad); !fault.Is(err, fault.Invalid) {
+		t.Errorf("settings that Load refuses are written: %v", err)
+	}
+	n.Name = "renamed"
+	if err := Replace(dir, n); err != nil {
+		t.Fatal(err)
+	}
+	got, err := Load(dir)
+	if n.Dir = dir; err != nil || got != n {
+		t.Errorf("%+v, %v", got, err)
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil || len(files) != 1 {
+		t.Errorf("%v, %v: something is left behind", files, err)
+	}
+	if err := Replace(filepath.Join(dir, "missing"), n); !fault.Is(err, fault.Unavailable) {
+		t.Errorf("in a missing folder: %v", err)
 	}
 }
 
