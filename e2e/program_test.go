@@ -19,22 +19,21 @@ import (
 // program is the path of the built program.
 var program string
 
+// TestMain builds the program. If that fails, every test says so when it starts a process.
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "aurigraph-e2e-")
-	if err == nil {
-		program = filepath.Join(dir, "aurigraph")
-		build := exec.Command("go", "build", "-o", program, "../cmd/aurigraph")
-		build.Stderr = os.Stderr
-		err = build.Run()
-	}
-	code := 1
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "e2e: the program does not build:", err)
-	} else {
-		code = m.Run()
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		return
 	}
+	program = filepath.Join(dir, "aurigraph")
+	build := exec.Command("go", "build", "-o", program, "../cmd/aurigraph")
+	build.Stderr = os.Stderr
+	if err := build.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "e2e: the program does not build:", err)
+	}
+	m.Run()
 	_ = os.RemoveAll(dir) // the system's own broom takes what is left
-	os.Exit(code)
 }
 
 // commandMax bounds one command.

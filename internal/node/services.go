@@ -12,13 +12,15 @@ import (
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/codec"
 	"github.com/aurigraph/aurigraph/internal/commit"
-	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/index"
+	"github.com/aurigraph/aurigraph/internal/index/sqlite"
 	"github.com/aurigraph/aurigraph/internal/intake"
 	"github.com/aurigraph/aurigraph/internal/obs"
 	"github.com/aurigraph/aurigraph/internal/query"
 	"github.com/aurigraph/aurigraph/internal/seglog"
 	"github.com/aurigraph/aurigraph/internal/server"
 	"github.com/aurigraph/aurigraph/internal/server/grpcapi"
+	"github.com/aurigraph/aurigraph/internal/subscribe"
 )
 
 // connectionsMax bounds the connections of one listener.
@@ -28,6 +30,8 @@ const connectionsMax = 1024
 type services struct {
 	node    *Node
 	query   *query.Query
+	hub     *subscribe.Hub
+	index   *index.Follower // nil: there is none
 	api     *grpcapi.Server
 	grpc    net.Listener
 	metrics net.Listener
@@ -38,7 +42,12 @@ type services struct {
 func (n *Node) openServices(context.Context) error {
 	s := &services{node: n, ready: make(chan struct{})}
 	n.services = s
-	s.query = query.New(n.history, n.loop, s.status)
+	s.hub = subscribe.NewHub(n.loop.Height())
+	parts := query.Parts{History: n.history, State: n.loop, Feed: s.hub, Status: s.status}
+	if n.cfg.Index.Enabled {
+		s.openIndex(&parts)
+	}
+	s.query = query.New(parts)
 	files := server.TLSFiles{Cert: n.cfg.Path(n.cfg.TLS.Cert), Key: n.cfg.Path(n.cfg.TLS.Key)}
 	tls, err := files.Load()
 	if err != nil {
@@ -71,6 +80,9 @@ func ignoreClosed(err error) error {
 func (s *services) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.api.Serve(ctx, s.grpc) })
+	if s.index != nil {
+		group.Go(func() error { return s.follow(ctx) })
+	}
 	if s.metrics != nil {
 		group.Go(func() error { return server.ServeHTTP(ctx, s.metrics, obs.Handler(s.node.metrics, s.node.health)) })
 	}
@@ -83,7 +95,34 @@ func (s *services) open() {
 	close(s.ready)
 }
 
-func (s *services) onPublished(*commit.Published) {}
+func (s *services) onPublished(p *commit.Published) {
+	s.hub.Publish(p.Header.Height)
+	if s.index != nil {
+		s.index.Publish(p.Header)
+	}
+}
+
+// openIndex opens the query index. A node without one serves everything but lists of transfers, so a damaged index is
+// reported and does not stop it.
+func (s *services) openIndex(parts *query.Parts) {
+	n := s.node
+	db, err := sqlite.Open(n.cfg.Data("index"), n.genesis.Chain, codec.GenesisHash(n.genesis))
+	if err != nil {
+		n.log.Error("the query index cannot be used", obs.Err(err))
+		return
+	}
+	n.onClose(db.Close)
+	parts.Index = db
+	s.index = index.NewFollower(n.history, db, n.loop.Height(), n.cfg.Index.RowsPerSecondMax, n.metrics)
+}
+
+// follow feeds the index. Nothing waits for it, and its end is not the node's.
+func (s *services) follow(ctx context.Context) error {
+	if err := s.index.Run(ctx); err != nil {
+		s.node.log.Error("the query index has stopped", obs.Err(err))
+	}
+	return nil
+}
 
 // status is what the node knows of itself without asking the ledger.
 func (s *services) status() query.Status {
@@ -93,6 +132,9 @@ func (s *services) status() query.Status {
 		Height: n.loop.Height(), Executed: n.loop.ExecutedHeight(), Legs: n.loop.LegsOK(), Validators: n.genesis.Validators,
 	}
 	st.RootHeight, st.StateRoot = n.loop.Root()
+	if s.index != nil {
+		st.IndexHeight, st.IndexLagRows = s.index.Height(), s.index.LagRows()
+	}
 	if why := s.halted.Load(); why != nil {
 		st.Halted, st.HaltedReason = true, *why
 	}
@@ -146,34 +188,7 @@ func (b backend) SubmitTxs(ctx context.Context, signed [][]byte) []grpcapi.TxPen
 	return out
 }
 
-var errNoIndex = fault.Reasoned(fault.Unavailable, "no_index", "this node keeps no query index: set index.enabled")
-
-// ListBlocks lists blocks.
-func (b backend) ListBlocks(context.Context, int, string) (p query.Page[query.Block], err error) {
-	return p, errNoIndex
-}
-
-// ListTransfers lists transfers.
-func (b backend) ListTransfers(context.Context, chain.AccountNo, chain.AssetNo, int, string) (p query.Page[query.Transfer], err error) {
-	return p, errNoIndex
-}
-
-// ListAccounts lists accounts.
-func (b backend) ListAccounts(context.Context, chain.InstitutionNo, int, string) (p query.Page[query.Account], err error) {
-	return p, errNoIndex
-}
-
-// ListAssets lists assets.
-func (b backend) ListAssets(context.Context, int, string) (p query.Page[query.Asset], err error) {
-	return p, errNoIndex
-}
-
-// FollowBlocks follows the chain.
-func (b backend) FollowBlocks(context.Context, chain.Height, func(*query.Block) error) error {
-	return errNoIndex
-}
-
 // FollowEvents follows the chain's transfers.
-func (b backend) FollowEvents(context.Context, chain.Height, chain.AccountNo, chain.AssetNo, func(grpcapi.Events) error) error {
-	return errNoIndex
+func (b backend) FollowEvents(ctx context.Context, from chain.Height, account chain.AccountNo, asset chain.AssetNo, each func(grpcapi.Events) error) error {
+	return b.Query.FollowEvents(ctx, from, account, asset, func(e query.Events) error { return each(grpcapi.Events(e)) })
 }

@@ -29,6 +29,8 @@ type Options struct {
 	WindowChunks   int                // sent and not answered, 1 to WindowChunksMax; default 8
 	ValidityBlocks chain.Height       // how long signed bytes live, 100 to chain.ValidityBlocksMax; default 20,000
 	Progress       func(done, of int) // lines; called in Run's goroutine after each chunk
+
+	pause func(ctx context.Context, d time.Duration) error // waits; tests need not
 }
 
 func (o *Options) fill() error {
@@ -46,6 +48,9 @@ func (o *Options) fill() error {
 	}
 	if o.Progress == nil {
 		o.Progress = func(int, int) {}
+	}
+	if o.pause == nil {
+		o.pause = pause
 	}
 	return nil
 }
@@ -228,14 +233,19 @@ func (r *runner) backOff(ctx context.Context, why error) error {
 	if r.backoffs >= backoffsMax {
 		return fault.Wrap(fault.Unavailable, why, "gave up after %d attempts", r.backoffs)
 	}
-	t := time.NewTimer(min(backoffMin<<min(r.backoffs, 16), backoffMax))
-	defer t.Stop()
+	d := min(backoffMin<<min(r.backoffs, 16), backoffMax)
 	r.backoffs++
+	return fault.Wrap(fault.Timeout, r.opts.pause(ctx, d), "interrupted")
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
 	select {
 	case <-t.C:
 		return nil
 	case <-ctx.Done():
-		return fault.Wrap(fault.Timeout, ctx.Err(), "interrupted")
+		return ctx.Err()
 	}
 }
 

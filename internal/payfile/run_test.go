@@ -116,53 +116,51 @@ func TestNeverTwice(t *testing.T) {
 	for _, n := range []int{1, 40, 1600} {
 		plans[n] = planOf(t, manyLines(n, mixed))
 	}
-	synctest.Test(t, func(t *testing.T) {
-		rapid.Check(t, func(rt *rapid.T) {
-			n := rapid.SampledFrom([]int{1, 40, 1600}).Draw(rt, "lines")
-			p, d, w := plans[n], newDisk(), newWorld()
-			o := Options{WindowChunks: rapid.IntRange(1, 4).Draw(rt, "window"), ValidityBlocks: 100}
-			for range rapid.IntRange(1, 5).Draw(rt, "processes") {
-				s := newLink(t, w)
-				s.lane = rapid.IntRange(0, 1).Draw(rt, "lane")
-				s.fail = func(call string) error {
-					if call == "tx" {
-						return rapid.SampledFrom([]error{nil, nil, nil, nil, nil, nil, nil, fault.New(fault.TryLater, "busy")}).Draw(rt, call)
+	rapid.Check(t, func(rt *rapid.T) {
+		n := rapid.SampledFrom([]int{1, 40, 1600}).Draw(rt, "lines")
+		p, d, w := plans[n], newDisk(), newWorld()
+		o := Options{WindowChunks: rapid.IntRange(1, 4).Draw(rt, "window"), ValidityBlocks: 100, pause: func(context.Context, time.Duration) error { return nil }}
+		for range rapid.IntRange(1, 5).Draw(rt, "processes") {
+			s := newLink(t, w)
+			s.lane = rapid.IntRange(0, 1).Draw(rt, "lane")
+			s.fail = func(call string) error {
+				if call == "tx" {
+					return rapid.SampledFrom([]error{nil, nil, nil, nil, nil, nil, nil, fault.New(fault.TryLater, "busy")}).Draw(rt, call)
+				}
+				switch rapid.IntRange(0, 11).Draw(rt, call) {
+				case 0:
+					return fault.New(fault.Timeout, "no answer")
+				case 1:
+					s.lane = 1 - s.lane
+				case 2:
+					w.height += 101
+				case 3:
+					w.sequences[channelOf{2, 7}] += 2 // another import on the channel
+				case 4:
+					w.runLane(1 - s.lane)
+				case 5:
+					if call == "send" {
+						return fault.New(fault.TryLater, "busy")
 					}
-					switch rapid.IntRange(0, 11).Draw(rt, call) {
-					case 0:
-						return fault.New(fault.Timeout, "no answer")
-					case 1:
-						s.lane = 1 - s.lane
-					case 2:
-						w.height += 101
-					case 3:
-						w.sequences[channelOf{2, 7}] += 2 // another import on the channel
-					case 4:
-						w.runLane(1 - s.lane)
-					case 5:
-						if call == "send" {
-							return fault.New(fault.TryLater, "busy")
-						}
-					}
-					return nil
 				}
-				if _, err := importOnce(t.Context(), p, d, s, o); err != nil && !fault.Is(err, fault.Timeout) && !fault.Is(err, fault.Unavailable) {
-					rt.Fatal(err)
-				}
-				d.crash(rapid.Float64Range(0, 1).Draw(rt, "keep"), false)
+				return nil
 			}
-			r, err := importOnce(t.Context(), p, d, newLink(t, w), o)
-			if err != nil || r.OK != n {
-				rt.Fatalf("%+v %v", r, err)
+			if _, err := importOnce(t.Context(), p, d, s, o); err != nil && !fault.Is(err, fault.Timeout) && !fault.Is(err, fault.Unavailable) {
+				rt.Fatal(err)
 			}
-			w.runLane(0)
-			w.runLane(1)
-			for i := range n {
-				if c := w.paid[fmt.Sprintf("r%d", i)]; c != 1 {
-					rt.Fatalf("line %d was paid %d times", i+1, c)
-				}
+			d.crash(rapid.Float64Range(0, 1).Draw(rt, "keep"), false)
+		}
+		r, err := importOnce(t.Context(), p, d, newLink(t, w), o)
+		if err != nil || r.OK != n {
+			rt.Fatalf("%+v %v", r, err)
+		}
+		w.runLane(0)
+		w.runLane(1)
+		for i := range n {
+			if c := w.paid[fmt.Sprintf("r%d", i)]; c != 1 {
+				rt.Fatalf("line %d was paid %d times", i+1, c)
 			}
-		})
+		}
 	})
 }
 

@@ -438,4 +438,3 @@ func (w *world) paidOnce(t testing.TB, n int) {
 		t.Fatalf("%d payments executed for %d lines", w.executed, n)
 	}
 }
-

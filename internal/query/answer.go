@@ -4,6 +4,7 @@ package query
 
 import (
 	"github.com/aurigraph/aurigraph/internal/chain"
+	"github.com/aurigraph/aurigraph/internal/history"
 )
 
 // Transaction is one transaction or leg with its fate.
@@ -122,21 +123,10 @@ type PageProof struct {
 }
 
 // Transfer is one leg or money-moving transaction, as lists and events show it.
-type Transfer struct {
-	ID        [32]byte
-	Height    chain.Height
-	Index     uint32
-	Item      uint32
-	From, To  chain.AccountNo
-	Asset     chain.AssetNo
-	Amount    chain.Amount
-	Kind      string
-	Outcome   chain.Outcome
-	Reference [32]byte
-	TimeUs    uint64
-}
+type Transfer = history.Transfer
 
-// Page is a list's answer: the height the index has reached, and where to go on ("" at the end).
+// Page is a list's answer: the height up to which it is complete, and where to go on ("" at the end). A page may be short, or
+// empty, although there is more.
 type Page[T any] struct {
 	IndexHeight chain.Height
 	Items       []T

@@ -23,16 +23,42 @@ type State interface {
 	Prove(ctx context.Context, read func(*pages.Snapshot, *pages.Tree) error) (rootAt chain.Height, headerBytes, certBytes []byte, err error)
 }
 
+// Index lists transfers.
+type Index interface {
+	// Transfers lists up to limit transfers, newest first, that lie before a place which an earlier answer gave as next (0:
+	// from the newest on), of blocks up to at. next is 0 only at the end.
+	Transfers(ctx context.Context, account chain.AccountNo, asset chain.AssetNo, before uint64, limit int) (at chain.Height, rows []Transfer, next uint64, err error)
+}
+
+// Feed tells of certified heights.
+type Feed interface {
+	// Height is the newest certified height.
+	Height() chain.Height
+	// Follow calls each with every height from from on (0: from the next block on), until ctx ends or each fails.
+	Follow(ctx context.Context, from chain.Height, each func(chain.Height) error) error
+}
+
+// Parts is what a Query answers from.
+type Parts struct {
+	History *history.History
+	State   State
+	Feed    Feed
+	Index   Index         // nil: transfers are not listed
+	Status  func() Status // fills in all of a Status that the ledger does not know
+}
+
 // Query answers readers. It is safe for concurrent use.
 type Query struct {
 	history *history.History
 	state   State
+	feed    Feed
+	index   Index
 	status  func() Status
 }
 
-// New makes a Query. status fills in all of a Status that the ledger does not know.
-func New(h *history.History, s State, status func() Status) *Query {
-	return &Query{history: h, state: s, status: status}
+// New makes a Query.
+func New(p Parts) *Query {
+	return &Query{history: p.History, state: p.State, feed: p.Feed, index: p.Index, status: p.Status}
 }
 
 // view runs read between two blocks. read may fail with a fault, which is the answer then.
@@ -180,7 +206,7 @@ func (q *Query) asset(ctx context.Context, which func(*ledger.Ledger) chain.Asse
 		if !ok {
 			return fault.New(fault.NotFound, "there is no such asset")
 		}
-		*a = Asset{Number: v.No, Code: v.Code, Name: v.Name, Scale: v.Scale, Flags: v.Flags, Frozen: v.Frozen, Issuer: v.Issuer, Supply: v.Supply}
+		*a = assetOf(v)
 		return nil
 	})
 	if err != nil {

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package history
+
+import (
+	"github.com/aurigraph/aurigraph/internal/chain"
+	"github.com/aurigraph/aurigraph/internal/codec"
+	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/store"
+)
+
+// Transfer is one leg or money-moving single transaction with its fate, as lists, events and the index show it.
+//
+// From and To are what the item itself says. A single transaction names one of them: the sender is From, except of a void,
+// whose sender is the payee. An issue has its issuer as From; a redemption has no To. Posts and voids have their hold's id
+// as Reference, and an amount of 0 where the item gives none.
+type Transfer struct {
+	ID        [32]byte // leg id, or transaction id
+	Height    chain.Height
+	Index     uint32 // place of its batch in the block
+	Item      uint32 // place in its batch
+	From, To  chain.AccountNo
+	Asset     chain.AssetNo
+	Amount    chain.Amount
+	Kind      string // transfer, hold, post, void, issue, redeem
+	Outcome   chain.Outcome
+	Reference [32]byte
+	TimeUs    uint64
+}
+
+// Touches reports whether a transfer passes a filter, of which zeros mean any.
+func (t *Transfer) Touches(account chain.AccountNo, asset chain.AssetNo) bool {
+	return (account == 0 || t.From == account || t.To == account) && (asset == 0 || t.Asset == asset)
+}
+
+// The kinds of Transfer.
+const (
+	KindTransfer = "transfer"
+	KindHold     = "hold"
+	KindPost     = "post"
+	KindVoid     = "void"
+	KindIssue    = "issue"
+	KindRedeem   = "redeem"
+	KindUnknown  = "unknown"
+)
+
+var legKinds = [...]string{chain.LegTransfer: KindTransfer, chain.LegHold: KindHold, chain.LegPost: KindPost, chain.LegVoid: KindVoid}
+
+// Header reads an executed header and its hash.
+func (h *History) Header(height chain.Height) (*chain.ExecutedHeader, chain.Hash, error) {
+	header, raw, err := h.header(height)
+	if err != nil {
+		return nil, chain.Hash{}, err
+	}
+	return header, codec.Sum(raw), nil
+}
+
+// Transfers calls each for every transfer of a block, in order. It reads one payload at a time, and reuses the Transfer it
+// passes. Pruned means that retention recycled a payload; each may have been called for batches before it.
+func (h *History) Transfers(height chain.Height, each func(*Transfer) error) error {
+	header, _, err := h.header(height)
+	if err != nil {
+		return err
+	}
+	for i := range header.Batches {
+		if err := h.BatchTransfers(header, uint32(i), each); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// BatchTransfers calls each for every transfer of one batch of the block with a header, in order. It reuses the Transfer it
+// passes.
+func (h *History) BatchTransfers(header *chain.ExecutedHeader, index uint32, each func(*Transfer) error) error {
+	if int(index) >= len(header.Batches) {
+		return fault.New(fault.NotFound, "block %d has no batch %d", header.Height, index)
+	}
+	place, err := h.Place(header.Height, index)
+	if err != nil {
+		return err
+	}
+	raw, err := store.ReadOutcome(h.store, header.Height, index)
+	if err != nil {
+		return err
+	}
+	outcomes, err := codec.UnpackOutcomes(raw)
+	if err != nil {
+		return fault.Wrap(fault.Corrupt, err, "outcomes of batch %d of block %d", index, header.Height)
+	}
+	payload, err := h.payload(place)
+	if err != nil {
+		return err
+	}
+	b := batchRows{header: header, index: index, payload: payload, codes: outcomes.Codes, each: each}
+	if place.Kind == chain.PayloadBatch {
+		err = b.legs()
+	} else {
+		err = b.txs()
+	}
+	return err
+}
+
+type batchRows struct {
+	header  *chain.ExecutedHeader
+	index   uint32
+	payload []byte
+	codes   []chain.Outcome
+	each    func(*Transfer) error
+}
+
+func (b *batchRows) corrupt(err error, what string) error {
+	return fault.Wrap(fault.Corrupt, err, "%s of batch %d of block %d", what, b.index, b.header.Height)
+}
+
+func (b *batchRows) legs() error {
+	batch, err := chain.ParseBatch(b.payload)
+	if err == nil && batch.Len() != len(b.codes) {
+		err = fault.New(fault.Corrupt, "%d legs have %d outcomes", batch.Len(), len(b.codes))
+	}
+	if err != nil {
+		return b.corrupt(err, "payload")
+	}
+	id := b.header.Batches[b.index].Batch
+	for i := range batch.Len() {
+		l := batch.Leg(i)
+		t := Transfer{
+			ID: chain.NewLegID(id, uint32(i)), Height: b.header.Height, Index: b.index, Item: uint32(i),
+			From: l.From, To: l.To, Asset: l.Asset, Amount: l.Amount, Kind: KindUnknown,
+			Outcome: b.codes[i], Reference: l.Reference, TimeUs: b.header.TimeUs,
+		}
+		if int(l.Kind) < len(legKinds) {
+			t.Kind = legKinds[l.Kind]
+		}
+		if err := b.each(&t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *batchRows) txs() error {
+	signed, err := codec.SplitTxBatch(b.payload)
+	if err == nil && len(signed) != len(b.codes) {
+		err = fault.New(fault.Corrupt, "%d transactions have %d outcomes", len(signed), len(b.codes))
+	}
+	if err != nil {
+		return b.corrupt(err, "payload")
+	}
+	for i, raw := range signed {
+		tx, id, err := codec.DecodeSignedTx(raw)
+		if err != nil {
+			continue // a lane may hold what does not decode; it has an outcome and moves nothing
+		}
+		t := Transfer{
+			ID: id, Height: b.header.Height, Index: b.index, Item: uint32(i), From: tx.Sender,
+			Outcome: b.codes[i], TimeUs: b.header.TimeUs,
+		}
+		if !t.fromBody(tx.Body) {
+			continue
+		}
+		if err := b.each(&t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fromBody fills in what a transaction's body says; false if it moves no money.
+func (t *Transfer) fromBody(body chain.Body) bool {
+	switch b := body.(type) {
+	case *chain.Transfer:
+		t.Kind, t.To, t.Asset, t.Amount, t.Reference = KindTransfer, b.To, b.Asset, b.Amount, b.Reference
+	case *chain.Hold:
+		t.Kind, t.To, t.Asset, t.Amount, t.Reference = KindHold, b.To, b.Asset, b.Amount, b.Reference
+	case *chain.Issue:
+		t.Kind, t.To, t.Asset, t.Amount, t.Reference = KindIssue, b.To, b.Asset, b.Amount, b.Reference
+	case *chain.Redeem:
+		t.Kind, t.Asset, t.Amount, t.Reference = KindRedeem, b.Asset, b.Amount, b.Reference
+	case *chain.Post:
+		t.Kind, t.Amount, t.Reference = KindPost, b.Amount, b.Hold
+	case *chain.Void:
+		t.Kind, t.Reference, t.From, t.To = KindVoid, b.Hold, 0, t.From
+	default:
+		return false
+	}
+	return true
+}
+
+// Retained finds the first height from from to head whose payloads are all there, by doubling steps and halving them again:
+// retention recycles from the oldest on. The answer is head+1 if there is none. An empty block counts as there.
+func (h *History) Retained(from, head chain.Height) (chain.Height, error) {
+	low, step := from, chain.Height(1) // all below low are pruned
+	high := head + 1
+	for at := from; at <= head; at = low + step - 1 {
+		ok, err := h.whole(at)
+		if err != nil {
+			return 0, err
+		}
+		if ok {
+			high = at
+			break
+		}
+		low, step = at+1, step*2
+	}
+	for low < high {
+		mid := low + (high-low)/2
+		ok, err := h.whole(mid)
+		if err != nil {
+			return 0, err
+		}
+		if ok {
+			high = mid
+		} else {
+			low = mid + 1
+		}
+	}
+	return high, nil
+}
+
+// whole reports whether the payloads of a block can be read, all of them: several lanes are recycled at their own pace.
+func (h *History) whole(height chain.Height) (bool, error) {
+	header, _, err := h.header(height)
+	if err != nil {
+		return false, err
+	}
+	for i := range header.Batches {
+		place, err := h.Place(height, uint32(i))
+		if err != nil {
+			return false, err
+		}
+		switch _, err := h.payload(place); {
+		case fault.Is(err, fault.Pruned):
+			return false, nil
+		case err != nil:
+			return false, err
+		}
+	}
+	return true, nil
+}

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package index keeps the transfers of certified blocks where they can be listed by account: the contract of that index,
+// and the follower that feeds it. Package index/sqlite is the engine of a node; package index/indextest says what every
+// engine must do.
+//
+// Invariants:
+//
+//  1. The index is made from the chain alone. It may be deleted and is built again, as far as payloads are retained.
+//  2. Exactly once: rows and the position behind them are one transaction. A position is a batch of a block, so that a block
+//     of half a million rows is no transaction of that size.
+//  3. Nothing waits for the index. It lags, says by how many rows, and works at most a fifth of the time (DutyRest); where
+//     retention overtook it, it records a gap and goes on behind it.
+package index
