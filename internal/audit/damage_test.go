@@ -12,6 +12,7 @@ import (
 
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/codec"
+	"github.com/aurigraph/aurigraph/internal/seglog"
 	"github.com/aurigraph/aurigraph/internal/store"
 	"github.com/aurigraph/aurigraph/internal/store/pebblestore"
 )
@@ -59,22 +60,51 @@ func wantProblem(t testing.TB, dir, file, text string) {
 	t.Errorf("no problem names %s and %q: %+v", file, text, r.Problems[:min(len(r.Problems), 5)])
 }
 
-// TestEveryFile damages each file that a report lists, in each way.
+// TestEveryFile damages the files that a report lists, the first and the last of each kind, in each way.
 func TestEveryFile(t *testing.T) {
 	n, report := recycled(t)
-	for _, f := range report.Files {
+	for _, f := range ofEachKind(report.Files) {
 		name := filepath.Base(f.Path)
-		if f.Used > 0 {
-			for _, at := range []int64{0, f.Used / 4, f.Used / 2, f.Used - 1} {
-				dir := copied(t, n.dir)
-				flip(t, filepath.Join(dir, f.Path), at)
-				wantProblem(t, dir, name, "")
-			}
+		for _, at := range []int64{f.Used / 4, f.Used - 1} {
 			dir := copied(t, n.dir)
-			must(t, os.Truncate(filepath.Join(dir, f.Path), f.Used-1))
+			flip(t, filepath.Join(dir, f.Path), at)
 			wantProblem(t, dir, name, "")
 		}
+		if name == "genesis.json" {
+			continue // its last byte is a line's end, which says nothing
+		}
+		dir := copied(t, n.dir)
+		must(t, os.Truncate(filepath.Join(dir, f.Path), f.Used-1))
+		wantProblem(t, dir, name, "")
 	}
+}
+
+// ofEachKind picks the first and the last file with content of each kind: those whose names differ in digits only.
+func ofEachKind(files []File) []File {
+	kind := func(path string) string {
+		return strings.Map(func(r rune) rune {
+			if r >= '0' && r <= '9' {
+				return -1
+			}
+			return r
+		}, path)
+	}
+	var picked []File
+	first, last := map[string]int{}, map[string]int{}
+	for i, f := range files {
+		if k := kind(f.Path); f.Used > 0 {
+			if _, seen := first[k]; !seen {
+				first[k] = i
+			}
+			last[k] = i
+		}
+	}
+	for i, f := range files {
+		if k := kind(f.Path); f.Used > 0 && (first[k] == i || last[k] == i) {
+			picked = append(picked, f)
+		}
+	}
+	return picked
 }
 
 func flip(t testing.TB, path string, at int64) {
@@ -85,17 +115,23 @@ func flip(t testing.TB, path string, at int64) {
 	must(t, os.WriteFile(path, data, 0o644))
 }
 
-// TestMissingFiles removes each file in turn. A spare and an older copy of a state are no loss.
+// TestMissingFiles removes files, the first and the last of each kind. What is no loss is let pass: a seal (then the folder
+// is checked as after a crash), a later anchor, a segment that has a header and no record yet.
 func TestMissingFiles(t *testing.T) {
 	n, report := recycled(t)
-	for _, f := range report.Files {
-		if f.Used == 0 {
+	anchors := 0
+	for _, f := range ofEachKind(report.Files) {
+		name := filepath.Base(f.Path)
+		if strings.HasPrefix(name, "anchor-") {
+			anchors++
+		}
+		if name == "SEAL" || anchors > 1 && strings.HasPrefix(name, "anchor-") || strings.HasPrefix(name, "seg-") && f.Used <= seglog.PageBytes {
 			continue
 		}
 		dir := copied(t, n.dir)
 		must(t, os.Remove(filepath.Join(dir, f.Path)))
 		if verify(t, dir).OK {
-			t.Errorf("%s is missing, and nothing was found", f.Path)
+			t.Errorf("%s (%d bytes used) is missing, and nothing was found", f.Path, f.Used)
 		}
 	}
 }
@@ -107,6 +143,7 @@ func TestFolder(t *testing.T) {
 		dir := copied(t, n.dir)
 		must(t, os.MkdirAll(filepath.Join(dir, "data", d), 0o755))
 		must(t, os.WriteFile(filepath.Join(dir, "data", d, "stranger"), []byte("x"), 0o644))
+		t.Log("a stranger in data/" + d)
 		wantProblem(t, dir, "stranger", "")
 	}
 	dir := copied(t, n.dir)
@@ -170,7 +207,7 @@ func TestEditedRows(t *testing.T) {
 		{"holding missing", "versioned holdings", func(e *editor) { e.remove(e.row(tableHolding, report.FromHeight)) }},
 		{"holding changed", "versioned holdings: a row is not", func(e *editor) { e.flip(e.row(tableHolding, report.FromHeight), 0) }},
 		{"holding added", "versioned holdings", func(e *editor) { store.WriteHolding(&e.Changes, 1, 1, h, make([]byte, 16)) }},
-		{"count changed", "it counts", func(e *editor) { e.flip([]byte("mlegs_ok"), 8) }},
+		{"count changed", "it counts", func(e *editor) { e.flip([]byte("mlegs_ok"), 14) }},
 		{"count of another height", "the chain ends at", func(e *editor) { e.flip([]byte("mlegs_ok"), 0) }},
 		{"count missing", "the record is missing", func(e *editor) { e.remove([]byte("mlegs_ok")) }},
 		{"count garbage", "has 1 bytes", func(e *editor) { e.Put([]byte("mlegs_ok"), []byte("x")) }},

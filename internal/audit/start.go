@@ -49,7 +49,12 @@ func (a *audit) findStart(ctx context.Context, sound soundness) (start, error) {
 		return start{state: state, whole: true}, nil
 	}
 	for _, c := range a.checkpoints {
-		if !c.anchor || c.lane.Pos.Segment < r.segment || c.meta.Height+1 < r.proposal {
+		if !c.anchor {
+			continue
+		}
+		if c.lane.Pos.Segment < r.segment || c.meta.Height+1 < r.proposal {
+			// A node removes the anchor first, then what lies before the next one.
+			a.problem(c.path, at(c.meta.Height), "this anchor stands, but what is to be executed after it is gone: the lane begins with segment %d, the ordering log with height %d", r.segment, r.proposal)
 			continue
 		}
 		if c.lane.Pos.Segment > r.segment {

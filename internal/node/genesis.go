@@ -34,6 +34,9 @@ func ReadGenesis(path string) (*chain.Genesis, error) {
 	if err := d.Decode(g); err != nil {
 		return nil, fault.Wrap(fault.Invalid, err, "genesis %s", path)
 	}
+	if _, err := d.Token(); err != io.EOF {
+		return nil, fault.New(fault.Invalid, "genesis %s: something follows its end", path)
+	}
 	return g, g.Validate()
 }
 

@@ -5,6 +5,7 @@ package payfile
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"math/big"
@@ -72,7 +73,8 @@ func Parse(name string, r io.Reader, limits Limits) (*File, error) {
 	if err := p.read(in); err != nil {
 		return nil, counted.explain(name, err)
 	}
-	if _, err := io.Copy(io.Discard, in); err != nil {
+	_, err := io.Copy(io.Discard, in)
+	if err = cmp.Or(err, counted.err); err != nil {
 		return nil, counted.explain(name, err)
 	}
 	hash.Sum(p.file.Hash[:0])
@@ -127,7 +129,7 @@ type sum struct {
 // read tells the format and reads all payments. Only what ends the reading is an error; the rest is in errs.
 func (p *parser) read(in *bufio.Reader) error {
 	head, err := in.Peek(3)
-	if len(head) == 0 && err != io.EOF {
+	if err != nil && err != io.EOF {
 		return err
 	}
 	switch {

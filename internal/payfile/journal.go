@@ -88,10 +88,11 @@ func (j *Journal) load() error {
 	return j.sync()
 }
 
-// foreign tells another program's file from the torn first entry of a journal: some of the magic, or zeros.
+// foreign tells another program's file from a journal, whose first entry may be torn: some of the magic, then zeros.
 func foreign(data []byte) bool {
+	data = bytes.TrimRight(data, "\x00")
 	n := min(len(data), len(entryMagic))
-	return !bytes.Equal(data[:n], entryMagic[:n]) && len(bytes.Trim(data, "\x00")) > 0
+	return !bytes.Equal(data[:n], entryMagic[:n])
 }
 
 func (j *Journal) replay(entries []entry) error {

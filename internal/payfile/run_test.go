@@ -71,13 +71,14 @@ func TestRunRecordsRefusedLegs(t *testing.T) {
 // TestCrashAtEveryCall stops the process at the n-th call of the disk, then at the n-th of the ledger, with four ways for
 // the unsynced tail to survive, and runs again.
 func TestCrashAtEveryCall(t *testing.T) {
-	const lines = 1300 // one chunk for each institution, two of transactions
-	p := planOf(t, manyLines(lines, func(i int) int { return [...]int{2, 3, 1000 + i%7, 1000, 1001}[i%5] }))
 	for _, c := range []struct {
 		name   string
+		lines  int // 60: a chunk for each institution, one of transactions; 900: two of transactions
 		keep   float64
 		damage bool
-	}{{"lost", 0, false}, {"half", 0.5, false}, {"whole", 1, false}, {"damaged", 1, true}} {
+	}{{"lost", 60, 0, false}, {"half", 900, 0.5, false}, {"whole", 60, 1, false}, {"damaged", 60, 1, true}} {
+		lines := c.lines
+		p := planOf(t, manyLines(lines, func(i int) int { return [...]int{2, 3, 1000 + i%7, 1000, 1001}[i%5] }))
 		for _, where := range []string{"disk", "ledger"} {
 			t.Run(c.name+" "+where, func(t *testing.T) {
 				for at := 1; ; at++ {
