@@ -58,6 +58,10 @@ func (r *runner) lostBatch(ctx context.Context, s *signing, j *job) error {
 	if err == nil && len(f.Outcomes) != len(j.chunk.lines) {
 		return fault.New(fault.Corrupt, "the batch has %d outcomes for %d payments", len(f.Outcomes), len(j.chunk.lines))
 	}
+	if err == nil && !voided(f.Outcomes[0]) {
+		j.done.take(f)
+		return r.finish(j)
+	}
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		return err
 	}
