@@ -74,13 +74,6 @@ func (f *findings) file(path string, used int64) {
 	f.report.Files = append(f.report.Files, File{f.relative(path), used})
 }
 
-// count is the number of problems so far.
-func (f *findings) count() int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return len(f.report.Problems)
-}
-
 func (f *findings) relative(path string) string {
 	if rel, err := filepath.Rel(f.dir, path); err == nil && filepath.IsAbs(path) == filepath.IsAbs(f.dir) {
 		return filepath.ToSlash(rel)
