@@ -170,7 +170,13 @@ func BatchMessage(id chain.ChainID, batch chain.Hash) []byte {
 
 // TxMessage is what a sender signs for a single transaction.
 func TxMessage(id chain.ChainID, tx chain.Hash) []byte {
-	return keys.Message(keys.DomainTx, u64(uint64(id)), tx[:])
+	return appendTxMessage(nil, id, tx)
+}
+
+func appendTxMessage(dst []byte, id chain.ChainID, tx chain.Hash) []byte {
+	var chainID [8]byte
+	binary.LittleEndian.PutUint64(chainID[:], uint64(id))
+	return keys.AppendMessage(dst, keys.DomainTx, chainID[:], tx[:])
 }
 
 func u64(v uint64) []byte { return binary.LittleEndian.AppendUint64(nil, v) }

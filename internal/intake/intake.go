@@ -4,6 +4,7 @@ package intake
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"time"
 
@@ -90,9 +91,10 @@ type Intake struct {
 	waiters   map[chain.Hash][]waiter
 	closed    bool // nobody will settle what is registered now
 
-	txQueue chan *TxTicket
-	txRoom  *semaphore.Weighted
-	stopped chan struct{}
+	verifiers txVerifiers
+	txQueue   chan *TxTicket
+	txRoom    *semaphore.Weighted
+	stopped   chan struct{}
 }
 
 // waiter is who waits for a lane payload: a client batch's ticket, or those of the transactions in a cut.
@@ -106,11 +108,12 @@ func New(p Parts, cfg Config) *Intake {
 	cfg.setDefaults()
 	in := &Intake{
 		Parts: p, cfg: cfg,
-		channels: make(map[channelKey]*channel),
-		waiters:  make(map[chain.Hash][]waiter),
-		txQueue:  make(chan *TxTicket, txQueueLen),
-		txRoom:   semaphore.NewWeighted(cfg.TxQueueBytesMax),
-		stopped:  make(chan struct{}),
+		channels:  make(map[channelKey]*channel),
+		waiters:   make(map[chain.Hash][]waiter),
+		verifiers: make(txVerifiers, runtime.GOMAXPROCS(0)),
+		txQueue:   make(chan *TxTicket, txQueueLen),
+		txRoom:    semaphore.NewWeighted(cfg.TxQueueBytesMax),
+		stopped:   make(chan struct{}),
 	}
 	in.metrics = newMetrics(p.Metrics, in)
 	return in
@@ -132,7 +135,7 @@ func (in *Intake) OnPublished(c *chain.Certified, outcomes []codec.Outcomes) {
 		if !ok {
 			continue // submitted before a restart
 		}
-		r := chain.Receipt{Batch: c.Header.Batches[i].Batch, Location: b.Location, Header: c.HeaderBytes, Certificate: c.CertBytes, Outcomes: b.Packed}
+		r := &chain.Receipt{Batch: c.Header.Batches[i].Batch, Location: b.Location, Header: c.HeaderBytes, Certificate: c.CertBytes, Outcomes: b.Packed}
 		if w.ticket != nil {
 			in.settleBatch(w.ticket, r, outcomes[i].Codes)
 		}
@@ -144,10 +147,10 @@ func (in *Intake) OnPublished(c *chain.Certified, outcomes []codec.Outcomes) {
 
 // settleBatch ends a batch's ticket. A batch that came out stale may have executed before a restart: then its first
 // receipt is the answer.
-func (in *Intake) settleBatch(t *Ticket, r chain.Receipt, codes []chain.Outcome) {
+func (in *Intake) settleBatch(t *Ticket, r *chain.Receipt, codes []chain.Outcome) {
 	if codes[0] == chain.Stale {
 		if first, err := in.History.Receipt(r.Batch); err == nil {
-			t.settle(first, false, nil)
+			t.settle(&first, false, nil)
 			return
 		}
 	}
@@ -155,11 +158,11 @@ func (in *Intake) settleBatch(t *Ticket, r chain.Receipt, codes []chain.Outcome)
 }
 
 // settleTx ends a transaction's ticket; one whose nonce was used by itself answers with its first receipt.
-func (in *Intake) settleTx(t *TxTicket, r chain.Receipt, code chain.Outcome) {
+func (in *Intake) settleTx(t *TxTicket, r *chain.Receipt, code chain.Outcome) {
 	if code == chain.NonceUsed {
 		if first, item, err := in.History.TxReceipt(t.id); err == nil {
 			t.item = item
-			t.settle(first, false, nil)
+			t.settle(&first, false, nil)
 			return
 		}
 	}
@@ -224,7 +227,7 @@ func (in *Intake) abandon() {
 	for _, ws := range left {
 		for _, w := range ws {
 			if w.ticket != nil {
-				w.ticket.settle(chain.Receipt{}, true, errUnknown())
+				w.ticket.settle(nil, true, errUnknown())
 			}
 			settleTxs(w.txs, errUnknown())
 		}
@@ -238,7 +241,7 @@ func (in *Intake) abandonQueue() {
 		select {
 		case t := <-in.txQueue:
 			in.txRoom.Release(int64(len(t.signed)))
-			t.settle(chain.Receipt{}, true, in.refuse(errStopping()))
+			t.settle(nil, true, in.refuse(errStopping()))
 		default:
 			return
 		}

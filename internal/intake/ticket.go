@@ -7,7 +7,7 @@ import "github.com/aurigraph/aurigraph/internal/chain"
 // Ticket is an admitted client batch on its way. Any number of goroutines may wait on it.
 type Ticket struct {
 	done    chan struct{}
-	receipt chain.Receipt
+	receipt *chain.Receipt // shared by all of a payload; nil without a certificate
 	first   bool
 	err     error
 }
@@ -16,7 +16,7 @@ func newTicket() *Ticket { return &Ticket{done: make(chan struct{}), first: true
 
 // settledTicket is a ticket whose end is known already.
 func settledTicket(r chain.Receipt) *Ticket {
-	t := &Ticket{done: make(chan struct{}), receipt: r}
+	t := &Ticket{done: make(chan struct{}), receipt: &r}
 	close(t.done)
 	return t
 }
@@ -25,9 +25,14 @@ func settledTicket(r chain.Receipt) *Ticket {
 func (t *Ticket) Done() <-chan struct{} { return t.done }
 
 // Receipt is the certified fate after Done. first is false when an earlier submission of the same batch has it.
-func (t *Ticket) Receipt() (r chain.Receipt, first bool, err error) { return t.receipt, t.first, t.err }
+func (t *Ticket) Receipt() (r chain.Receipt, first bool, err error) {
+	if t.receipt != nil {
+		r = *t.receipt
+	}
+	return r, t.first, t.err
+}
 
-func (t *Ticket) settle(r chain.Receipt, first bool, err error) {
+func (t *Ticket) settle(r *chain.Receipt, first bool, err error) {
 	t.receipt, t.first, t.err = r, first, err
 	close(t.done)
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/codec"
 	"github.com/aurigraph/aurigraph/internal/fault"
-	"github.com/aurigraph/aurigraph/internal/keys"
 	"github.com/aurigraph/aurigraph/internal/lane"
 	"github.com/aurigraph/aurigraph/internal/obs"
 )
@@ -19,25 +18,13 @@ import (
 func (in *Intake) SubmitTxs(ctx context.Context, signed [][]byte) []*TxTicket {
 	begin := time.Now()
 	tickets := make([]*TxTicket, len(signed))
-	batch := keys.NewBatch()
-	checked := make([]*TxTicket, 0, len(signed))
+	memory := make([]TxTicket, len(signed)) // one piece for all: a message's tickets live and end together
 	for i, raw := range signed {
-		t := &TxTicket{Ticket: *newTicket(), signed: raw}
-		tickets[i] = t
-		if t.fault = in.checkTx(t, batch); t.fault == nil {
-			checked = append(checked, t)
-		}
+		tickets[i] = &memory[i]
+		tickets[i].done, tickets[i].first, tickets[i].signed = make(chan struct{}), true, raw
 	}
-	valid := batch.Verify()
+	admitted := in.verifyTxs(tickets)
 	in.Stages.Observe(obs.StageVerify, time.Since(begin))
-	admitted := checked[:0]
-	for i, t := range checked {
-		if !valid[i] {
-			t.fault = fault.Reasoned(fault.Denied, "bad_signature", "the signature of transaction %s does not verify", t.id)
-			continue
-		}
-		admitted = append(admitted, t)
-	}
 	in.queueTxs(ctx, admitted)
 	for _, t := range tickets {
 		if t.fault != nil {
@@ -47,8 +34,30 @@ func (in *Intake) SubmitTxs(ctx context.Context, signed [][]byte) []*TxTicket {
 	return tickets
 }
 
-// checkTx checks a transaction alone and adds its signature to the batch.
-func (in *Intake) checkTx(t *TxTicket, batch *keys.Batch) error {
+// verifyTxs returns the tickets whose transaction is signed well and may be cut; the others have their fault.
+func (in *Intake) verifyTxs(tickets []*TxTicket) []*TxTicket {
+	v := in.verifiers.take()
+	defer in.verifiers.put(v)
+	checked := make([]*TxTicket, 0, len(tickets))
+	for _, t := range tickets {
+		if t.fault = in.checkTx(t, v); t.fault == nil {
+			checked = append(checked, t)
+		}
+	}
+	good := checked[:0]
+	for i, valid := range v.batch.Verify() {
+		t := checked[i]
+		if !valid {
+			t.fault = fault.Reasoned(fault.Denied, "bad_signature", "the signature of transaction %s does not verify", t.id)
+			continue
+		}
+		good = append(good, t)
+	}
+	return good
+}
+
+// checkTx checks a transaction alone and adds its signature to those to verify.
+func (in *Intake) checkTx(t *TxTicket, v *txVerifier) error {
 	tx, id, err := codec.DecodeSignedTx(t.signed)
 	if err != nil {
 		return err
@@ -64,7 +73,7 @@ func (in *Intake) checkTx(t *TxTicket, batch *keys.Batch) error {
 	if err != nil {
 		return err
 	}
-	batch.Add(key, TxMessage(tx.Chain, id), tx.Signature)
+	v.add(key, tx.Chain, id, tx.Signature)
 	return nil
 }
 
@@ -176,6 +185,6 @@ func (in *Intake) refuseTxs(txs []*TxTicket, err error) {
 
 func settleTxs(txs []*TxTicket, err error) {
 	for _, t := range txs {
-		t.settle(chain.Receipt{}, true, err)
+		t.settle(nil, true, err)
 	}
 }
