@@ -30,7 +30,7 @@ func newBenchTransfers(a *app) *cobra.Command {
 		Use:   "transfers",
 		Short: "Measure certified, durable transfers a second and their finality",
 		Long: `Starts a network of its own with the default settings, opens accounts, and pays between them through the public API over TLS,
-open-loop. It searches for the highest rate whose finality p99 stays below 100 ms, then measures it. With --network DIR the
+open-loop. It searches for the highest rate whose finality p99 stays below 100 ms, then measures nine tenths of it. With --network DIR the
 stopped nodes stay there, for ` + "`aurigraph verify`" + `; else they are removed.`,
 		Example: `  aurigraph bench transfers
   aurigraph bench transfers --auth single-ed25519 --duration 10s

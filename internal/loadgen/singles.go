@@ -12,7 +12,7 @@ import (
 )
 
 // singlesPerMessage is how many single transactions travel in one message of the stream.
-const singlesPerMessage = 512
+const singlesPerMessage = 1024
 
 // payer is a self-owned account that signs its own transfers.
 type payer struct {
