@@ -43,8 +43,9 @@ func GenesisState(g *chain.Genesis) (*State, error) {
 
 // newSpace makes a space whose pages lie in huge pages of the machine, where it has them.
 func newSpace() *pages.Space {
+	reserve := hugepage.NewReserve(pages.SlabPages * pages.PageBytes)
 	return pages.NewSpaceIn(func() []pages.Page {
-		mem, err := hugepage.Alloc(pages.SlabPages * pages.PageBytes)
+		mem, err := reserve.Take()
 		if err != nil {
 			return make([]pages.Page, pages.SlabPages)
 		}
