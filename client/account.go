@@ -41,7 +41,8 @@ type Holding struct {
 
 // Account finds an account. asset 0 lists all holdings (at most 1,024). With proof and Trust, the account, and the
 // holding of asset if it is not 0, are proved under the newest certified state root, which may be a little older: see
-// Proved.
+// Proved. What is newer than that root is TryLater. That there is no such account, or that the account never held an asset
+// which is not dense, cannot be proved: it is NotFound, on the node's word. That an alias tag is this account's is, too.
 func (c *Client) Account(ctx context.Context, name AccountName, asset AssetNo, proof bool) (*Account, error) {
 	q := &ledgerv1.GetAccountRequest{Asset: uint32(asset), Proof: proof}
 	switch {

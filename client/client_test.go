@@ -187,10 +187,34 @@ func TestTxStream(t *testing.T) {
 		t.Fatal(a, err)
 	}
 	a, err = s.Recv()
-	if err != nil || a.Answers[0].Height != 1 || client.KindOf(a.Answers[1].Refused) != client.Invalid || a.Answers[2].Height != 2 {
+	if err != nil || a.Answers[0].Height != 1 || client.KindOf(a.Answers[1].Refused) != client.Invalid || !a.Answers[1].ID.IsZero() || a.Answers[2].Height != 2 {
 		t.Fatal(a, err)
 	}
 	if _, err := s.Recv(); err != io.EOF {
+		t.Error(err)
+	}
+}
+
+// A stream that was broken off takes nothing more, however much waits for an answer.
+func TestTxStreamBrokenOff(t *testing.T) {
+	node := grpcapitest.New(1)
+	node.Hold = make(chan struct{})
+	c := dial(t, node, client.TrustGenesis(node.Genesis))
+	s, err := c.OpenTxStream(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Send(1, [][]byte{sampleTx(t, 1)}); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	for err == nil {
+		err = s.Send(2, [][]byte{sampleTx(t, 2)})
+	}
+	if err == io.EOF {
+		_, err = s.Recv()
+	}
+	if client.KindOf(err) != client.Timeout {
 		t.Error(err)
 	}
 }
@@ -237,7 +261,7 @@ func TestReads(t *testing.T) {
 	if x, err := c.Institution(ctx, 3, 7); err != nil || x.ChannelSequence != 7 || !x.Keys[0].Active {
 		t.Error(x, err)
 	}
-	if x, err := c.Status(ctx); err != nil || x.Height != 3 || x.Network != "fake" || len(x.Validators) != 1 {
+	if x, err := c.Status(ctx); err != nil || x.Height != 3 || x.OldestPayload != 1 || x.Network != "fake" || len(x.Validators) != 1 {
 		t.Error(x, err)
 	}
 	if x, err := c.ListTransfers(ctx, 4, 1, 0, ""); err != nil || x.Items[0].From != 4 || x.Items[0].Amount != client.Units(5) {

@@ -13,7 +13,8 @@
 // verified against it: the certificate (a quorum of validators signed this executed header), the outcome (its array
 // hashes to the header's line) and, for single transactions and legs, the place (a BLAKE3 slice under the batch id in the
 // header). Verifier does the same offline. Answers that carry no proof (lists, events, assets, an account without proof)
-// are the word of the node.
+// are the word of the node. So is the place in the answers of a TxStream, whose outcomes are verified (see TxAnswer), and
+// so is every "not found": what is there can be proved, that something is not there cannot.
 //
 // Errors have a Kind (see KindOf). Calls are retried only where that is safe: submissions are idempotent by id. A
 // submission whose fate is not known returns an *UnknownOutcomeError: ask Transaction or Batch with its id, or send the

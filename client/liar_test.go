@@ -113,21 +113,69 @@ func TestLiar(t *testing.T) {
 	_, err = stream.Recv()
 	wantCorrupt("answer to nothing", err)
 
-	for name, a := range map[string]*ledgerv1.SubmitTransactionsResponse{
-		"no outcomes": {Answers: []*ledgerv1.TransactionAnswer{{Id: hash}}},
-		"short id":    {Answers: []*ledgerv1.TransactionAnswer{{Id: hash[1:]}}},
-		"bad header":  {Certified: []*ledgerv1.Certified{{}}},
-		"bad place":   {Outcomes: []*ledgerv1.PackedOutcomes{{Packed: []byte{0, 1, 0, 0, 0, 0}}}},
-	} {
-		l.txs = a
-		s, err := c.OpenTxStream(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = s.Recv()
-		wantCorrupt(name, err)
-		s.Close()
-	}
+	lieAboutTxs(t, l, c, wantCorrupt)
 	wantCorrupt("blocks", c.FollowBlocks(t.Context(), 1, func(*client.Block) error { return nil }))
 	wantCorrupt("events", c.FollowEvents(t.Context(), 2, 0, 0, func(*client.Events) error { return nil }))
+}
+
+// lieAboutTxs sends two transactions; each answer is false in one way.
+func lieAboutTxs(t *testing.T, l *liar, c *client.Client, wantCorrupt func(string, error)) {
+	t.Helper()
+	sent := [][]byte{sampleTx(t, 1), sampleTx(t, 2)}
+	one, two := mustTxID(t, sent[0]), mustTxID(t, sent[1])
+	answers := func(ids ...[]byte) (out []*ledgerv1.TransactionAnswer) {
+		for _, id := range ids {
+			out = append(out, &ledgerv1.TransactionAnswer{Id: id, Height: 1})
+		}
+		return out
+	}
+	good := answers(one[:], two[:])
+	for name, c2 := range map[string]struct {
+		answer *ledgerv1.SubmitTransactionsResponse
+		reason string
+	}{
+		"no outcomes":    {&ledgerv1.SubmitTransactionsResponse{Tag: 4, Answers: good}, "outcomes_mismatch"},
+		"other tag":      {&ledgerv1.SubmitTransactionsResponse{Tag: 5, Answers: good}, "answer_malformed"},
+		"too few":        {&ledgerv1.SubmitTransactionsResponse{Tag: 4, Answers: good[:1]}, "answer_malformed"},
+		"none":           {&ledgerv1.SubmitTransactionsResponse{Tag: 4}, "answer_malformed"},
+		"too many":       {&ledgerv1.SubmitTransactionsResponse{Tag: 4, Answers: answers(one[:], two[:], two[:])}, "answer_malformed"},
+		"short id":       {&ledgerv1.SubmitTransactionsResponse{Tag: 4, Answers: answers(one[1:], two[:])}, "other_tx"},
+		"exchanged":      {&ledgerv1.SubmitTransactionsResponse{Tag: 4, Answers: answers(two[:], one[:])}, "other_tx"},
+		"the same twice": {&ledgerv1.SubmitTransactionsResponse{Tag: 4, Answers: answers(two[:], two[:])}, "other_tx"},
+		"bad header":     {&ledgerv1.SubmitTransactionsResponse{Tag: 4, Answers: good, Certified: []*ledgerv1.Certified{{}}}, "corrupt"},
+		"bad place": {&ledgerv1.SubmitTransactionsResponse{Tag: 4, Answers: good,
+			Outcomes: []*ledgerv1.PackedOutcomes{{Packed: []byte{0, 1, 0, 0, 0, 0}}}}, "corrupt"},
+	} {
+		l.txs = c2.answer
+		_, err := answerTo(t, c, sent)
+		wantCorrupt(name, err)
+		if client.ReasonOf(err) != c2.reason {
+			t.Errorf("%s: reason %s, must be %s", name, client.ReasonOf(err), c2.reason)
+		}
+	}
+	l.txs = &ledgerv1.SubmitTransactionsResponse{Tag: 4, Answers: answers(make([]byte, 32))}
+	_, err := answerTo(t, c, [][]byte{[]byte("no transaction")})
+	if wantCorrupt("an outcome of what is no transaction", err); client.ReasonOf(err) != "other_tx" {
+		t.Error(err)
+	}
+	s, err := c.OpenTxStream(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	_, err = s.Recv()
+	wantCorrupt("an answer to nothing", err)
+}
+
+func answerTo(t *testing.T, c *client.Client, sent [][]byte) (client.TxAnswers, error) {
+	t.Helper()
+	s, err := c.OpenTxStream(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Send(4, sent); err != nil {
+		t.Fatal(err)
+	}
+	return s.Recv()
 }

@@ -63,8 +63,11 @@ func stateProofOf(p *ledgerv1.StateProof) *StateProof {
 	return out
 }
 
-// State checks a proof of an account and, if asset is not 0, of its holding, and reads both from the pages. That an
-// account has *no* record in the sparse table cannot be shown by one page, so that is an error.
+// State checks a proof of an account and, if asset is not 0, of its holding, and reads both from the pages.
+//
+// Absence cannot be proved but for a holding of a dense asset, whose record is there and 0. Holdings of other assets lie in
+// one table in the order in which they were made: no page of it shows that an account has none, so a proof without such a
+// record is an error.
 func (v *Verifier) State(p *StateProof, account AccountNo, asset AssetNo) (*ProvedState, error) {
 	h, err := v.Header(p.Certified)
 	if err != nil {

@@ -14,7 +14,12 @@ import (
 )
 
 func newAsset(a *app) *cobra.Command {
-	return group("asset", "Create, issue and see assets", newAssetCreate(a), newAssetIssue(a), newAssetRedeem(a), newAssetShow(a), newAssetList(a))
+	c := online(a, group("asset", "Create, issue and see assets", newAssetCreate(a), newAssetIssue(a), newAssetRedeem(a), newAssetShow(a), newAssetList(a)))
+	c.Long = `Creates assets, changes how many units there are, and shows them. The institution of the network's folder issues what is created
+here: its key signs, and only it can issue and redeem.`
+	c.Example = `  aurigraph asset create GOLD --scale 3
+  aurigraph asset issue GOLD 3 1000`
+	return c
 }
 
 type assetJSON struct {
@@ -37,10 +42,15 @@ func newAssetCreate(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "create CODE",
 		Short: "Create an asset that the institution issues",
+		Long: `Creates an asset and shows it. CODE has 1 to 16 of A-Z 0-9 . - and names the asset everywhere; it cannot be changed, and neither
+can the flags. There are no units of it until "asset issue".`,
 		Example: `  aurigraph asset create GOLD --name "Gold, grams" --scale 3
   aurigraph asset create EURX --scale 2 --dense      for an asset that most accounts hold`,
 		Args: args("CODE"),
 		RunE: func(cmd *cobra.Command, got []string) error {
+			if body.Scale > chain.ScaleMax {
+				return usage(cmd, "--scale %d, must be 0 to %d", body.Scale, chain.ScaleMax)
+			}
 			body.Code = got[0]
 			if body.Name == "" {
 				body.Name = body.Code
@@ -59,11 +69,11 @@ func newAssetCreate(a *app) *cobra.Command {
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&body.Name, "name", "", "name for people (default: the code)")
-	f.Uint8Var(&body.Scale, "scale", 2, "decimals, 0 to 18")
+	f.StringVar(&body.Name, "name", "", "name for people, up to 64 bytes (default: the code)")
+	f.Uint8Var(&body.Scale, "scale", 2, "decimals of an amount, 0 to 18")
 	f.BoolVar(&portable, "portable", false, "it can live on a V10 ledger while a migration runs")
 	f.BoolVar(&versioned, "versioned", false, "its holdings are kept by height")
-	f.BoolVar(&dense, "dense", false, "most accounts hold it: keep it in an array")
+	f.BoolVar(&dense, "dense", false, "most accounts hold it: keep its holdings in an array; at most 256 assets can be so")
 	return c
 }
 
@@ -75,7 +85,7 @@ func (a *app) byHouse(ctx context.Context, body func(*session) (chain.Body, erro
 	}
 	defer s.Close()
 	if s.network == nil {
-		return fault.New(fault.Invalid, "this needs the institution's key: use --network")
+		return fault.New(fault.Invalid, "this needs the institution's key: run it where the network's folder is, with --network")
 	}
 	b, err := body(s)
 	if err != nil {
@@ -94,10 +104,13 @@ func (a *app) byHouse(ctx context.Context, body func(*session) (chain.Body, erro
 
 func newAssetIssue(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:     "issue CODE TO AMOUNT",
-		Short:   "Issue new units of an asset to an account",
-		Example: `  aurigraph asset issue GOLD 0x… 1000`,
-		Args:    args("CODE", "TO", "AMOUNT"),
+		Use:   "issue CODE TO AMOUNT",
+		Short: "Issue new units of an asset to an account",
+		Long: `Makes AMOUNT new units, a decimal in the asset's scale, and gives them to the account TO (number, address or alias:NAME). Only the
+asset's issuer can; its key is looked for in the network's folder. Run again, it issues again.`,
+		Example: `  aurigraph asset issue GOLD 3 1000
+  aurigraph asset issue GOLD 0x5ce289ed69ad2524fac5e860b046540c5ad6586f 0.5`,
+		Args: args("CODE", "TO", "AMOUNT"),
 		RunE: func(cmd *cobra.Command, got []string) error {
 			return a.byHouse(cmd.Context(), func(s *session) (chain.Body, error) {
 				asset, amount, err := s.amount(cmd.Context(), got[0], got[2])
@@ -116,10 +129,13 @@ func newAssetIssue(a *app) *cobra.Command {
 
 func newAssetRedeem(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:     "redeem CODE AMOUNT",
-		Short:   "Take units out of circulation, from the issuer's own holding",
-		Example: `  aurigraph asset redeem GOLD 10.5`,
-		Args:    args("CODE", "AMOUNT"),
+		Use:   "redeem CODE AMOUNT",
+		Short: "Take units out of circulation, from the issuer's own holding",
+		Long: `Takes AMOUNT units, a decimal in the asset's scale, out of circulation. They come from the holding of the issuer itself: pay them
+to its account first ("asset show" names it). Run again, it redeems again.`,
+		Example: `  aurigraph asset redeem GOLD 10.5
+  aurigraph asset redeem GOLD 1 --json`,
+		Args: args("CODE", "AMOUNT"),
 		RunE: func(cmd *cobra.Command, got []string) error {
 			return a.byHouse(cmd.Context(), func(s *session) (chain.Body, error) {
 				asset, amount, err := s.amount(cmd.Context(), got[0], got[1])
@@ -139,15 +155,20 @@ func (s *session) amount(ctx context.Context, code, text string) (*client.Asset,
 		return nil, chain.Amount{}, err
 	}
 	amount, err := chain.ParseAmount(text, asset.Scale)
+	if err == nil && amount.IsZero() {
+		err = fault.Reasoned(fault.Invalid, "amount_zero", "the amount is 0: it must be at least %s %s", chain.Units(1).Decimal(asset.Scale), asset.Code)
+	}
 	return asset, amount, err
 }
 
 func newAssetShow(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:     "show CODE",
-		Short:   "Show an asset",
-		Example: `  aurigraph asset show AUR`,
-		Args:    args("CODE"),
+		Use:   "show CODE",
+		Short: "Show an asset",
+		Long:  `Shows an asset: its decimals, its kind, its issuer, and how many units there are as of a certified height.`,
+		Example: `  aurigraph asset show AUR
+  aurigraph asset show AUR --json`,
+		Args: args("CODE"),
 		RunE: func(cmd *cobra.Command, got []string) error {
 			s, err := a.dial(cmd.Context())
 			if err != nil {
@@ -197,20 +218,24 @@ func kindOf(j assetJSON) string {
 }
 
 func newAssetList(a *app) *cobra.Command {
-	var limit int
-	var cursor string
+	var l listFlags
 	c := &cobra.Command{
-		Use:     "list",
-		Short:   "List assets, newest first, from the query index",
-		Example: `  aurigraph asset list`,
-		Args:    args(),
+		Use:   "list",
+		Short: "List assets, newest first, from the query index",
+		Long:  `Lists assets, newest first, from the node's query index, which may be a little behind the chain.`,
+		Example: `  aurigraph asset list
+  aurigraph asset list --limit 10 --json`,
+		Args: args(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := l.check(cmd); err != nil {
+				return err
+			}
 			s, err := a.dial(cmd.Context())
 			if err != nil {
 				return err
 			}
 			defer s.Close()
-			page, err := s.ListAssets(cmd.Context(), limit, cursor)
+			page, err := s.ListAssets(cmd.Context(), l.limit, l.cursor)
 			if err != nil {
 				return err
 			}
@@ -223,10 +248,10 @@ func newAssetList(a *app) *cobra.Command {
 				for _, j := range list {
 					row(j.Number, j.Code, j.Name, j.Scale)
 				}
+				more(page.Next, row)
 			})
 		},
 	}
-	c.Flags().IntVar(&limit, "limit", 50, "at most this many")
-	c.Flags().StringVar(&cursor, "cursor", "", "go on from here")
+	l.add(c)
 	return c
 }

@@ -21,7 +21,11 @@ import (
 )
 
 func newBench(a *app) *cobra.Command {
-	return group("bench", "Measure a network of its own", newBenchTransfers(a))
+	c := group("bench", "Measure a network of its own", newBenchTransfers(a))
+	c.Long = `Measures this machine: makes a network of its own, loads it through its public API, and reports what was certified and durable.`
+	c.Example = `  aurigraph bench transfers
+  aurigraph bench transfers --rate 100000 --duration 5s --json`
+	return c
 }
 
 func newBenchTransfers(a *app) *cobra.Command {
@@ -30,42 +34,48 @@ func newBenchTransfers(a *app) *cobra.Command {
 		Use:   "transfers",
 		Short: "Measure certified, durable transfers a second and their finality",
 		Long: `Starts a network of its own with the default settings, opens accounts, and pays between them through the public API over TLS,
-open-loop. It searches for the highest rate whose finality p99 stays below 100 ms, then measures nine tenths of it. With --network DIR the
-stopped nodes stay there, for ` + "`aurigraph verify`" + `; else they are removed.`,
+open-loop. It searches for the highest rate whose finality p99 stays below 100 ms, then measures nine tenths of it. With
+--network DIR the stopped nodes stay there, for "aurigraph verify"; else they are removed. Opening a million accounts takes some
+seconds, the search about a minute.
+
+Exit codes: 0 measured, and roots, money and receipts are right; 1 not; 2 the options will not do.`,
 		Example: `  aurigraph bench transfers
   aurigraph bench transfers --auth single-ed25519 --duration 10s
   aurigraph bench transfers --rate 1000000 --network /tmp/bench --json`,
 		Args: args(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if cmd.Flags().Changed("network") {
-				cfg.Dir = a.network
+			if err := cfg.Validate(); err != nil {
+				return usage(cmd, "%v", err)
 			}
 			return a.bench(cmd.Context(), cfg)
 		},
 	}
 	f := c.Flags()
-	f.IntVar(&cfg.Nodes, "nodes", 1, "validators")
-	f.StringVar(&cfg.Engine, "engine", "solo", "ordering engine")
+	f.StringVar(&cfg.Dir, "network", "", "new folder for the bench's network, kept at the end (default: one that is removed)")
+	f.IntVar(&cfg.Nodes, "nodes", 1, "validators; this version runs 1")
+	f.StringVar(&cfg.Engine, "engine", "solo", "ordering engine: solo")
 	f.IntVar(&cfg.Accounts, "accounts", 1_000_000, "accounts that pay and are paid")
 	f.IntVar(&cfg.Assets, "assets", 1, "assets they hold")
-	f.StringVar(&cfg.Auth, "auth", loadgen.AuthBatchMLDSA, "batch-mldsa65, batch-ed25519 or single-ed25519")
-	f.StringVar(&cfg.Load, "load", loadgen.LoadUniform, "uniform, zipf or hot")
+	f.StringVar(&cfg.Auth, "auth", loadgen.AuthBatchMLDSA, "who signs: batch-mldsa65, batch-ed25519 (the institution, whole batches) or single-ed25519 (each payer)")
+	f.StringVar(&cfg.Load, "load", loadgen.LoadUniform, "which accounts are busy: uniform, zipf or hot")
 	f.IntVar(&cfg.Rate, "rate", 0, "transfers a second to offer (default: search for the highest)")
-	f.DurationVar(&cfg.Duration, "duration", 20*time.Second, "of the measurement")
+	f.DurationVar(&cfg.Duration, "duration", 20*time.Second, "of the measurement, 1s to 24h")
 	return c
 }
 
 func (a *app) bench(ctx context.Context, cfg loadgen.Config) (err error) {
-	if err := cfg.Validate(); err != nil {
-		return err
-	}
 	if cfg.Dir == "" {
 		if cfg.Dir, err = os.MkdirTemp(".", ".aurigraph-bench-"); err != nil {
 			return fault.Wrap(fault.Unavailable, err, "make a folder for the bench")
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(cfg.Dir)) }()
 	}
-	report, err := loadgen.Run(ctx, cfg, a.launchBench, a.err)
+	bar := a.newBar()
+	report, err := loadgen.Run(ctx, cfg, a.launchBench, stages{above{bar, a.err}})
+	bar.clear()
+	if ctx.Err() != nil {
+		return fault.New(fault.Unavailable, "interrupted: nothing was measured")
+	}
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,11 @@ import (
 )
 
 func newBlock(a *app) *cobra.Command {
-	return group("block", "See blocks", newBlockShow(a), newBlockList(a))
+	c := online(a, group("block", "See blocks", newBlockShow(a), newBlockList(a)))
+	c.Long = `Shows blocks: what was ordered and executed together, certified by the validators' signatures, which are verified here.`
+	c.Example = `  aurigraph block show
+  aurigraph block list --limit 10`
+	return c
 }
 
 type blockJSON struct {
@@ -54,9 +58,16 @@ func newBlockShow(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "show [HEIGHT]",
 		Short: "Show a block, the newest without a height",
+		Long: `Shows the block of a height, or the newest one: its batches, how many of their transfers were done, and the state root that it
+carries. Idle networks make a few empty blocks after each payment, until its state root is certified; then none.`,
 		Example: `  aurigraph block show
-  aurigraph block show 42 --json`,
-		Args: cobra.MaximumNArgs(1),
+  aurigraph block show 1 --json`,
+		Args: func(cmd *cobra.Command, got []string) error {
+			if len(got) == 0 {
+				return nil
+			}
+			return args("[HEIGHT]")(cmd, got)
+		},
 		RunE: func(cmd *cobra.Command, got []string) error {
 			height := uint64(0)
 			if len(got) == 1 {
@@ -92,20 +103,24 @@ func newBlockShow(a *app) *cobra.Command {
 }
 
 func newBlockList(a *app) *cobra.Command {
-	var limit int
-	var cursor string
+	var l listFlags
 	c := &cobra.Command{
-		Use:     "list",
-		Short:   "List blocks, newest first, from the query index",
-		Example: `  aurigraph block list --limit 10`,
-		Args:    args(),
+		Use:   "list",
+		Short: "List blocks, newest first, from the query index",
+		Long:  `Lists blocks, newest first, from the node's query index, which may be a little behind the chain.`,
+		Example: `  aurigraph block list --limit 10
+  aurigraph block list --json`,
+		Args: args(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := l.check(cmd); err != nil {
+				return err
+			}
 			s, err := a.dial(cmd.Context())
 			if err != nil {
 				return err
 			}
 			defer s.Close()
-			page, err := s.ListBlocks(cmd.Context(), limit, cursor)
+			page, err := s.ListBlocks(cmd.Context(), l.limit, l.cursor)
 			if err != nil {
 				return err
 			}
@@ -118,10 +133,10 @@ func newBlockList(a *app) *cobra.Command {
 				for _, j := range list {
 					row(j.Height, j.Time.Format(time.RFC3339), len(j.Batches), j.Hash)
 				}
+				more(page.Next, row)
 			})
 		},
 	}
-	c.Flags().IntVar(&limit, "limit", 50, "at most this many")
-	c.Flags().StringVar(&cursor, "cursor", "", "go on from here")
+	l.add(c)
 	return c
 }

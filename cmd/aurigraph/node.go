@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
@@ -20,7 +21,11 @@ import (
 )
 
 func newNode(a *app) *cobra.Command {
-	return group("node", "Make and run a node", newNodeInit(a), newNodeStart(a))
+	c := group("node", "Make and run a node", newNodeInit(a), newNodeStart(a))
+	c.Long = `Makes and runs a node by itself, for a machine that serves others. To try things on this machine, "aurigraph up" does both.`
+	c.Example = `  aurigraph node init --dir /srv/aurigraph --name payments
+  aurigraph node start --dir /srv/aurigraph/node0`
+	return c
 }
 
 func newNodeInit(a *app) *cobra.Command {
@@ -30,11 +35,22 @@ func newNodeInit(a *app) *cobra.Command {
 		Use:   "init",
 		Short: "Make a network of one node without accounts, and its keys",
 		Long: `Makes the folder of a new network with one validator: genesis, keys of the governance and of one institution, and the
-node's folder with its settings. Edit config.yaml there before the first start. It never overwrites.`,
+node's folder with its settings. Edit config.yaml there before the first start. It never overwrites.
+
+The keys are not encrypted: keep the folder to yourself, and move the keys folder to where payments are signed.`,
 		Example: `  aurigraph node init --dir /srv/aurigraph --name payments
-  aurigraph node start --dir /srv/aurigraph/node0`,
+  aurigraph node init --dir /tmp/trial --demo --port 7450`,
 		Args: args(),
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if dir == "" {
+				return usage(cmd, "name the folder to make with --dir DIR")
+			}
+			if err := checkPort(cmd, o.Port); err != nil {
+				return err
+			}
+			if _, err := os.Stat(filepath.Join(dir, network.FileName)); err == nil {
+				return fault.New(fault.Conflict, "%s holds a network already, and is left alone: start its node with `%s`, or name another folder", dir, shellLine("aurigraph", "node", "start", "--dir", filepath.Join(dir, "node0")))
+			}
 			n, err := network.Create(dir, o)
 			if err != nil {
 				return err
@@ -42,16 +58,15 @@ node's folder with its settings. Edit config.yaml there before the first start. 
 			return a.print(n, func(row func(...any)) {
 				row("network", n.Dir, "chain", n.Chain)
 				row("genesis", n.GenesisHash)
-				row("start it with", "aurigraph node start --dir "+n.Path(n.Nodes[0].Dir))
+				row("start it with", shellLine(a.self, "node", "start", "--dir", n.Path(n.Nodes[0].Dir)))
 			})
 		},
 	}
-	c.Flags().StringVar(&dir, "dir", "", "folder to make the network in")
-	c.Flags().StringVar(&o.Name, "name", o.Name, "name of the network")
-	c.Flags().BoolVar(&o.Demo, "demo", false, "with a demo asset and three funded accounts")
-	c.Flags().IntVar(&o.Port, "port", 0, "port of the API; metrics are on the next (default: free ones)")
+	c.Flags().StringVar(&dir, "dir", "", "folder to make the network in (required)")
+	c.Flags().StringVar(&o.Name, "name", o.Name, "name of the network, up to 64 bytes")
+	c.Flags().BoolVar(&o.Demo, "demo", false, "with a demo asset (AUR) and three funded accounts")
+	c.Flags().IntVar(&o.Port, "port", 0, "port of the API, 1 to 65534; metrics are on the next (default: free ones)")
 	o.Accounts = demoAccounts
-	_ = c.MarkFlagRequired("dir") // fails only for a flag that does not exist
 	return c
 }
 
@@ -61,13 +76,22 @@ func newNodeStart(a *app) *cobra.Command {
 		Use:   "start",
 		Short: "Run a node until it is told to stop",
 		Long: `Runs the node in a folder until SIGTERM or Ctrl-C. Logs are JSON lines on standard error. With --json it prints one line on
-standard output once it serves. A node whose writer had to stop exits with 1; start it again and it recovers.`,
-		Example: `  aurigraph node start --dir /srv/aurigraph/node0`,
-		Args:    args(),
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.runNode(cmd.Context(), dir) },
+standard output once it serves. Before that it executes again what was decided after its newest checkpoint.
+
+Exit codes: 0 it was told to stop; 1 it could not start, or its writer had to stop: start it again and it recovers; 2 the folder
+is in use, or belongs to another chain.`,
+		Example: `  aurigraph node start --dir /srv/aurigraph/node0
+  aurigraph node start --dir /srv/aurigraph/node0 --json 2>>/var/log/aurigraph.log`,
+		Args: args(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			dir, err := nodeFolder(cmd, "dir", dir)
+			if err != nil {
+				return err
+			}
+			return a.runNode(cmd.Context(), dir)
+		},
 	}
-	c.Flags().StringVar(&dir, "dir", "", "the node's folder")
-	_ = c.MarkFlagRequired("dir") // fails only for a flag that does not exist
+	c.Flags().StringVar(&dir, "dir", "", "the node's folder, in which config.yaml lies (required)")
 	return c
 }
 
@@ -80,7 +104,10 @@ func (a *app) runNode(ctx context.Context, dir string) (err error) {
 	if err != nil {
 		return err
 	}
-	log := obs.NewLogger(a.err, level)
+	bar := a.newBar()
+	defer bar.clear()
+	bar.spin("starting")
+	log := obs.NewLogger(above{bar, a.err}, level)
 	debug.SetMemoryLimit(cfg.Memory.LimitBytes)
 	debug.SetGCPercent(cfg.Memory.GCPercent)
 	n, err := node.Open(ctx, cfg, log)
@@ -90,7 +117,7 @@ func (a *app) runNode(ctx context.Context, dir string) (err error) {
 	defer func() { err = errors.Join(err, n.Close()) }()
 	ended := make(chan struct{})
 	announced := make(chan error, 1)
-	go func() { announced <- a.announceNode(n, ended) }()
+	go func() { announced <- a.announceNode(n, ended, bar) }()
 	err = n.Run(ctx)
 	close(ended)
 	if err != nil {
@@ -99,12 +126,13 @@ func (a *app) runNode(ctx context.Context, dir string) (err error) {
 	return errors.Join(err, <-announced)
 }
 
-func (a *app) announceNode(n *node.Node, ended <-chan struct{}) error {
+func (a *app) announceNode(n *node.Node, ended <-chan struct{}, bar *bar) error {
 	select {
 	case <-ended:
 		return nil
 	case <-n.Ready():
 	}
+	bar.clear()
 	if !a.json {
 		return nil
 	}

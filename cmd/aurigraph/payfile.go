@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"sync"
 
 	"github.com/aurigraph/aurigraph/client"
 	"github.com/aurigraph/aurigraph/internal/chain"
@@ -16,7 +15,7 @@ import (
 	"github.com/aurigraph/aurigraph/internal/payfile"
 )
 
-func (a *app) payFile(ctx context.Context, f payFlags) (err error) {
+func (a *app) payFile(ctx context.Context, f payFlags) error {
 	in, err := os.Open(f.file)
 	if err != nil {
 		return fault.Wrap(fault.Invalid, err, "open the payment file")
@@ -31,25 +30,52 @@ func (a *app) payFile(ctx context.Context, f payFlags) (err error) {
 		return err
 	}
 	defer s.Close()
-	desk := &desk{session: s, flags: f, signers: map[chain.KeyNo]client.Signer{}, batches: map[uint64]client.BatchAnswer{}, txs: map[uint64]client.TxAnswers{}}
-	defer desk.close()
-	plan, err := payfile.NewPlan(ctx, file, desk)
-	if err != nil {
-		return err
-	}
-	a.announceFile(file)
-	j, err := payfile.OpenJournal(payfile.OSDisk{}, f.file, file, s.trust.ChainID, uint8(1+rand.IntN(255)))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, j.Close()) }()
-	bar := newBar(a.err)
-	report, err := payfile.Run(ctx, plan, j, desk, payfile.Options{Progress: func(done, of int) { bar.show("paying", int64(done), int64(of)) }})
-	bar.clear()
+	report, _, err := s.importFile(ctx, f.file, file, f)
 	if err != nil {
 		return err
 	}
 	return a.printImport(report)
+}
+
+// importFile pays a parsed file with the journal of a name, and also returns the last id that was sent.
+func (s *session) importFile(ctx context.Context, name string, file *payfile.File, f payFlags) (r *payfile.Report, last chain.Hash, err error) {
+	d := &desk{session: s, flags: f, signers: map[chain.KeyNo]client.Signer{}, batches: map[uint64]client.BatchAnswer{}, txs: map[uint64]client.TxAnswers{}}
+	defer d.close()
+	bar := s.app.newBar()
+	defer bar.clear()
+	bar.spin("looking accounts up")
+	plan, err := payfile.NewPlan(ctx, file, d)
+	if err != nil {
+		return nil, last, interrupted(ctx, err)
+	}
+	bar.clear()
+	if f.file != "" {
+		s.app.announceFile(file)
+	}
+	j, err := payfile.OpenJournal(payfile.OSDisk{}, name, file, s.trust.ChainID, uint8(1+rand.IntN(255)))
+	if err != nil {
+		return nil, last, err
+	}
+	defer func() { err = errors.Join(err, j.Close()) }()
+	r, err = payfile.Run(ctx, plan, j, d, payfile.Options{Progress: func(done, of int) { bar.show("paying", int64(done), int64(of)) }})
+	return r, d.last, d.unknown(err)
+}
+
+// interrupted is the error of what was broken off before anything was sent.
+func interrupted(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	return fault.New(fault.Unavailable, "interrupted: nothing was sent")
+}
+
+// unknown is the error of a run that stopped. Once anything was sent, "the node cannot be reached" means "the outcome is
+// unknown".
+func (d *desk) unknown(err error) error {
+	if d.tag == 0 || !fault.Is(err, fault.Unavailable) && !fault.Is(err, fault.Halted) {
+		return err
+	}
+	return &fault.Error{Kind: fault.Timeout, Reason: "unknown_outcome", Text: "not all outcomes are known", Cause: err}
 }
 
 func (a *app) announceFile(f *payfile.File) {
@@ -95,219 +121,4 @@ func (a *app) printImport(r *payfile.Report) error {
 		return &reported{fault.Reasoned(fault.Refused, "lines_refused", "%d of %d payments were refused", r.Lines-r.OK, r.Lines)}
 	}
 	return nil
-}
-
-// desk is a session as a payment file sees it: it finds names and keys, signs, and sends. Answers of a stream come in
-// order of sending; those that are not waited for yet are kept.
-type desk struct {
-	*session
-	flags payFlags
-
-	mu      sync.Mutex // guards signers while a plan is made
-	signers map[chain.KeyNo]client.Signer
-
-	batchStream *client.BatchStream
-	txStream    *client.TxStream
-	tag         uint64
-	batches     map[uint64]client.BatchAnswer
-	txs         map[uint64]client.TxAnswers
-}
-
-func (d *desk) close() {
-	if d.batchStream != nil {
-		d.batchStream.Close()
-	}
-	if d.txStream != nil {
-		d.txStream.Close()
-	}
-}
-
-// Payer finds an account that pays, and its key.
-func (d *desk) Payer(ctx context.Context, name string) (payfile.Payer, error) {
-	acc, err := d.account(ctx, name)
-	if err != nil {
-		return payfile.Payer{}, err
-	}
-	by, err := d.actorFor(ctx, acc, d.flags.key)
-	if err != nil {
-		return payfile.Payer{}, err
-	}
-	d.mu.Lock()
-	d.signers[by.key] = by.signer
-	d.mu.Unlock()
-	p := payfile.Payer{No: acc.Number, Key: by.key, Institution: acc.Institution}
-	if by.key == acc.Key {
-		p.Institution = 0 // its own key signs
-	}
-	return p, nil
-}
-
-// Payee finds an account that is paid.
-func (d *desk) Payee(ctx context.Context, name string) (chain.AccountNo, error) {
-	acc, err := d.account(ctx, name)
-	if err != nil {
-		return 0, err
-	}
-	return acc.Number, nil
-}
-
-// Asset finds an asset.
-func (d *desk) Asset(ctx context.Context, code string) (payfile.Asset, error) {
-	if code == "" {
-		code = d.flags.asset
-	}
-	asset, err := d.assetOr(ctx, code)
-	if err != nil {
-		return payfile.Asset{}, err
-	}
-	return payfile.Asset{No: asset.Number, Scale: asset.Scale}, nil
-}
-
-// Height is the newest certified height.
-func (d *desk) Height(ctx context.Context) (chain.Height, error) {
-	s, err := d.Status(ctx)
-	if err != nil {
-		return 0, err
-	}
-	return s.Height, nil
-}
-
-// Sequence is a channel's last sequence.
-func (d *desk) Sequence(ctx context.Context, institution chain.InstitutionNo, channel uint8) (uint64, error) {
-	in, err := d.Institution(ctx, institution, channel)
-	if err != nil {
-		return 0, err
-	}
-	return in.ChannelSequence, nil
-}
-
-// Nonce is an account's highest used nonce.
-func (d *desk) Nonce(ctx context.Context, no chain.AccountNo) (uint64, error) {
-	acc, err := d.Account(ctx, client.AccountName{Number: no}, 0, false)
-	if err != nil {
-		return 0, err
-	}
-	return acc.Nonce, nil
-}
-
-func (d *desk) signer(key chain.KeyNo) (client.Signer, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	s, ok := d.signers[key]
-	if !ok {
-		return nil, fault.New(fault.Denied, "the key %d is not at hand any more: was it replaced? Put its file back and run the command again", key)
-	}
-	return s, nil
-}
-
-// SignBatch signs with the key that the header names.
-func (d *desk) SignBatch(h chain.BatchHeader, legs []chain.Leg) (*client.SignedBatch, error) {
-	s, err := d.signer(h.Key)
-	if err != nil {
-		return nil, err
-	}
-	return client.SignBatch(s, h, legs)
-}
-
-// SignTx signs with the key that the transaction names.
-func (d *desk) SignTx(tx chain.Tx) ([]byte, error) {
-	s, err := d.signer(tx.Key)
-	if err != nil {
-		return nil, err
-	}
-	return client.SignTx(s, tx)
-}
-
-// SendBatch sends a batch; the function it returns waits for its fate.
-func (d *desk) SendBatch(ctx context.Context, b *client.SignedBatch) (func() (payfile.BatchFate, error), error) {
-	if d.batchStream == nil {
-		var err error
-		if d.batchStream, err = d.OpenBatchStream(ctx); err != nil {
-			return nil, err
-		}
-	}
-	d.tag++
-	tag := d.tag
-	if err := d.batchStream.Send(tag, b); err != nil {
-		return nil, err
-	}
-	return func() (payfile.BatchFate, error) {
-		for {
-			if a, ok := d.batches[tag]; ok {
-				delete(d.batches, tag)
-				return batchFate(a)
-			}
-			a, err := d.batchStream.Recv()
-			if err != nil {
-				return payfile.BatchFate{}, err
-			}
-			d.batches[a.Tag] = a
-		}
-	}, nil
-}
-
-func batchFate(a client.BatchAnswer) (payfile.BatchFate, error) {
-	if a.Refused != nil {
-		return payfile.BatchFate{}, a.Refused
-	}
-	return fateOf(a.Receipt)
-}
-
-func fateOf(r *client.BatchReceipt) (payfile.BatchFate, error) {
-	o, err := r.Outcomes()
-	return payfile.BatchFate{Height: r.Height, Outcomes: o.Codes}, err
-}
-
-// SendTxs sends transactions; the function it returns waits for their fates.
-func (d *desk) SendTxs(ctx context.Context, signed [][]byte) (func() ([]payfile.TxFate, error), error) {
-	if d.txStream == nil {
-		var err error
-		if d.txStream, err = d.OpenTxStream(ctx); err != nil {
-			return nil, err
-		}
-	}
-	d.tag++
-	tag := d.tag
-	if err := d.txStream.Send(tag, signed); err != nil {
-		return nil, err
-	}
-	return func() ([]payfile.TxFate, error) {
-		for {
-			if a, ok := d.txs[tag]; ok {
-				delete(d.txs, tag)
-				return txFates(a), nil
-			}
-			a, err := d.txStream.Recv()
-			if err != nil {
-				return nil, err
-			}
-			d.txs[a.Tag] = a
-		}
-	}, nil
-}
-
-func txFates(a client.TxAnswers) []payfile.TxFate {
-	fates := make([]payfile.TxFate, len(a.Answers))
-	for i, t := range a.Answers {
-		fates[i] = payfile.TxFate{Height: t.Height, Outcome: t.Outcome, Refused: t.Refused}
-	}
-	return fates
-}
-
-// FindBatch looks an executed batch up.
-func (d *desk) FindBatch(ctx context.Context, id chain.Hash) (payfile.BatchFate, error) {
-	r, err := d.Batch(ctx, id)
-	if err != nil {
-		return payfile.BatchFate{}, err
-	}
-	return fateOf(r)
-}
-
-// FindTx looks an executed transaction up.
-func (d *desk) FindTx(ctx context.Context, id chain.Hash) (payfile.TxFate, error) {
-	t, err := d.Transaction(ctx, id, false)
-	if err != nil {
-		return payfile.TxFate{}, err
-	}
-	return payfile.TxFate{Height: t.Height, Outcome: t.Outcome}, nil
 }

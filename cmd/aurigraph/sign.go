@@ -3,20 +3,29 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/aurigraph/aurigraph/client"
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/keys"
 	"github.com/aurigraph/aurigraph/internal/network"
 )
 
-// validBlocks is how far ahead the command line's signatures are valid: minutes under load, for ever when idle.
-const validBlocks = 20_000
+// The command line's signatures are valid for validBlocksMin blocks, minutes under load and for ever when idle, and a random
+// part of validBlocksMore: two people who pay the same at the same moment must not sign the same bytes, which would be one
+// payment.
+const (
+	validBlocksMin  = 20_000
+	validBlocksMore = 1 << 16
+)
 
 // actor is an account with a key that may act for it.
 type actor struct {
@@ -33,7 +42,7 @@ func (s *session) actorFor(ctx context.Context, acc *client.Account, keyFile str
 		return nil, err
 	}
 	if own != "" {
-		if a.signer, err = client.ReadKeyFile(own, nil); err != nil {
+		if a.signer, err = s.readKey(own); err != nil {
 			return nil, err
 		}
 		a.key, err = s.keyNumber(ctx, acc, a.signer)
@@ -41,13 +50,30 @@ func (s *session) actorFor(ctx context.Context, acc *client.Account, keyFile str
 	}
 	in, ok := s.custodian(acc)
 	if !ok {
-		return nil, fault.New(fault.Denied, "there is no key for account %d (%s) in %s: give one with --key FILE", acc.Number, acc.Address, s.app.network)
+		return nil, fault.New(fault.Denied, "there is no key for account %d (%s) in %s: give one with `pay --key FILE`", acc.Number, acc.Address, s.place())
 	}
 	if a.signer, err = client.ReadKeyFile(s.network.Path(in.KeyFile), nil); err != nil {
 		return nil, err
 	}
 	a.key, err = s.keyNumber(ctx, acc, a.signer)
 	return a, err
+}
+
+// readKey reads a key file, with the passphrase of --passphrase-file if there is one.
+func (s *session) readKey(path string) (client.Signer, error) {
+	if s.app.passphrase == "" {
+		signer, err := client.ReadKeyFile(path, nil)
+		if _, encrypted, inspectErr := keys.Inspect(path); inspectErr == nil && encrypted {
+			return nil, fault.New(fault.Denied, "%s is encrypted: give its passphrase with --passphrase-file FILE", path)
+		}
+		return signer, err
+	}
+	text, err := os.ReadFile(s.app.passphrase)
+	if err != nil {
+		return nil, fault.Wrap(fault.Invalid, err, "read --passphrase-file")
+	}
+	defer clear(text)
+	return client.ReadKeyFile(path, bytes.TrimRight(text, "\r\n"))
 }
 
 func (s *session) ownKeyFile(acc *client.Account, keyFile string) (string, error) {
@@ -94,7 +120,18 @@ func (s *session) keyNumber(ctx context.Context, acc *client.Account, signer cli
 	if acc.Key != 0 && signer.Public().Address() == acc.Address {
 		return acc.Key, nil
 	}
-	return 0, fault.New(fault.Denied, "the key %s may not act for account %d", signer.Public().Address(), acc.Number)
+	return 0, fault.New(fault.Denied, "the key of address %s may not act for account %d (%s): sign with %s", signer.Public().Address(), acc.Number, acc.Address, signersOf(acc))
+}
+
+// signersOf says whose keys act for an account.
+func signersOf(acc *client.Account) string {
+	switch {
+	case acc.Institution == 0:
+		return "its own key"
+	case acc.Key == 0:
+		return fmt.Sprintf("a key of its custodian, institution %d", acc.Institution)
+	}
+	return fmt.Sprintf("its own key or one of its custodian, institution %d", acc.Institution)
 }
 
 // submitTriesMax bounds the signatures that submit makes when another command line took its nonce.
@@ -102,8 +139,15 @@ const submitTriesMax = 4
 
 // submit signs a body for an actor and submits it. An outcome other than ok is an error of kind Refused.
 func (s *session) submit(ctx context.Context, by *actor, body chain.Body) (*client.Transaction, error) {
+	bar := s.app.newBar()
+	defer bar.clear()
+	bar.spin("waiting for the certificate")
 	for try := 1; ; try++ {
-		t, err := s.submitOnce(ctx, by, body)
+		signed, err := s.sign(by, body)
+		if err != nil {
+			return nil, err
+		}
+		t, err := s.settled(ctx, signed)
 		switch {
 		case err != nil:
 			return nil, err
@@ -118,19 +162,74 @@ func (s *session) submit(ctx context.Context, by *actor, body chain.Body) (*clie
 	}
 }
 
-func (s *session) submitOnce(ctx context.Context, by *actor, body chain.Body) (*client.Transaction, error) {
-	status, err := s.Status(ctx)
+func (s *session) sign(by *actor, body chain.Body) ([]byte, error) {
+	return client.SignTx(by.signer, chain.Tx{
+		Chain: s.trust.ChainID, Sender: by.account.Number, Key: by.key,
+		// A random step ahead lets several command lines act for one account at the same time.
+		Nonce:      by.account.Nonce + 1 + rand.Uint64N(32),
+		ValidUntil: by.account.Height + validBlocksMin + chain.Height(rand.Uint64N(validBlocksMore)), Body: body,
+	})
+}
+
+// settleMax bounds the wait for a fate that is asked for again.
+const settleMax = 15 * time.Second
+
+// settled submits a signed transaction and returns its own fate. The client may send the same bytes twice, when an answer
+// was lost; then "this nonce is used" may be the fate of the second copy, and the first was executed.
+func (s *session) settled(ctx context.Context, signed []byte) (*client.Transaction, error) {
+	t, err := s.SubmitTx(ctx, signed)
+	if fault.Is(err, fault.NotFound) {
+		// It was certified with an outcome that does not use it up. That has no place, so the node cannot prove one.
+		t, err = s.unplaced(ctx, signed)
+	}
+	if fault.Is(err, fault.Corrupt) {
+		return nil, unverified(signed, err)
+	}
+	if err != nil || t.Outcome != chain.NonceUsed && t.Outcome != chain.OK || t.Verified {
+		return t, err
+	}
+	first, err := s.Transaction(ctx, t.ID, true)
+	switch {
+	case fault.Is(err, fault.NotFound) && t.Outcome == chain.NonceUsed:
+		return t, nil
+	case err != nil:
+		return nil, &client.UnknownOutcomeError{ID: t.ID, Cause: err}
+	}
+	return first, nil
+}
+
+// unverified is the error of an answer that proves nothing: the transaction may have been done.
+func unverified(signed []byte, err error) error {
+	id, _ := client.TxID(signed) // it was read before it was sent
+	return &fault.Error{
+		Kind: fault.Corrupt, Reason: fault.ReasonOf(err), Cause: err,
+		Text: fmt.Sprintf("the answer does not verify, transaction %s may have been done or not; ask another node for it before you do it again", id),
+	}
+}
+
+// unplaced sends the same bytes once more, over a stream, whose answers need no place.
+func (s *session) unplaced(ctx context.Context, signed []byte) (*client.Transaction, error) {
+	id, err := client.TxID(signed)
 	if err != nil {
 		return nil, err
 	}
-	// A random step ahead lets several command lines act for one account at the same time.
-	tx := chain.Tx{
-		Chain: s.trust.ChainID, Sender: by.account.Number, Key: by.key, Nonce: by.account.Nonce + 1 + rand.Uint64N(32),
-		ValidUntil: status.Height + validBlocks, Body: body,
-	}
-	signed, err := client.SignTx(by.signer, tx)
+	ctx, cancel := context.WithTimeout(ctx, settleMax)
+	defer cancel()
+	stream, err := s.OpenTxStream(ctx)
 	if err != nil {
-		return nil, err
+		return nil, &client.UnknownOutcomeError{ID: id, Cause: err}
 	}
-	return s.SubmitTx(ctx, signed)
+	defer stream.Close()
+	if err := stream.Send(1, [][]byte{signed}); err != nil {
+		return nil, &client.UnknownOutcomeError{ID: id, Cause: err}
+	}
+	got, err := stream.Recv()
+	switch {
+	case err != nil:
+		return nil, &client.UnknownOutcomeError{ID: id, Cause: err}
+	case len(got.Answers) != 1:
+		return nil, fault.New(fault.Corrupt, "%d answers to one transaction", len(got.Answers))
+	}
+	a := got.Answers[0]
+	return &client.Transaction{ID: id, Place: a.Place, Outcome: a.Outcome, Result: a.Result}, a.Refused
 }

@@ -3,6 +3,8 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"github.com/aurigraph/aurigraph/internal/chain"
@@ -30,11 +32,15 @@ type statusJSON struct {
 }
 
 func newStatus(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use:     "status",
-		Short:   "Show how the network is",
-		Example: `  aurigraph status --json`,
-		Args:    args(),
+	return online(a, &cobra.Command{
+		Use:   "status",
+		Short: "Show how the network is",
+		Long: `Shows what one node says of itself: the certified height, the newest state root, how much there is, how far its query index is
+behind, and whether its writer had to stop. A halted writer serves reads; start that node again.`,
+		Example: `  aurigraph status
+  aurigraph status --json
+  aurigraph status --endpoint ledger.example:7450 --trust genesis.json --ca ca.pem`,
+		Args: args(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := a.dial(cmd.Context())
 			if err != nil {
@@ -56,8 +62,8 @@ func newStatus(a *app) *cobra.Command {
 				row("assets", j.Assets)
 				row("transfers", j.Legs)
 				row("index", "height", j.IndexHeight, "rows behind", j.IndexLagRows)
-				row("writer halted", yesNo(j.Halted), j.HaltedReason)
+				row(strings.TrimSpace("writer halted\t" + yesNo(j.Halted) + " " + j.HaltedReason))
 			})
 		},
-	}
+	})
 }

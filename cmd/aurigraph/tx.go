@@ -11,10 +11,15 @@ import (
 
 	"github.com/aurigraph/aurigraph/client"
 	"github.com/aurigraph/aurigraph/internal/chain"
+	"github.com/aurigraph/aurigraph/internal/fault"
 )
 
 func newTx(a *app) *cobra.Command {
-	return group("tx", "See transactions and legs of batches", newTxShow(a))
+	c := online(a, group("tx", "See transactions and legs of batches", newTxShow(a)))
+	c.Long = `Shows what became of transactions, by their ids. Every payment prints its id.`
+	c.Example = `  aurigraph tx show a531027a65c0f69d9d6378ed9a9ce81674d53104193da9b93f691ca03ca1892f
+  aurigraph tx show a531027a65c0f69d9d6378ed9a9ce81674d53104193da9b93f691ca03ca1892f --proof`
+	return c
 }
 
 func newTxShow(a *app) *cobra.Command {
@@ -22,15 +27,29 @@ func newTxShow(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "show ID",
 		Short: "Show a transaction by its id, or a leg of a batch by its leg id",
-		Long: `Shows what became of a transaction or leg. Its certificate and outcome are always verified; with --proof also its content and
-its place, by BLAKE3 slices of the batch it lies in.`,
-		Example: `  aurigraph tx show 3f…
-  aurigraph tx show 3f… --proof --json`,
+		Long: `Shows what became of a transaction or leg, and verifies it: the certificate by the validators' keys, outcome, content and place
+by hashes and BLAKE3 slices of the batch it lies in. With --proof the proof itself is printed too, for others to check.
+
+This is also how to find out what became of a payment whose outcome was unknown. As long as it is not found (exit code 1) it may
+still be executed, until the chain has passed the height up to which it is valid: at most 85,536 blocks after it was signed.
+
+Where the node has recycled the payload, the content is missing and nothing is verified ("verified no"): ask an archive node.`,
+		Example: `  aurigraph tx show a531027a65c0f69d9d6378ed9a9ce81674d53104193da9b93f691ca03ca1892f
+  aurigraph tx show a531027a65c0f69d9d6378ed9a9ce81674d53104193da9b93f691ca03ca1892f --proof --json`,
 		Args: args("ID"),
 		RunE: func(cmd *cobra.Command, got []string) error { return a.txShow(cmd.Context(), got[0], proof) },
 	}
-	c.Flags().BoolVar(&proof, "proof", false, "prove content and place too")
+	c.Flags().BoolVar(&proof, "proof", false, "print the proof: header, certificate, outcomes and slices, in hex")
 	return c
+}
+
+// found looks a transaction up and verifies it, unless the node has recycled the payload that the proof is made of.
+func (s *session) found(ctx context.Context, id chain.Hash) (*client.Transaction, error) {
+	t, err := s.Transaction(ctx, id, true)
+	if fault.Is(err, fault.Pruned) {
+		return s.Transaction(ctx, id, false)
+	}
+	return t, err
 }
 
 // txJSON is a transaction with its receipt.
@@ -40,7 +59,7 @@ type txJSON struct {
 	Item   uint32     `json:"item"`
 	Result uint32     `json:"result,omitempty"`
 	Kind   string     `json:"kind"`
-	Detail any        `json:"detail,omitempty"`
+	Detail details    `json:"detail,omitempty"`
 	Proof  *proofJSON `json:"proof,omitempty"`
 }
 
@@ -62,13 +81,22 @@ func (a *app) txShow(ctx context.Context, text string, proof bool) error {
 		return err
 	}
 	defer s.Close()
-	t, err := s.Transaction(ctx, id, proof)
+	find := s.found
+	if proof {
+		find = func(ctx context.Context, id chain.Hash) (*client.Transaction, error) {
+			return s.Transaction(ctx, id, true)
+		}
+	}
+	t, err := find(ctx, id)
 	if err != nil {
 		return err
 	}
-	j, err := txOf(t)
+	j, err := s.txJSON(ctx, t)
 	if err != nil {
 		return err
+	}
+	if !proof {
+		j.Proof = nil
 	}
 	return a.print(j, func(row func(...any)) {
 		row(j.Kind, j.Tx)
@@ -77,15 +105,21 @@ func (a *app) txShow(ctx context.Context, text string, proof bool) error {
 		if j.Result != 0 {
 			row("made number", j.Result)
 		}
-		row("detail", fmt.Sprintf("%+v", j.Detail))
+		for _, f := range j.Detail {
+			row(f.name, f.value)
+		}
 		row("verified", yesNo(j.Verified))
-		if proof {
-			row("proved", "content and place, by slices of the batch")
+		if p := j.Proof; p != nil {
+			for _, part := range []struct{ name, hex string }{
+				{"header", p.Header}, {"certificate", p.Certificate}, {"outcomes", p.Outcomes}, {"front", p.Front}, {"item", p.Item},
+			} {
+				row(part.name, part.hex)
+			}
 		}
 	})
 }
 
-func txOf(t *client.Transaction) (*txJSON, error) {
+func (s *session) txJSON(ctx context.Context, t *client.Transaction) (*txJSON, error) {
 	paid, err := paidOf(t)
 	if err != nil {
 		return nil, err
@@ -97,13 +131,19 @@ func txOf(t *client.Transaction) (*txJSON, error) {
 		if err != nil {
 			return nil, err
 		}
-		j.Kind, j.Detail = "leg", leg
+		j.Kind = "leg"
+		if j.Detail, err = s.legDetails(ctx, leg); err != nil {
+			return nil, err
+		}
 	case len(t.Bytes) > 0:
 		tx, err := t.SignedTx()
 		if err != nil {
 			return nil, err
 		}
-		j.Kind, j.Detail = tx.Body.Kind().String(), tx.Body
+		j.Kind = tx.Body.Kind().String()
+		if j.Detail, err = s.txDetails(ctx, tx); err != nil {
+			return nil, err
+		}
 	}
 	if t.Proof != nil {
 		x := hex.EncodeToString

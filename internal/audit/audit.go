@@ -17,6 +17,9 @@ import (
 type Options struct {
 	// Progress, if not nil, is told how far a stage is. A stage may be left out, and one after the other runs.
 	Progress func(stage string, done, total int64)
+	// RowsOutlivePayloads is for how many heights the node was told to keep batch rows after their payloads. Default
+	// chain.ValidityBlocksMax, as in commit.Config.
+	RowsOutlivePayloads chain.Height
 }
 
 // The stages that Progress is told of, in this order.
@@ -37,11 +40,15 @@ type audit struct {
 	cfg      config.Node
 	progress func(stage string, done, total int64)
 
+	rowsOutlivePayloads chain.Height
+
 	genesis     *chain.Genesis // nil if the file cannot be used
 	sealed      bool           // the node was stopped cleanly
 	indexSealed bool           // the index was closed cleanly
 	store       store.Reader   // nil if the block store cannot be used
 	head        chain.Height   // newest height with a header
+	decided     chain.Height   // newest in the ordering log; 0 while it was not read
+	batchesFrom chain.Height   // first height whose batch rows were not pruned
 	bound       legsBound      // of the heights before re-execution
 	checkpoints []held         // sound checkpoint files
 	rows        *rowSums
@@ -60,7 +67,10 @@ func Run(ctx context.Context, dir string, opts Options) (report *Report, err err
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
-	a := &audit{findings: newFindings(dir), cfg: cfg, progress: opts.Progress}
+	a := &audit{findings: newFindings(dir), cfg: cfg, progress: opts.Progress, rowsOutlivePayloads: opts.RowsOutlivePayloads}
+	if a.rowsOutlivePayloads == 0 {
+		a.rowsOutlivePayloads = chain.ValidityBlocksMax
+	}
 	if a.progress == nil {
 		a.progress = func(string, int64, int64) {}
 	}
@@ -111,9 +121,18 @@ func (a *audit) examine(ctx context.Context, sound soundness) error {
 		return err
 	}
 	a.rows = newRowSums(start.base, a.head)
+	a.readBatchesFrom(start.base)
 	if err := a.checkChain(ctx, start.base); err != nil {
 		return err
 	}
+	if err := a.executeAgain(ctx, start); err != nil {
+		return err
+	}
+	return a.checkIndex(ctx, sound)
+}
+
+// executeAgain executes what is retained, and compares what it leaves behind.
+func (a *audit) executeAgain(ctx context.Context, start start) error {
 	if start.state == nil {
 		a.note("nothing was executed again")
 		return nil
@@ -122,8 +141,5 @@ func (a *audit) examine(ctx context.Context, sound soundness) error {
 	if err != nil {
 		return err
 	}
-	if err := a.checkRows(ctx, reached); err != nil {
-		return err
-	}
-	return a.checkIndexFolder()
+	return a.checkRows(ctx, reached)
 }

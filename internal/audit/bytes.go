@@ -28,6 +28,7 @@ type held struct {
 	anchor bool
 	meta   checkpoint.Meta
 	lane   lane.Position
+	floor  commit.Floor
 }
 
 func (a *audit) checkBytes(ctx context.Context) (s soundness, err error) {
@@ -183,7 +184,10 @@ func (a *audit) checkCheckpoint(path, name string) {
 		return
 	}
 	h := held{path: path, anchor: anchor, meta: r.Meta}
-	if h.lane, err = commit.ParsePosition(r.Meta.Blob); err != nil {
+	if h.lane, err = commit.ParsePosition(r.Meta.Blob); err == nil {
+		h.floor, err = commit.ParseFloor(r.Meta.Blob)
+	}
+	if err != nil {
 		a.problem(path, at(r.Meta.Height), "%v", err)
 		return
 	}

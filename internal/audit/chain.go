@@ -25,7 +25,7 @@ type chainWalk struct {
 const progressHeights = 256
 
 // checkChain walks all heights. Headers, certificates, proposals, outcome arrays and places are complete after it, with
-// none too many.
+// none too many; outcome arrays and places of pruned heights are all too many.
 func (a *audit) checkChain(ctx context.Context, start chain.Height) (err error) {
 	w := &chainWalk{audit: a, certs: a.newCertChecker(), start: start, previous: codec.GenesisHash(a.genesis), timeUs: a.genesis.TimeUs}
 	all := []**cursor{&w.headers, &w.certificates, &w.proposals, &w.outcomes, &w.places}
@@ -74,6 +74,10 @@ func (w *chainWalk) height(h chain.Height) {
 	w.proposal(h, header)
 	w.certificate(h, header, hash)
 	for i := range header.Batches {
+		if h < w.batchesFrom {
+			w.prunedBatch(&header.Batches[i])
+			continue
+		}
 		w.batch(h, uint32(i), &header.Batches[i])
 	}
 	w.previous, w.timeUs = hash, header.TimeUs

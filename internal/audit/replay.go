@@ -61,6 +61,7 @@ func (a *audit) replay(ctx context.Context, s start) (reached chain.Height, err 
 	group.Go(func() error { return r.run() })
 	err = group.Wait()
 	r.close()
+	a.decided = r.order.height
 	return r.reached, err
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/checkpoint"
+	"github.com/aurigraph/aurigraph/internal/commit"
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/node"
 	"github.com/aurigraph/aurigraph/internal/order/solo"
@@ -29,8 +30,8 @@ type retained struct {
 	proposal chain.Height // the oldest proposal of the ordering log; 0 if it is empty
 }
 
-// findStart takes the lowest state after which both logs are complete: the genesis, or an anchor. That is where the node
-// stopped to recycle, so no segment may lie before it.
+// findStart takes the genesis, or the anchor that is the floor of retention: from there everything must be retained. What
+// lies before it is being let go; a crash may have left some of it.
 func (a *audit) findStart(ctx context.Context, sound soundness) (start, error) {
 	a.checkCertified()
 	if !sound.lane || !sound.order {
@@ -40,30 +41,53 @@ func (a *audit) findStart(ctx context.Context, sound soundness) (start, error) {
 	if err != nil {
 		return start{}, err
 	}
-	if r.segment == 1 && r.proposal <= 1 {
-		state, err := node.GenesisState(a.genesis)
-		if err != nil {
-			a.problem(a.cfg.Path(a.cfg.Genesis), "", "%v", err)
-			return start{base: a.head}, nil
-		}
-		return start{state: state, whole: true}, nil
+	floor := a.floor()
+	switch {
+	case floor.Height == 0 && (r.segment > 1 || r.proposal > 1):
+		a.problem(a.cfg.Data("checkpoints"), "", "the lane begins with segment %d and the ordering log with height %d, and no checkpoint says that anything was let go: nothing can be executed again", r.segment, r.proposal)
+		return start{base: a.head}, nil
+	case floor.Height == 0:
+		return a.startAtGenesis(), nil
 	}
 	for _, c := range a.checkpoints {
-		if !c.anchor {
-			continue
+		if c.anchor && c.meta.Height == floor.Height {
+			return a.startAtFloor(c, r)
 		}
-		if c.lane.Pos.Segment < r.segment || c.meta.Height+1 < r.proposal {
-			// A node removes the anchor first, then what lies before the next one.
-			a.problem(c.path, at(c.meta.Height), "this anchor stands, but what is to be executed after it is gone: the lane begins with segment %d, the ordering log with height %d", r.segment, r.proposal)
-			continue
-		}
-		if c.lane.Pos.Segment > r.segment {
-			a.problem(a.cfg.Data("checkpoints"), at(c.meta.Height), "this is the oldest anchor after which all is retained, but it lies in segment %d and the lane begins with segment %d: the anchor there is missing", c.lane.Pos.Segment, r.segment)
-		}
-		return a.startAt(c)
 	}
-	a.problem(a.cfg.Data("checkpoints"), "", "the lane begins with segment %d and the ordering log with height %d, and no anchor lies there: nothing can be executed again", r.segment, r.proposal)
+	a.problem(a.cfg.Data("checkpoints"), at(floor.Height), "the anchor from which everything is retained is missing: nothing can be executed again")
 	return start{base: a.head}, nil
+}
+
+// floor is the highest one that a sound checkpoint names.
+func (a *audit) floor() commit.Floor {
+	var highest commit.Floor
+	for _, c := range a.checkpoints {
+		if c.floor.Height > highest.Height {
+			highest = c.floor
+		}
+	}
+	return highest
+}
+
+func (a *audit) startAtGenesis() start {
+	state, err := node.GenesisState(a.genesis)
+	if err != nil {
+		a.problem(a.cfg.Path(a.cfg.Genesis), "", "%v", err)
+		return start{base: a.head}
+	}
+	return start{state: state, whole: true}
+}
+
+// startAtFloor wants the logs to reach back to the anchor.
+func (a *audit) startAtFloor(c held, r retained) (start, error) {
+	if c.lane.Pos.Segment < r.segment || c.meta.Height+1 < r.proposal {
+		a.problem(c.path, at(c.meta.Height), "everything from this anchor must be retained, but the lane begins with segment %d and the ordering log with height %d: nothing can be executed again", r.segment, r.proposal)
+		return start{base: a.head}, nil
+	}
+	if c.lane.Pos.Segment > r.segment {
+		a.note("the lane's segments %d to %d lie before height %d, from which everything is retained: the node has not let go of them yet", r.segment, c.lane.Pos.Segment-1, c.meta.Height)
+	}
+	return a.startAt(c)
 }
 
 func (a *audit) retained(ctx context.Context) (retained, error) {

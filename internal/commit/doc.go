@@ -16,5 +16,7 @@
 //     sign two headers of one height.
 //  3. Recovery is the normal path: the loop starts from a checkpoint and is fed the decided proposals after it.
 //  4. At most DepthMax blocks are executed and not published; at the bound execution waits.
-//  5. After any error of the store, the log or the machine the writer stops for good; readers go on.
+//  5. The rows by which a batch and its outcomes are found outlive its payload by the longest validity window; then they go
+//     in the atomic writes of later blocks, a few heights in each, with the record that says how far.
+//  6. After any error of the store, the log or the machine the writer stops for good; readers go on.
 package commit

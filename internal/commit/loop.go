@@ -33,6 +33,9 @@ type Config struct {
 	CheckpointInterval time.Duration
 	// RetainBytes is how many bytes of payload segments are kept at least. Default 4 GiB.
 	RetainBytes int64
+	// RowsOutlivePayloads is for how many heights the rows by which a batch and its outcomes are found stay after its
+	// payload was recycled. Default chain.ValidityBlocksMax; less breaks the answer to repeated batches.
+	RowsOutlivePayloads chain.Height
 }
 
 func (c *Config) setDefaults() {
@@ -50,6 +53,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.RetainBytes == 0 {
 		c.RetainBytes = 4 << 30
+	}
+	if c.RowsOutlivePayloads == 0 {
+		c.RowsOutlivePayloads = chain.ValidityBlocksMax
 	}
 }
 
@@ -116,6 +122,7 @@ type Loop struct {
 
 	checkpointerFree atomic.Bool // waits for a state
 
+	payloadsAfter  atomic.Uint64 // height behind which all payloads are retained: the floor
 	executedHeight atomic.Uint64
 	legsOK         atomic.Uint64
 
@@ -144,6 +151,8 @@ func New(p Parts, cfg Config) (*Loop, error) {
 	if err := l.readHead(); err != nil {
 		return nil, err
 	}
+	l.Segments = recycler{p.Segments, l}
+	l.notePayloads()
 	l.executedHeight.Store(uint64(p.Machine.Height()))
 	if p.StartRoot != 0 {
 		l.start = newStateRoot(p.StartRoot, p.Start, p.Space.Snapshot())

@@ -618,8 +618,9 @@ func TestStopsWhileCertifying(t *testing.T) {
 		n.mustStop()
 		n = mustOpen(t, d, setup{})
 		n.wait(3)
-		if n.moved() != 3 {
-			t.Error(n.moved())
+		pause(time.Minute) // height 3 may be an empty block that lets a root appear
+		if moved := n.moved(); moved != 3 {
+			t.Errorf("%d legs were executed", moved)
 		}
 		n.mustStop()
 	})

@@ -66,6 +66,9 @@ func (l *Loop) persist(ctx context.Context, b *block, changes *store.Changes) er
 	}
 	certified := time.Now()
 	pub := l.record(b, cert, changes)
+	if err := PruneBatches(l.Store, changes, l.pruneBelow()); err != nil {
+		return fault.Halt(err, "prune batch rows at height %d", ex.Header.Height)
+	}
 	// The payloads and the proposal are on disk, and this write is a function of them: it is flushed only where a
 	// checkpoint will lean on it. What a power cut takes of it is executed again.
 	flush := ex.Header.RootAt != 0 && l.checkpointerFree.Load()

@@ -15,12 +15,17 @@ type anchor struct {
 	segment uint64
 }
 
-// retentionPlan says what to do after a checkpoint.
+// Floor is the anchor from which everything is retained, durable in each checkpoint. What lies before it may be there or
+// not: it is being let go. The zero value is the genesis.
+type Floor struct {
+	Height  chain.Height
+	Segment uint64 // of the lane; the anchor's state reaches into it
+}
+
+// retentionPlan says what to do with a checkpoint.
 type retentionPlan struct {
-	anchor       bool     // make the present state an anchor
-	drop         []anchor // no longer needed
-	keep         anchor   // the oldest that stays
-	recycleBelow uint64   // segment number; 0 = nothing
+	anchor bool   // make the present state an anchor
+	keep   anchor // the oldest that stays; zero: all do
 }
 
 // planRetention decides from the segments (ascending), the anchors (ascending) and the segment that the present state
@@ -34,16 +39,28 @@ func planRetention(segments []Segment, anchors []anchor, now uint64, retainBytes
 	}
 	plan.anchor = bytesFrom(segments, lastAnchor)-bytesFrom(segments, now) >= retainBytes/anchorsPerRetention
 	for i := len(anchors) - 1; i >= 0; i-- {
-		if bytesFrom(segments, anchors[i].segment) < retainBytes {
-			continue
+		if bytesFrom(segments, anchors[i].segment) >= retainBytes {
+			plan.keep = anchors[i]
+			break
 		}
-		plan.keep, plan.drop = anchors[i], anchors[:i]
-		if len(segments) > 0 && segments[0].Number < anchors[i].segment {
-			plan.recycleBelow = anchors[i].segment
-		}
-		break
 	}
 	return plan
+}
+
+// nextFloor is the floor that the next checkpoint names. It never goes back, also when more is to be retained than before.
+// If no checkpoint tells the floor any more, it is the oldest anchor from which all that is left can be executed.
+func nextFloor(now Floor, segments []Segment, anchors []anchor, plan retentionPlan) Floor {
+	if plan.keep.height > now.Height {
+		return Floor{plan.keep.height, plan.keep.segment}
+	}
+	if now.Height == 0 && len(segments) > 0 && segments[0].Number > 1 {
+		for _, a := range anchors {
+			if a.segment >= segments[0].Number {
+				return Floor{a.height, a.segment}
+			}
+		}
+	}
+	return now
 }
 
 // bytesFrom is how many bytes of segments lie at or after number.

@@ -5,7 +5,6 @@ package commit
 import (
 	"context"
 	"errors"
-	"reflect"
 	"testing"
 	"time"
 
@@ -41,31 +40,58 @@ func TestPlanRetention(t *testing.T) {
 		{"an anchor was written a moment ago", segments(1, 5), []anchor{{7, 3}}, 4, retentionPlan{}},
 		{"the next anchor", segments(1, 6), []anchor{{7, 3}}, 5, retentionPlan{anchor: true}},
 		{"too little lies behind the only anchor", segments(1, 9), []anchor{{7, 3}}, 4, retentionPlan{}},
-		{"enough lies behind the only anchor", segments(1, 10), []anchor{{7, 3}}, 4, retentionPlan{keep: anchor{7, 3}, recycleBelow: 3, drop: []anchor{}}},
-		{"it was recycled already", segments(3, 10), []anchor{{7, 3}}, 4, retentionPlan{keep: anchor{7, 3}, drop: []anchor{}}},
+		{"enough lies behind the only anchor", segments(1, 10), []anchor{{7, 3}}, 4, retentionPlan{keep: anchor{7, 3}}},
+		{"it was recycled already", segments(3, 10), []anchor{{7, 3}}, 4, retentionPlan{keep: anchor{7, 3}}},
 		{"older anchors go", segments(3, 14), []anchor{{7, 3}, {9, 5}, {11, 7}, {13, 9}}, 10,
-			retentionPlan{keep: anchor{11, 7}, recycleBelow: 7, drop: []anchor{{7, 3}, {9, 5}}}},
+			retentionPlan{keep: anchor{11, 7}}},
 		{"a state older than the newest anchor", segments(3, 10), []anchor{{7, 9}}, 4, retentionPlan{}},
 	} {
-		got := planRetention(c.segments, c.anchors, c.now, 80)
-		if len(got.drop) == 0 {
-			got.drop, c.want.drop = nil, nil
-		}
-		if !reflect.DeepEqual(got, c.want) {
+		if got := planRetention(c.segments, c.anchors, c.now, 80); got != c.want {
 			t.Errorf("%s: %+v, must be %+v", c.name, got, c.want)
 		}
 	}
 }
 
-func TestPosition(t *testing.T) {
+func TestNextFloor(t *testing.T) {
+	anchors := []anchor{{7, 3}, {9, 5}, {11, 7}}
+	for _, c := range []struct {
+		name     string
+		now      Floor
+		segments []Segment
+		anchors  []anchor
+		keep     anchor
+		want     Floor
+	}{
+		{"nothing yet", Floor{}, nil, nil, anchor{}, Floor{}},
+		{"all is there from genesis", Floor{}, segments(1, 9), anchors, anchor{}, Floor{}},
+		{"the first", Floor{}, segments(1, 14), anchors, anchor{7, 3}, Floor{7, 3}},
+		{"the next", Floor{7, 3}, segments(3, 15), anchors, anchor{9, 5}, Floor{9, 5}},
+		{"more is to be retained than before", Floor{9, 5}, segments(5, 15), anchors, anchor{7, 3}, Floor{9, 5}},
+		{"no anchor can be kept any more", Floor{9, 5}, segments(5, 15), anchors[1:], anchor{}, Floor{9, 5}},
+		{"the checkpoints that knew it are lost", Floor{}, segments(4, 8), anchors, anchor{}, Floor{9, 5}},
+		{"and the anchor is lost as well", Floor{}, segments(8, 9), anchors, anchor{}, Floor{}},
+	} {
+		if got := nextFloor(c.now, c.segments, c.anchors, retentionPlan{keep: c.keep}); got != c.want {
+			t.Errorf("%s: %+v, must be %+v", c.name, got, c.want)
+		}
+	}
+}
+
+func TestBlob(t *testing.T) {
 	p := lane.Position{Sequence: 1, Tip: chain.Hash{2}, Pos: seglog.Pos{Segment: 3, Offset: 4, Bytes: 5, Seq: 6}}
-	raw := AppendPosition(nil, p)
-	if got, err := ParsePosition(raw); err != nil || got != p || len(raw) != positionBytes {
+	f := Floor{Height: 7, Segment: 8}
+	raw := AppendBlob(nil, p, f)
+	if got, err := ParsePosition(raw); err != nil || got != p || len(raw) != blobBytes {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if got, err := ParseFloor(raw); err != nil || got != f {
 		t.Errorf("%+v, %v", got, err)
 	}
 	for _, bad := range [][]byte{nil, raw[1:], append(raw, 0)} {
-		if _, err := ParsePosition(bad); !fault.Is(err, fault.Corrupt) {
-			t.Errorf("%d bytes: %v", len(bad), err)
+		_, errPosition := ParsePosition(bad)
+		_, errFloor := ParseFloor(bad)
+		if !fault.Is(errPosition, fault.Corrupt) || !fault.Is(errFloor, fault.Corrupt) {
+			t.Errorf("%d bytes: %v, %v", len(bad), errPosition, errFloor)
 		}
 	}
 }

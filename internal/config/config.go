@@ -69,6 +69,9 @@ type Commit struct {
 	SegmentBytes       int64         `yaml:"segment_bytes"`
 	// CheckpointBytesPerSecond bounds the rate of checkpoint writes, which share the disk with the log's flushes.
 	CheckpointBytesPerSecond int64 `yaml:"checkpoint_bytes_per_second"`
+	// ReserveBytes is the free space on the disk below which payments are told to try later, so that what was accepted can
+	// be finished. Twice the size of the newest checkpoint comes on top.
+	ReserveBytes int64 `yaml:"reserve_bytes"`
 	// PrepareByWriting makes payload segments ready by writing zeros instead of asking the file system for zeroed space.
 	PrepareByWriting bool `yaml:"prepare_by_writing"`
 }
@@ -97,7 +100,7 @@ func Default() Node {
 		TLS:      TLS{CA: "tls/ca.pem", Cert: "tls/node.pem", Key: "tls/node.key"},
 		Memory:   Memory{LimitBytes: 200 << 20, GCPercent: 25, PayloadBytes: 24 << 20},
 		Order:    Order{IntervalMin: 2 * time.Millisecond, WindowMax: 16},
-		Commit:   Commit{CheckpointInterval: 3 * time.Second, RetainBytes: 4 << 30, SegmentBytes: 64 << 20, CheckpointBytesPerSecond: 64 << 20},
+		Commit:   Commit{CheckpointInterval: 3 * time.Second, RetainBytes: 4 << 30, SegmentBytes: 64 << 20, CheckpointBytesPerSecond: 64 << 20, ReserveBytes: 64 << 20},
 		Intake:   Intake{AdmitWaitMax: 250 * time.Millisecond, CutDelay: time.Millisecond},
 		Index:    Index{Enabled: true, RowsPerSecondMax: 20_000},
 	}
@@ -166,7 +169,15 @@ func Write(dir string, n Node) error {
 		return fault.Wrap(fault.Unavailable, err, "write settings")
 	}
 	_, err = f.Write(text)
-	return fault.Wrap(fault.Unavailable, errors.Join(err, f.Sync(), f.Close()), "write settings")
+	return fault.Wrap(fault.Unavailable, errors.Join(err, f.Sync(), f.Close(), syncFolder(dir)), "write settings")
+}
+
+func syncFolder(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
 }
 
 // Validate checks each field and names the first that is wrong.
@@ -205,6 +216,8 @@ func (n Node) Validate() error {
 		return bad("commit.segment_bytes", "%d, must be 4 MiB to 1 GiB in pages of 4096", n.Commit.SegmentBytes)
 	case n.Commit.CheckpointBytesPerSecond < 1<<20:
 		return bad("commit.checkpoint_bytes_per_second", "%d, must be at least 1 MiB", n.Commit.CheckpointBytesPerSecond)
+	case n.Commit.ReserveBytes < 1<<20:
+		return bad("commit.reserve_bytes", "%d, must be at least 1 MiB", n.Commit.ReserveBytes)
 	case n.Commit.RetainBytes < 2*n.Commit.SegmentBytes:
 		return bad("commit.retain_bytes", "%d, must be at least two segments", n.Commit.RetainBytes)
 	case n.Intake.AdmitWaitMax <= 0 || n.Intake.CutDelay <= 0:
@@ -257,5 +270,8 @@ func Replace(dir string, n Node) error {
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil { // before the name: a power cut must not leave it empty
 		return fault.Wrap(fault.Unavailable, err, "write settings")
 	}
-	return fault.Wrap(fault.Unavailable, os.Rename(path+".tmp", path), "write settings")
+	if err := os.Rename(path+".tmp", path); err != nil {
+		return fault.Wrap(fault.Unavailable, err, "write settings")
+	}
+	return fault.Wrap(fault.Unavailable, syncFolder(dir), "write settings")
 }

@@ -58,6 +58,7 @@ func TestEachBound(t *testing.T) {
 		{"commit.segment_bytes", func(n *Node) { n.Commit.SegmentBytes = 1<<30 + 4096 }},
 		{"commit.segment_bytes", func(n *Node) { n.Commit.SegmentBytes = 4<<20 + 1 }},
 		{"commit.checkpoint_bytes_per_second", func(n *Node) { n.Commit.CheckpointBytesPerSecond = 1<<20 - 1 }},
+		{"commit.reserve_bytes", func(n *Node) { n.Commit.ReserveBytes = 1<<20 - 1 }},
 		{"commit.retain_bytes", func(n *Node) { n.Commit.RetainBytes = 2*n.Commit.SegmentBytes - 1 }},
 		{"intake", func(n *Node) { n.Intake.AdmitWaitMax = 0 }},
 		{"intake", func(n *Node) { n.Intake.CutDelay = -1 }},

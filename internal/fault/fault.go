@@ -23,7 +23,7 @@ const (
 	TryLater                // a bound was reached: the same request may succeed soon
 	Unavailable             // the node cannot serve now (starting, stopping, lost its disk)
 	Timeout                 // the outcome is unknown: ask again with the same identifier
-	Pruned                  // it existed, but was recycled under retention: ask an archive node
+	Pruned                  // it existed, or may have, but was let go under retention: ask an archive node
 	Corrupt                 // bytes on disk or wire fail their checksum or hash
 	Halted                  // the writer stopped to keep the history safe: a person must look
 	kindCount

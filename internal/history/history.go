@@ -3,6 +3,7 @@
 package history
 
 import (
+	"bytes"
 	"encoding/binary"
 
 	"github.com/aurigraph/aurigraph/internal/chain"
@@ -13,17 +14,23 @@ import (
 
 // History reads what was committed. It is safe for concurrent use.
 type History struct {
-	store   store.Reader
-	payload func(chain.Location) ([]byte, error)
+	store store.Reader
+	read  func(chain.Location) ([]byte, error)
 }
 
 // New makes a history over a block store. payload reads a payload's bytes; it answers Pruned when they were recycled.
 func New(s store.Reader, payload func(chain.Location) ([]byte, error)) *History {
-	return &History{store: s, payload: payload}
+	return &History{store: s, read: payload}
 }
 
-// Payload reads the payload at a location.
-func (h *History) Payload(l chain.Location) ([]byte, error) { return h.payload(l) }
+// Payload reads the payload at a location, which a row of the store named: that nothing was ever written there is Corrupt.
+func (h *History) Payload(l chain.Location) ([]byte, error) {
+	payload, err := h.read(l)
+	if fault.Is(err, fault.NotFound) {
+		return nil, fault.Wrap(fault.Corrupt, err, "the payload of batch %d of block %d: run verify on this folder", l.Index, l.Height)
+	}
+	return payload, err
+}
 
 // Receipt finds a client batch by its id.
 func (h *History) Receipt(batch chain.Hash) (chain.Receipt, error) {
@@ -38,10 +45,14 @@ func (h *History) Receipt(batch chain.Hash) (chain.Receipt, error) {
 	if err != nil {
 		return chain.Receipt{}, fault.Wrap(fault.Corrupt, err, "location of batch %s", batch)
 	}
-	return h.ReceiptAt(loc.Height, loc.Index)
+	r, err := h.ReceiptAt(loc.Height, loc.Index)
+	if err == nil && r.Batch != batch {
+		return chain.Receipt{}, fault.New(fault.Corrupt, "the lookup of batch %s leads to batch %d of block %d, which is %s", batch, loc.Index, loc.Height, r.Batch)
+	}
+	return r, err
 }
 
-// ReceiptAt finds a batch by its place.
+// ReceiptAt finds a batch by its place. Pruned means that its outcomes were pruned, long after its payload.
 func (h *History) ReceiptAt(height chain.Height, index uint32) (chain.Receipt, error) {
 	header, raw, err := h.header(height)
 	if err != nil {
@@ -54,20 +65,56 @@ func (h *History) ReceiptAt(height chain.Height, index uint32) (chain.Receipt, e
 	if r.Location, err = h.Place(height, index); err != nil {
 		return chain.Receipt{}, err
 	}
-	if r.Certificate, err = store.ReadCertificate(h.store, height); err != nil {
+	if r.Certificate, err = h.certificate(height); err != nil {
 		return chain.Receipt{}, err
 	}
-	r.Outcomes, err = store.ReadOutcome(h.store, height, index)
-	return r, err
+	if r.Outcomes, err = h.packed(height, index); err != nil {
+		return chain.Receipt{}, err
+	}
+	return r, nil
 }
 
 // Place is where the payload of a block's batch lies.
 func (h *History) Place(height chain.Height, index uint32) (chain.Location, error) {
 	raw, err := store.ReadPlace(h.store, height, index)
 	if err != nil {
-		return chain.Location{}, err
+		return chain.Location{}, rowGone(err, height, index)
 	}
-	return codec.DecodeLocation(raw)
+	place, err := codec.DecodeLocation(raw)
+	if err != nil {
+		return chain.Location{}, fault.Wrap(fault.Corrupt, err, "place of batch %d of block %d", index, height)
+	}
+	return place, nil
+}
+
+func (h *History) packed(height chain.Height, index uint32) ([]byte, error) {
+	raw, err := store.ReadOutcome(h.store, height, index)
+	return raw, rowGone(err, height, index)
+}
+
+func (h *History) outcomes(height chain.Height, index uint32) (packed []byte, o codec.Outcomes, err error) {
+	if packed, err = h.packed(height, index); err != nil {
+		return nil, o, err
+	}
+	o, err = codec.UnpackOutcomes(packed)
+	return packed, o, fault.Wrap(fault.Corrupt, err, "outcomes of batch %d of block %d", index, height)
+}
+
+// rowGone says what it means that a batch which a header names has no row, although those of its height were not pruned:
+// rows and header are written together.
+func rowGone(err error, height chain.Height, index uint32) error {
+	if !fault.Is(err, fault.NotFound) {
+		return err
+	}
+	return fault.New(fault.Corrupt, "batch %d of block %d has lost a row: run verify on this folder", index, height)
+}
+
+func (h *History) certificate(height chain.Height) ([]byte, error) {
+	raw, err := store.ReadCertificate(h.store, height)
+	if fault.Is(err, fault.NotFound) {
+		return nil, fault.New(fault.Corrupt, "block %d has no certificate: run verify on this folder", height)
+	}
+	return raw, err
 }
 
 func (h *History) header(height chain.Height) (*chain.ExecutedHeader, []byte, error) {
@@ -85,7 +132,8 @@ func (h *History) header(height chain.Height) (*chain.ExecutedHeader, []byte, er
 	return header, raw, nil
 }
 
-// TxReceipt finds a single transaction by its id: the receipt of its batch, and its place there.
+// TxReceipt finds a single transaction by its id: the receipt of its batch, and its place there. The lookup knows the
+// first store.TxPrefixBytes of an id only, so the caller compares the id of what stands there.
 func (h *History) TxReceipt(id chain.Hash) (r chain.Receipt, item uint32, err error) {
 	place, err := store.ReadTx(h.store, id)
 	if fault.Is(err, fault.NotFound) {
@@ -99,29 +147,49 @@ func (h *History) TxReceipt(id chain.Hash) (r chain.Receipt, item uint32, err er
 }
 
 // Leg finds a leg of a client batch by its id: the receipt of its batch, and its place there. A leg id has the first 28
-// bytes of its batch's id, so this is a scan over the batches that begin with them: one, unless somebody found a collision.
+// bytes of its batch's id, so this is a scan over the batches that begin with them: one, unless somebody found a collision;
+// then it is the first of them that has such a leg.
 func (h *History) Leg(id chain.LegID) (r chain.Receipt, item uint32, err error) {
 	prefix, item := id.Split()
-	it, err := h.store.Iter(store.BatchesWithPrefix(prefix[:]))
-	if err != nil {
-		return r, 0, err
-	}
-	defer it.Close()
-	if !it.Next() {
-		if err := it.Err(); err != nil {
-			return r, 0, err
+	loc, err := h.batchWithLeg(prefix[:], item)
+	if fault.Is(err, fault.NotFound) {
+		if older := store.OlderPruned(h.store); older != nil {
+			return r, 0, older
 		}
 		return r, 0, fault.New(fault.NotFound, "%s is no transaction or leg that was executed here", id)
 	}
-	loc, err := codec.DecodeLocation(it.Value())
 	if err != nil {
-		return r, 0, fault.Wrap(fault.Corrupt, err, "location of the batch of leg %s", id)
-	}
-	if loc.Kind != chain.PayloadBatch || item >= loc.Legs {
-		return r, 0, fault.New(fault.NotFound, "batch %x… has no leg %d", prefix[:8], item)
+		return r, 0, err
 	}
 	r, err = h.ReceiptAt(loc.Height, loc.Index)
+	if err == nil && !bytes.HasPrefix(r.Batch[:], prefix[:]) {
+		return chain.Receipt{}, 0, fault.New(fault.Corrupt, "the lookup of leg %s leads to batch %s", id, r.Batch)
+	}
 	return r, item, err
+}
+
+func (h *History) batchWithLeg(prefix []byte, item uint32) (loc chain.Location, err error) {
+	it, err := h.store.Iter(store.BatchesWithPrefix(prefix))
+	if err != nil {
+		return loc, err
+	}
+	defer func() {
+		if closed := it.Close(); err == nil {
+			err = closed
+		}
+	}()
+	for it.Next() {
+		if loc, err = codec.DecodeLocation(it.Value()); err != nil {
+			return loc, fault.Wrap(fault.Corrupt, err, "location of a batch that begins with %x", prefix)
+		}
+		if loc.Kind == chain.PayloadBatch && item < loc.Legs {
+			return loc, nil
+		}
+	}
+	if err := it.Err(); err != nil {
+		return loc, err
+	}
+	return loc, fault.New(fault.NotFound, "no batch that begins with %x has leg %d", prefix, item)
 }
 
 // Block reads a block with its certificate and outcomes; height 0 is the newest.
@@ -138,42 +206,48 @@ func (h *History) Block(height chain.Height) (*chain.Certified, error) {
 		return nil, err
 	}
 	c := &chain.Certified{Header: header, Hash: codec.Sum(raw), HeaderBytes: raw}
-	if c.CertBytes, err = store.ReadCertificate(h.store, height); err != nil {
+	if c.CertBytes, err = h.certificate(height); err != nil {
 		return nil, err
 	}
 	for i := range header.Batches {
-		b := chain.CertifiedBatch{}
-		if b.Location, err = h.Place(height, uint32(i)); err != nil {
-			return nil, err
-		}
-		if b.Packed, err = store.ReadOutcome(h.store, height, uint32(i)); err != nil {
-			return nil, err
-		}
-		outcomes, err := codec.UnpackOutcomes(b.Packed)
+		b, err := h.batch(height, uint32(i))
 		if err != nil {
-			return nil, fault.Wrap(fault.Corrupt, err, "outcomes of batch %d of block %d", i, height)
-		}
-		for _, o := range outcomes.Codes {
-			if o == chain.OK {
-				b.LegsOK++
-			}
+			return nil, err
 		}
 		c.Batches = append(c.Batches, b)
 	}
 	return c, nil
 }
 
-// Holding is an account's balance of a versioned asset as of a height.
-func (h *History) Holding(asset chain.AssetNo, account chain.AccountNo, at chain.Height) (chain.Amount, error) {
-	_, raw, err := store.ReadHolding(h.store, asset, account, at)
+func (h *History) batch(height chain.Height, index uint32) (b chain.CertifiedBatch, err error) {
+	if b.Location, err = h.Place(height, index); err != nil {
+		return b, err
+	}
+	packed, outcomes, err := h.outcomes(height, index)
+	if err != nil {
+		return b, err
+	}
+	b.Packed = packed
+	for _, o := range outcomes.Codes {
+		if o == chain.OK {
+			b.LegsOK++
+		}
+	}
+	return b, nil
+}
+
+// Holding is an account's balance of a versioned asset as of a height, and the height since which it is that. NotFound
+// means that no block up to there changed it: it is what genesis gave, or nothing.
+func (h *History) Holding(asset chain.AssetNo, account chain.AccountNo, at chain.Height) (amount chain.Amount, since chain.Height, err error) {
+	since, raw, err := store.ReadHolding(h.store, asset, account, at)
 	if fault.Is(err, fault.NotFound) {
-		return chain.Amount{}, nil
+		return amount, 0, fault.New(fault.NotFound, "no block up to %d changed what account %d has of asset %d, or the asset is not versioned", at, account, asset)
 	}
 	if err != nil {
-		return chain.Amount{}, err
+		return amount, 0, err
 	}
 	if len(raw) != 16 {
-		return chain.Amount{}, fault.New(fault.Corrupt, "holding of account %d in asset %d has %d bytes", account, asset, len(raw))
+		return amount, 0, fault.New(fault.Corrupt, "holding of account %d in asset %d at height %d has %d bytes, must have 16", account, asset, since, len(raw))
 	}
-	return chain.Amount{Lo: binary.LittleEndian.Uint64(raw), Hi: binary.LittleEndian.Uint64(raw[8:])}, nil
+	return chain.Amount{Lo: binary.LittleEndian.Uint64(raw), Hi: binary.LittleEndian.Uint64(raw[8:])}, since, nil
 }

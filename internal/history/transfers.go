@@ -6,7 +6,6 @@ import (
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/codec"
 	"github.com/aurigraph/aurigraph/internal/fault"
-	"github.com/aurigraph/aurigraph/internal/store"
 )
 
 // Transfer is one leg or money-moving single transaction with its fate, as lists, events and the index show it.
@@ -80,15 +79,11 @@ func (h *History) BatchTransfers(header *chain.ExecutedHeader, index uint32, eac
 	if err != nil {
 		return err
 	}
-	raw, err := store.ReadOutcome(h.store, header.Height, index)
+	_, outcomes, err := h.outcomes(header.Height, index)
 	if err != nil {
 		return err
 	}
-	outcomes, err := codec.UnpackOutcomes(raw)
-	if err != nil {
-		return fault.Wrap(fault.Corrupt, err, "outcomes of batch %d of block %d", index, header.Height)
-	}
-	payload, err := h.payload(place)
+	payload, err := h.Payload(place)
 	if err != nil {
 		return err
 	}
@@ -185,56 +180,4 @@ func (t *Transfer) fromBody(body chain.Body) bool {
 		return false
 	}
 	return true
-}
-
-// Retained finds the first height from from to head whose payloads are all there, by doubling steps and halving them again:
-// retention recycles from the oldest on. The answer is head+1 if there is none. An empty block counts as there.
-func (h *History) Retained(from, head chain.Height) (chain.Height, error) {
-	low, step := from, chain.Height(1) // all below low are pruned
-	high := head + 1
-	for at := from; at <= head; at = low + step - 1 {
-		ok, err := h.whole(at)
-		if err != nil {
-			return 0, err
-		}
-		if ok {
-			high = at
-			break
-		}
-		low, step = at+1, step*2
-	}
-	for low < high {
-		mid := low + (high-low)/2
-		ok, err := h.whole(mid)
-		if err != nil {
-			return 0, err
-		}
-		if ok {
-			high = mid
-		} else {
-			low = mid + 1
-		}
-	}
-	return high, nil
-}
-
-// whole reports whether the payloads of a block can be read, all of them: several lanes are recycled at their own pace.
-func (h *History) whole(height chain.Height) (bool, error) {
-	header, _, err := h.header(height)
-	if err != nil {
-		return false, err
-	}
-	for i := range header.Batches {
-		place, err := h.Place(height, uint32(i))
-		if err != nil {
-			return false, err
-		}
-		switch _, err := h.payload(place); {
-		case fault.Is(err, fault.Pruned):
-			return false, nil
-		case err != nil:
-			return false, err
-		}
-	}
-	return true, nil
 }

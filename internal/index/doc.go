@@ -11,4 +11,9 @@
 //     of half a million rows is no transaction of that size.
 //  3. Nothing waits for the index. It lags, says by how many rows, and works at most a fifth of the time (DutyRest); where
 //     retention overtook it, it records a gap and goes on behind it.
+//  4. An index may know blocks that a power cut took from the block store. They are executed again; the follower waits for
+//     them and repeats nothing. An index of another history is told by its newest block and transfer, and is not written
+//     to.
+//
+// Compare tells an index that lags from one that lies; offline verification uses it.
 package index

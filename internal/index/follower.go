@@ -14,23 +14,32 @@ import (
 	"github.com/aurigraph/aurigraph/internal/history"
 )
 
-// Bounds of a group, and of the follower's work. A group ends with the batch that reaches GroupRowsMax, so it has fewer than
-// GroupRowsMax + chain.BatchLegsMax rows.
+// Bounds of a group, and of the follower's work. A group ends with the batch that reaches GroupItemsMax, so it has fewer than
+// GroupItemsMax + chain.BatchLegsMax rows.
 const (
-	GroupRowsMax   = 4096
+	GroupItemsMax  = 4096
 	GroupBlocksMax = 256
-	DutyRest       = 4 // after working for t the follower rests for at least DutyRest*t
+	DutyRest       = 4  // after working for t the follower rests for at least DutyRest*t
+	DutyRestBusy   = 19 // the same while groups are full and the chain grows more than twice as fast
 )
 
-// Follower feeds an index from the certified chain. Run is its only goroutine; the other methods may be called beside it.
+// retryDelay is how long the follower waits after a group could not be written for now.
+const retryDelay = 5 * time.Second
+
+// Follower feeds an index from the certified chain. Run is its only goroutine; the other methods may be called beside it,
+// but for Decided.
 type Follower struct {
 	history *history.History
 	to      Writer
 	rate    int // rows a second at most
 	base    chain.Height
+	start   Position     // of the index when the follower was made
+	decided chain.Height // the chain will reach it; 0: not told
+	onRetry func(error)
 
 	head   atomic.Uint64
 	done   atomic.Uint64 // newest height in the index as a whole
+	arrive atomic.Uint64 // items published since the start
 	behind atomic.Int64  // items certified and not indexed, exact once Run has counted those of before the start
 	wake   chan struct{}
 	group  Group
@@ -39,24 +48,33 @@ type Follower struct {
 // NewFollower makes a follower of a chain that has reached head; it reads history and writes to w, at most rowsPerSecondMax
 // rows a second.
 func NewFollower(h *history.History, w Writer, head chain.Height, rowsPerSecondMax int, r prometheus.Registerer) *Follower {
-	f := &Follower{history: h, to: w, rate: max(1, rowsPerSecondMax), base: head, wake: make(chan struct{}, 1)}
+	f := &Follower{history: h, to: w, rate: max(1, rowsPerSecondMax), base: head, start: w.Position(), onRetry: func(error) {}, wake: make(chan struct{}, 1)}
 	f.head.Store(uint64(head))
-	f.done.Store(uint64(w.Position().Complete()))
+	f.done.Store(uint64(f.start.Complete()))
 	r.MustRegister(
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "aurigraph_index_lag_rows", Help: "Certified legs and transactions that are not indexed yet."},
 			func() float64 { return float64(f.LagRows()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "aurigraph_index_lag_blocks", Help: "Certified blocks that are not indexed yet."},
-			func() float64 { return float64(f.head.Load()) - float64(f.done.Load()) }),
+			func() float64 { return float64(f.lagBlocks()) }),
 	)
 	return f
 }
+
+// Decided says up to which height the chain was decided when the node started: an index that knows more is of another
+// chain. It is called before Run. A follower that is not told finds that out when the chain gets there.
+func (f *Follower) Decided(h chain.Height) { f.decided = h }
+
+// OnRetry sets who is told why a group could not be written for now, as on a full disk. It is called before Run.
+func (f *Follower) OnRetry(tell func(error)) { f.onRetry = tell }
 
 // Publish says that a block is certified and readable. It never blocks. Heights come in order.
 func (f *Follower) Publish(header *chain.ExecutedHeader) {
 	if header.Height <= f.base {
 		return // counted by Run
 	}
-	f.behind.Add(int64(itemsOf(header, 0)))
+	missing := f.missingOf(header)
+	f.arrive.Add(missing)
+	f.behind.Add(int64(missing))
 	f.head.Store(uint64(header.Height))
 	select {
 	case f.wake <- struct{}{}:
@@ -64,8 +82,28 @@ func (f *Follower) Publish(header *chain.ExecutedHeader) {
 	}
 }
 
-// Height is the newest height that is in the index as a whole.
-func (f *Follower) Height() chain.Height { return chain.Height(f.done.Load()) }
+// missingOf is the number of a block's items that were not indexed when the follower was made. The index may have been ahead
+// of the chain then: a power cut takes the newest blocks from the block store, and they are executed again.
+func (f *Follower) missingOf(header *chain.ExecutedHeader) uint64 {
+	switch h := header.Height; {
+	case h < f.start.Height:
+		return 0
+	case h == f.start.Height:
+		return itemsOf(header, f.start.Batch)
+	default:
+		return itemsOf(header, 0)
+	}
+}
+
+// Height is the newest published height that is in the index as a whole.
+func (f *Follower) Height() chain.Height {
+	return chain.Height(min(f.done.Load(), f.head.Load()))
+}
+
+func (f *Follower) lagBlocks() uint64 {
+	head := f.head.Load()
+	return head - min(head, f.done.Load())
+}
 
 // LagRows is how many certified legs and single transactions are not indexed yet.
 func (f *Follower) LagRows() uint64 { return uint64(max(0, f.behind.Load())) }
@@ -77,32 +115,113 @@ func itemsOf(h *chain.ExecutedHeader, from uint32) (n uint64) {
 	return n
 }
 
-// Run follows until ctx ends (nil) or the index cannot be written. The chain never waits for it, and it may be run again
-// with the next start of the node.
+// Run follows until ctx ends (nil) or the index cannot be written. What may pass, as a full disk, it waits for. The chain never waits for it, and it may be run again
+// with the next start of the node. The index of another chain is a Conflict.
 func (f *Follower) Run(ctx context.Context) error {
-	if at := f.to.Position(); at.Complete() > f.base {
-		return fault.New(fault.Conflict, "the index knows block %d, the chain ends at %d: delete the index's folder and start again", at.Complete(), f.base)
+	known := f.start.Complete()
+	if f.start.Batch > 0 {
+		known++
+	}
+	if f.decided != 0 && known > f.decided {
+		return foreign("the index knows block %d, the chain was decided up to %d", known, f.decided)
 	}
 	if err := f.countOld(ctx); err != nil {
 		return ended(ctx, err)
 	}
-	for {
-		if f.to.Position().Height > chain.Height(f.head.Load()) {
-			select {
-			case <-f.wake:
-				continue
-			case <-ctx.Done():
+	if err := f.sameChain(ctx); err != nil {
+		return ended(ctx, err)
+	}
+	for seen := f.arrive.Load(); f.wait(ctx, f.to.Position().Height) == nil; {
+		begin := time.Now()
+		err := f.step()
+		if fault.Is(err, fault.Unavailable) || fault.Is(err, fault.TryLater) {
+			f.onRetry(err)
+			if f.pause(ctx, retryDelay) != nil {
 				return nil
 			}
+			continue
 		}
-		begin := time.Now()
-		if err := f.step(); err != nil {
+		if err != nil {
 			return ended(ctx, err)
 		}
-		if err := f.rest(ctx, time.Since(begin), len(f.group.Rows)); err != nil {
+		rows, arrived := len(f.group.Rows), f.arrive.Load()
+		busy := rows >= GroupItemsMax && arrived-seen > uint64(2*rows)
+		if f.rest(ctx, time.Since(begin), rows, busy) != nil {
 			return nil
 		}
+		seen = arrived
 	}
+	return nil
+}
+
+// wait returns once the chain has reached a height, or ctx's error.
+func (f *Follower) wait(ctx context.Context, h chain.Height) error {
+	for chain.Height(f.head.Load()) < h {
+		select {
+		case <-f.wake:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return ctx.Err()
+}
+
+// sameChain waits until the chain has what the index has, and compares the newest block, and the newest transfer if it is of
+// a block whose end is to come.
+func (f *Follower) sameChain(ctx context.Context) error {
+	newest, err := f.to.Newest()
+	if err != nil {
+		return err
+	}
+	if err := f.wait(ctx, newest.Height); err != nil {
+		return err
+	}
+	if err := f.sameBlock(newest); err != nil {
+		return err
+	}
+	last, err := f.to.Last()
+	if err != nil || last == nil || last.Height != f.start.Height {
+		return err
+	}
+	if err := f.wait(ctx, last.Height); err != nil {
+		return err
+	}
+	return f.sameTransfer(last)
+}
+
+func (f *Follower) sameBlock(newest Block) error {
+	if newest.Height == 0 {
+		return nil
+	}
+	_, hash, err := f.history.Header(newest.Height)
+	if err == nil && hash != newest.Hash {
+		err = foreign("block %d is %s in the index, and %s on the chain", newest.Height, newest.Hash, hash)
+	}
+	return err
+}
+
+// sameTransfer compares a transfer with what stands in its place on the chain, if it can still be read.
+func (f *Follower) sameTransfer(have *history.Transfer) error {
+	header, _, err := f.history.Header(have.Height)
+	if err != nil {
+		return err
+	}
+	same := false
+	err = f.history.BatchTransfers(header, have.Index, func(t *history.Transfer) error {
+		same = same || *t == *have
+		return nil
+	})
+	switch {
+	case fault.Is(err, fault.Pruned):
+		return nil
+	case fault.Is(err, fault.NotFound), err == nil && !same:
+		return foreign("batch %d of block %d is another one in the index than on the chain", have.Index, have.Height)
+	}
+	return err
+}
+
+func foreign(format string, args ...any) error {
+	return fault.New(fault.Conflict, format+": delete the index's folder and start again", args...)
 }
 
 func ended(ctx context.Context, err error) error {
@@ -112,10 +231,18 @@ func ended(ctx context.Context, err error) error {
 	return err
 }
 
-// rest pauses after work, so that the follower takes at most a fifth of one core and keeps its rate.
-func (f *Follower) rest(ctx context.Context, worked time.Duration, rows int) error {
-	pause := max(DutyRest*worked, time.Duration(rows)*time.Second/time.Duration(f.rate)-worked)
-	t := time.NewTimer(pause)
+// rest pauses after work, so that the follower takes at most a fifth of one core and keeps its rate. Under a load that it
+// cannot keep up with anyway it yields to the doors and takes a twentieth.
+func (f *Follower) rest(ctx context.Context, worked time.Duration, rows int, busy bool) error {
+	duty := time.Duration(DutyRest)
+	if busy {
+		duty = DutyRestBusy
+	}
+	return f.pause(ctx, max(duty*worked, time.Duration(rows)*time.Second/time.Duration(f.rate)-worked))
+}
+
+func (f *Follower) pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
@@ -141,7 +268,7 @@ func (f *Follower) countOld(ctx context.Context) error {
 		if at.Height > f.base {
 			break
 		}
-		if err := f.rest(ctx, time.Since(begin), 0); err != nil {
+		if err := f.rest(ctx, time.Since(begin), 0, false); err != nil {
 			return err
 		}
 	}
@@ -157,78 +284,4 @@ func (f *Follower) itemsBetween(from Position, to chain.Height) (n uint64, err e
 		n += itemsOf(header, at.Batch)
 	}
 	return n, nil
-}
-
-// step writes one group. There is something to write.
-func (f *Follower) step() error {
-	f.group.reset(f.to.Position())
-	items, err := f.gather()
-	if fault.Is(err, fault.Pruned) {
-		f.group.Rows = f.group.Rows[:f.rowsBefore(f.group.Next)]
-		var skipped uint64
-		skipped, err = f.jump()
-		items += skipped
-	}
-	if err != nil {
-		return err
-	}
-	if err := f.to.Apply(&f.group); err != nil {
-		return err
-	}
-	f.behind.Add(-int64(items))
-	f.done.Store(uint64(f.group.Next.Complete()))
-	return nil
-}
-
-// rowsBefore is the number of the group's rows that lie before a position.
-func (f *Follower) rowsBefore(p Position) int {
-	n := len(f.group.Rows)
-	for n > 0 && !(Position{f.group.Rows[n-1].Height, f.group.Rows[n-1].Index}).Less(p) {
-		n--
-	}
-	return n
-}
-
-// gather reads batches into the group until it is full or the chain ends.
-func (f *Follower) gather() (items uint64, err error) {
-	g, head := &f.group, chain.Height(f.head.Load())
-	for g.Next.Height <= head && len(g.Blocks) < GroupBlocksMax {
-		header, hash, err := f.history.Header(g.Next.Height)
-		if err != nil {
-			return items, err
-		}
-		for int(g.Next.Batch) < len(header.Batches) {
-			if len(g.Rows) >= GroupRowsMax {
-				return items, nil
-			}
-			if err := f.history.BatchTransfers(header, g.Next.Batch, func(t *history.Transfer) error {
-				g.Rows = append(g.Rows, *t)
-				return nil
-			}); err != nil {
-				return items, err
-			}
-			items += uint64(header.Batches[g.Next.Batch].Legs)
-			g.Next.Batch++
-		}
-		g.Blocks = append(g.Blocks, Block{Height: header.Height, Hash: hash, TimeUs: header.TimeUs, Items: itemsOf(header, 0)})
-		g.Next = Position{Height: g.Next.Height + 1}
-	}
-	return items, nil
-}
-
-// jump records that the payloads from the group's end on are gone, up to the first block that is whole.
-func (f *Follower) jump() (items uint64, err error) {
-	g := &f.group
-	to, err := f.history.Retained(g.Next.Height, chain.Height(f.head.Load()))
-	if err != nil {
-		return 0, err
-	}
-	// A payload that was gone a moment ago stays gone: the block that lacked it cannot be whole.
-	to = max(to, g.Next.Height+1)
-	if items, err = f.itemsBetween(g.Next, to); err != nil {
-		return 0, err
-	}
-	g.Gaps = append(g.Gaps, Gap{From: g.Next, To: to})
-	g.Next = Position{Height: to}
-	return items, nil
 }

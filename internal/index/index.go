@@ -56,6 +56,10 @@ func (g *Group) reset(from Position) {
 type Writer interface {
 	// Position is what has been applied: the From of the next group.
 	Position() Position
+	// Newest is the newest block that the index has seen the end of; the zero Block if there is none.
+	Newest() (Block, error)
+	// Last is the newest transfer that was applied, also one of a block whose end is to come; nil if there is none.
+	Last() (*history.Transfer, error)
 	// Apply writes a group and its Next as one. A group that does not begin at Position is a Conflict and changes nothing;
 	// after any other error the position is as it was.
 	Apply(g *Group) error

@@ -54,8 +54,15 @@ func (in *Intake) SubmitBatch(ctx context.Context, buf *seglog.Buffer, signature
 	}
 	id, err := in.verifyBatch(b, signature)
 	if err != nil {
+		var t *Ticket
+		if fault.ReasonOf(err) == reasonExpired {
+			t, err = in.known(codec.Sum(b.Bytes()), err)
+		}
 		buf.Release()
-		return nil, in.refuse(err)
+		if err != nil {
+			err = in.refuse(err)
+		}
+		return t, err
 	}
 	buf.Seal()
 	in.Stages.Observe(obs.StageVerify, time.Since(begin))
@@ -87,6 +94,9 @@ func (in *Intake) verifyBatch(b chain.Batch, signature []byte) (chain.Hash, erro
 	return id, nil
 }
 
+// reasonExpired marks a refusal that does not hold for what executed in time and is only submitted again.
+const reasonExpired = "expired"
+
 // checkWindow checks the chain and the validity height of a batch or transaction.
 func (in *Intake) checkWindow(id chain.ChainID, validUntil chain.Height) error {
 	next := in.Height() + 1
@@ -94,7 +104,7 @@ func (in *Intake) checkWindow(id chain.ChainID, validUntil chain.Height) error {
 	case id != in.Chain:
 		return fault.Reasoned(fault.Invalid, "wrong_chain", "signed for chain %d, this is chain %d", id, in.Chain)
 	case validUntil < next:
-		return fault.Reasoned(fault.Refused, "expired", "valid until height %d, the next height is %d: sign again", validUntil, next)
+		return fault.Reasoned(fault.Refused, reasonExpired, "valid until height %d, the next height is %d: sign again", validUntil, next)
 	case validUntil > next+chain.ValidityBlocksMax:
 		return fault.Reasoned(fault.Invalid, "valid_too_long", "valid until height %d, at most %d blocks ahead of %d", validUntil, chain.ValidityBlocksMax, next)
 	}
@@ -137,9 +147,20 @@ func (in *Intake) enter(ctx context.Context, h chain.BatchHeader, item lane.Item
 
 // earlier answers for a batch whose sequence is not above the channel's last: it is on its way, executed, or stale.
 func (in *Intake) earlier(h chain.BatchHeader, id chain.Hash, last uint64) (*Ticket, error) {
+	stale := fault.Reasoned(fault.Refused, "stale", "sequence %d on channel %d was jumped over (last is %d): sign again with a higher one", h.Sequence, h.Channel, last)
+	t, err := in.known(id, stale)
+	if fault.Is(err, fault.Pruned) {
+		return nil, stale // it is still valid, and no row of a batch that can be is pruned
+	}
+	return t, err
+}
+
+// known answers for a batch that was submitted before: it is on its way, or executed. If it is neither, unknown is the
+// error. Pruned means that nobody here can tell: to call it unknown would have it signed and paid again.
+func (in *Intake) known(id chain.Hash, unknown error) (*Ticket, error) {
 	if w, ok := in.waiting(id); ok && w.ticket != nil {
 		in.metrics.repeated.Inc()
-		return w.ticket, nil
+		return w.ticket.again(), nil
 	}
 	r, err := in.History.Receipt(id)
 	switch {
@@ -147,7 +168,7 @@ func (in *Intake) earlier(h chain.BatchHeader, id chain.Hash, last uint64) (*Tic
 		in.metrics.repeated.Inc()
 		return settledTicket(r), nil
 	case fault.Is(err, fault.NotFound):
-		return nil, fault.Reasoned(fault.Refused, "stale", "sequence %d on channel %d was jumped over (last is %d): sign again with a higher one", h.Sequence, h.Channel, last)
+		return nil, unknown
 	}
 	return nil, err
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"reflect"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -94,19 +95,25 @@ func TestBatchReceipt(t *testing.T) {
 	w := newWorld(t, Config{})
 	first, id := w.mustSubmit(header(11))
 	again, sameID := w.mustSubmit(header(11)) // on its way
-	if again != first || sameID != id || len(w.lane.items) != 1 {
+	if sameID != id || len(w.lane.items) != 1 {
 		t.Error("a batch on its way went on the lane again")
 	}
-	select {
-	case <-first.Done():
-		t.Error("settled before it is published")
-	default:
+	for _, ticket := range []*Ticket{first, again} {
+		select {
+		case <-ticket.Done():
+			t.Error("settled before it is published")
+		default:
+		}
 	}
 	w.publish(chain.OK)
 	<-first.Done()
+	<-again.Done()
 	r, isFirst, err := first.Receipt()
 	if err != nil || !isFirst || r.Batch != id || r.Location.Height != 7 || string(r.Header) != "header" || string(r.Certificate) != "certificate" || string(r.Outcomes) != "outcomes 0" {
 		t.Errorf("%+v, %v, %v", r, isFirst, err)
+	}
+	if same, isFirst, err := again.Receipt(); err != nil || isFirst || !reflect.DeepEqual(same, r) {
+		t.Errorf("the second submission got %+v, first %v, %v", same, isFirst, err)
 	}
 	w.history.receipts[id] = r
 	later, _ := w.mustSubmit(header(11)) // executed
@@ -122,6 +129,45 @@ func TestBatchReceipt(t *testing.T) {
 	if w.refused("unavailable") != 1 {
 		t.Error("not counted")
 	}
+}
+
+// TestExpiredAgain submits batches again when they are not valid any more. One that executed in time, or is on its way,
+// must not be called expired: whoever signs it again pays twice.
+func TestExpiredAgain(t *testing.T) {
+	w := newWorld(t, Config{})
+	now := testHeight
+	w.in.Height = func() chain.Height { return now }
+	executed, executedID := w.mustSubmit(header(11))
+	w.publish(chain.OK)
+	<-executed.Done()
+	r, _, _ := executed.Receipt()
+	w.history.receipts[executedID] = r
+	w.mustSubmit(header(12))
+	now = testHeight + 60
+	again, _ := w.mustSubmit(header(11))
+	if got, first, err := again.Receipt(); err != nil || first || !reflect.DeepEqual(got, r) {
+		t.Errorf("executed in time: %+v, first %v, %v", got, first, err)
+	}
+	waiting, _ := w.mustSubmit(header(12))
+	w.publish(chain.Expired)
+	<-waiting.Done()
+	if _, first, err := waiting.Receipt(); err != nil || first {
+		t.Errorf("on its way: first %v, %v", first, err)
+	}
+	_, _, err := w.submit(header(13))
+	checkReason(t, err, fault.Refused, "expired")
+	w.history.err = fault.Reasoned(fault.Pruned, "batch_pruned", "ask an archive node")
+	_, _, err = w.submit(header(13)) // it may be older than what this node knows
+	checkReason(t, err, fault.Pruned, "batch_pruned")
+	w.lent(0)
+}
+
+// TestStaleOnAPrunedNode submits a batch that was jumped over. It is valid, so the node knows that it did not execute.
+func TestStaleOnAPrunedNode(t *testing.T) {
+	w := newWorld(t, Config{})
+	w.history.err = fault.New(fault.Pruned, "ask an archive node")
+	_, _, err := w.submit(header(10))
+	checkReason(t, err, fault.Refused, "stale")
 }
 
 // TestStaleAfterRestart submits a batch that executed before a restart which the door does not know of yet.

@@ -10,6 +10,7 @@ type Ticket struct {
 	receipt *chain.Receipt // shared by all of a payload; nil without a certificate
 	first   bool
 	err     error
+	earlier *Ticket // the submission before this one, which has the fate of both; nil if there is none
 }
 
 func newTicket() *Ticket { return &Ticket{done: make(chan struct{}), first: true} }
@@ -22,10 +23,22 @@ func settledTicket(r chain.Receipt) *Ticket {
 }
 
 // Done is closed when the batch is certified, or when it never will be.
-func (t *Ticket) Done() <-chan struct{} { return t.done }
+func (t *Ticket) Done() <-chan struct{} {
+	if t.earlier != nil {
+		return t.earlier.done
+	}
+	return t.done
+}
+
+// again is the ticket of a later submission of the same payload.
+func (t *Ticket) again() *Ticket { return &Ticket{earlier: t} }
 
 // Receipt is the certified fate after Done. first is false when an earlier submission of the same batch has it.
 func (t *Ticket) Receipt() (r chain.Receipt, first bool, err error) {
+	if t.earlier != nil {
+		r, _, err = t.earlier.Receipt()
+		return r, false, err
+	}
 	if t.receipt != nil {
 		r = *t.receipt
 	}

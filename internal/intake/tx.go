@@ -40,8 +40,11 @@ func (in *Intake) verifyTxs(tickets []*TxTicket) []*TxTicket {
 	defer in.verifiers.put(v)
 	checked := make([]*TxTicket, 0, len(tickets))
 	for _, t := range tickets {
-		if t.fault = in.checkTx(t, v); t.fault == nil {
+		switch t.fault = in.checkTx(t, v); {
+		case t.fault == nil:
 			checked = append(checked, t)
+		case fault.ReasonOf(t.fault) == reasonExpired:
+			in.answerExpired(t)
 		}
 	}
 	good := checked[:0]
@@ -75,6 +78,19 @@ func (in *Intake) checkTx(t *TxTicket, v *txVerifier) error {
 	}
 	v.add(key, tx.Chain, id, tx.Signature)
 	return nil
+}
+
+// answerExpired gives a transaction that executed before it expired its first receipt; one that did not stays refused.
+func (in *Intake) answerExpired(t *TxTicket) {
+	r, item, err := in.History.TxReceipt(t.id)
+	switch {
+	case err == nil:
+		in.metrics.repeated.Inc()
+		t.fault, t.item = nil, item
+		t.settle(&r, false, nil)
+	case !fault.Is(err, fault.NotFound):
+		t.fault = err
+	}
 }
 
 // queueTxs hands verified transactions to the cutter. The queue is bounded in bytes and in number: at either bound a

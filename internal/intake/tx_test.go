@@ -404,3 +404,23 @@ func TestManyAtOnce(t *testing.T) {
 		t.Error("somebody still waits")
 	}
 }
+
+// TestExpiredTxAgain submits transactions that are not valid any more: executed in time, never seen, and not to be told.
+func TestExpiredTxAgain(t *testing.T) {
+	w := newWorld(t, Config{})
+	expired := func(tx *chain.SignedTx) { tx.ValidUntil = testHeight }
+	executed, id := w.tx(1, expired)
+	unknown, _ := w.tx(2, expired)
+	w.history.receipts[id], w.history.items[id] = chain.Receipt{Location: chain.Location{Height: 3}}, 5
+	tickets := w.in.SubmitTxs(t.Context(), [][]byte{executed, unknown})
+	if err := tickets[0].Refused(); err != nil {
+		t.Fatal(err)
+	}
+	<-tickets[0].Done()
+	if r, first, err := tickets[0].Receipt(); err != nil || first || r.Location.Height != 3 || tickets[0].Item() != 5 {
+		t.Errorf("%+v, item %d, first %v, %v", r, tickets[0].Item(), first, err)
+	}
+	checkReason(t, tickets[1].Refused(), fault.Refused, "expired")
+	w.history.err = fault.Reasoned(fault.Pruned, "batch_pruned", "ask an archive node")
+	checkReason(t, w.in.SubmitTxs(t.Context(), [][]byte{unknown})[0].Refused(), fault.Pruned, "batch_pruned")
+}

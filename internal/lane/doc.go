@@ -9,6 +9,7 @@
 // Invariants:
 //
 //  1. Entries have consecutive sequences from 1 and each names its parent; the log's order is the lane's order.
-//  2. OnDurable is called once an entry, in lane order, after its bytes are on disk, and never for an entry that is not.
+//  2. OnDurable is called once an entry, in lane order, after its bytes are on disk, and never for an entry that is not, nor
+//     for one behind it.
 //  3. Bytes held in memory are bounded by the buffers' pool: a full pool holds up the door, not the lane.
 package lane

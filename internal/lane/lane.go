@@ -3,7 +3,10 @@
 package lane
 
 import (
+	"cmp"
 	"context"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/aurigraph/aurigraph/internal/chain"
@@ -58,7 +61,8 @@ type Lane struct {
 	sequence uint64
 	tip      chain.Hash
 
-	// heldMu guards held, entries on disk or on the way there that are not forgotten yet, and failed.
+	// heldMu guards held, entries on disk or on the way there that are not forgotten yet, what becomes known of these (Pos and
+	// bytes), and failed.
 	heldMu sync.Mutex
 	held   map[chain.Hash]*Stored
 	failed error // why an entry whose place was fixed is not on disk: nothing may be written after it
@@ -166,8 +170,13 @@ func (l *Lane) durable(s *Stored, pos seglog.Pos, err error) {
 		return
 	}
 	l.heldMu.Lock()
+	failed := l.failed
 	s.Pos = pos
 	l.heldMu.Unlock()
+	if failed != nil { // it was queued in the moment in which one before it failed: nobody may build on it
+		l.Forget(s.Digest)
+		return
+	}
 	l.cfg.OnDurable(s)
 }
 
@@ -181,15 +190,21 @@ func (l *Lane) failure() error {
 func (l *Lane) Fetch(digest chain.Hash) (*Stored, error) {
 	l.heldMu.Lock()
 	s, ok := l.held[digest]
+	inMemory := ok && s.bytes != nil
 	l.heldMu.Unlock()
-	if !ok {
+	switch {
+	case !ok:
 		return nil, fault.New(fault.NotFound, "lane entry %s is not held", digest)
+	case inMemory:
+		return s, nil
 	}
+	rec, err := l.log.Read(s.Pos) // which is known since Open
+	if err != nil {
+		return nil, err
+	}
+	l.heldMu.Lock()
+	defer l.heldMu.Unlock()
 	if s.bytes == nil {
-		rec, err := l.log.Read(s.Pos)
-		if err != nil {
-			return nil, err
-		}
 		s.bytes = rec.Payload
 	}
 	return s, nil
@@ -209,18 +224,12 @@ func (l *Lane) Forget(digest chain.Hash) {
 // Pending lists the digests of entries held, in lane order; after Open these are what ordering has not executed yet.
 func (l *Lane) Pending() []chain.Hash {
 	l.heldMu.Lock()
-	defer l.heldMu.Unlock()
-	bySequence := make(map[uint64]chain.Hash, len(l.held))
-	first := l.sequence + 1
-	for d, s := range l.held {
-		bySequence[s.Entry.Sequence] = d
-		first = min(first, s.Entry.Sequence)
-	}
-	out := make([]chain.Hash, 0, len(l.held))
-	for seq := first; len(out) < len(bySequence); seq++ {
-		if d, ok := bySequence[seq]; ok {
-			out = append(out, d)
-		}
+	entries := slices.Collect(maps.Values(l.held))
+	l.heldMu.Unlock()
+	slices.SortFunc(entries, func(a, b *Stored) int { return cmp.Compare(a.Entry.Sequence, b.Entry.Sequence) })
+	out := make([]chain.Hash, len(entries))
+	for i, s := range entries {
+		out[i] = s.Digest
 	}
 	return out
 }

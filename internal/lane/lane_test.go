@@ -390,6 +390,112 @@ func TestFullDisk(t *testing.T) {
 	})
 }
 
+// TestUsedFromAllSides appends from several goroutines, executes what is durable on another, and looks on from a third. The
+// race detector sees it.
+func TestUsedFromAllSides(t *testing.T) {
+	const doors, each = 4, 40
+	w := newWorld(t)
+	var err error
+	if w.log, err = openLog(faultfs.New(), w.pool); err != nil {
+		t.Fatal(err)
+	}
+	decided := make(chan *Stored, doors*each)
+	cfg := w.config()
+	cfg.OnDurable = func(s *Stored) { decided <- s }
+	if w.lane, err = Open(context.Background(), w.log, cfg, Position{}); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for door := range doors {
+		wg.Go(func() {
+			for i := range each {
+				if err := w.lane.Append(context.Background(), w.item(door*each+i)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	end := make(chan struct{})
+	looked := make(chan struct{})
+	go func() {
+		defer close(looked)
+		for {
+			select {
+			case <-end:
+				return
+			default:
+				w.lane.Pending()
+			}
+		}
+	}()
+	for n := range doors * each {
+		s := <-decided
+		got, err := w.lane.Fetch(s.Digest)
+		if err != nil || got != s || s.Entry.Sequence != uint64(n+1) || codec.Sum(got.Payload()) != s.Entry.Payload {
+			t.Fatalf("entry %d: %+v, %v", n+1, got, err)
+		}
+		w.lane.Forget(s.Digest)
+		if raw, err := w.lane.ReadPayload(s.Pos); err != nil || codec.Sum(raw) != s.Entry.Payload {
+			t.Fatalf("entry %d, read back: %v", n+1, err)
+		}
+	}
+	wg.Wait()
+	close(end)
+	<-looked
+	if len(w.lane.Pending()) != 0 {
+		t.Error("entries are pending after all were executed")
+	}
+	w.close()
+	w.lent(0)
+}
+
+// TestFetchTogether reads entries that a restart left on disk, each from two goroutines at once.
+func TestFetchTogether(t *testing.T) {
+	fs := faultfs.New()
+	w := open(t, fs, Position{})
+	for n := range 20 {
+		w.append(n)
+	}
+	w.settle(20)
+	w.close()
+	w = open(t, fs, Position{})
+	for _, d := range w.lane.Pending() {
+		var wg sync.WaitGroup
+		for range 2 {
+			wg.Go(func() {
+				if s, err := w.lane.Fetch(d); err != nil || codec.Sum(s.Payload()) != s.Entry.Payload {
+					t.Errorf("%+v, %v", s, err)
+				}
+			})
+		}
+		wg.Wait()
+		w.lane.Forget(d)
+	}
+	w.close()
+}
+
+// TestNothingBehindAFailedEntry lets an entry slip into the log between the failure of the one before and the lane's
+// learning of it.
+func TestNothingBehindAFailedEntry(t *testing.T) {
+	w := open(t, faultfs.New(), Position{})
+	var entries []*Stored
+	for range 2 {
+		s := &Stored{Digest: chain.Hash{byte(len(entries) + 1)}, buffer: w.item(len(entries)).Payload}
+		w.lane.hold(s)
+		entries = append(entries, s)
+	}
+	w.lane.durable(entries[0], seglog.Pos{}, fault.New(fault.TryLater, "no room"))
+	w.lane.durable(entries[1], seglog.Pos{Segment: 1}, nil)
+	if len(w.durable) != 0 || len(w.failed) != 1 {
+		t.Errorf("%d entries are durable, %d failed", len(w.durable), len(w.failed))
+	}
+	if len(w.lane.held) != 0 {
+		t.Errorf("%d entries are held", len(w.lane.held))
+	}
+	w.close()
+	w.lent(0)
+}
+
 func TestRefusedItemIsReleased(t *testing.T) {
 	w := open(t, faultfs.New(), Position{})
 	it := w.item(1)

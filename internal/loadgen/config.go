@@ -43,8 +43,6 @@ const (
 	searchSteps = 6
 	stepTime    = 3 * time.Second
 	p99Max      = 100 * time.Millisecond // the finality that a rate must keep
-	reserve     = 0.9                    // of the rate that the search found is measured
-	holdAgain   = 0.8                    // of a rate that the measurement did not keep is measured once more
 )
 
 // Validate checks the run's settings.

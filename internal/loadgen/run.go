@@ -131,8 +131,7 @@ func (b *bench) step(ctx context.Context, l load, rate, room float64, d time.Dur
 	return r, s, nil
 }
 
-// search finds a rate to measure: the highest whose finality keeps below p99Max in a step, first as fast as it goes, then
-// closing in from both sides, less reserve for what a longer run meets (checkpoints, recycled segments, a slow disk).
+// search finds a rate to measure: first as fast as it goes, then by the steps of a rateSearch.
 func (b *bench) search(ctx context.Context, l load, r *Report) (float64, error) {
 	if b.cfg.Rate > 0 {
 		return float64(b.cfg.Rate), nil
@@ -142,33 +141,16 @@ func (b *bench) search(ctx context.Context, l load, r *Report) (float64, error) 
 		return 0, err
 	}
 	r.Steps, r.PeakPerS = append(r.Steps, peak), peak.CommittedPerS
-	low, high, rate := 0.0, 0.0, 0.9*peak.CommittedPerS
-	for range searchSteps - 1 {
-		_, s, err := b.step(ctx, l, rate, rate, stepTime)
+	s := newRateSearch(peak.CommittedPerS)
+	for n := 1; n < searchSteps && !s.found(); n++ {
+		_, step, err := b.step(ctx, l, s.rate, s.rate, stepTime)
 		if err != nil {
 			return 0, err
 		}
-		r.Steps = append(r.Steps, s)
-		if s.Kept {
-			low = rate
-		} else {
-			high = rate
-		}
-		switch {
-		case low == 0:
-			rate = 0.8 * high
-		case high == 0:
-			rate = 1.1 * low
-		case high < 1.04*low:
-			return reserve * low, nil
-		default:
-			rate = (low + high) / 2
-		}
+		r.Steps = append(r.Steps, step)
+		s.next(step.Kept)
 	}
-	if low == 0 {
-		return 0.5 * high, nil // the measurement shows what it is worth
-	}
-	return reserve * low, nil
+	return s.measure(), nil
 }
 
 // guess is a rate that no machine of this class passes, for the step that goes as fast as it can.

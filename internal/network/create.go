@@ -48,13 +48,11 @@ func Create(dir string, o Options) (*Network, error) {
 	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
 		return nil, fault.New(fault.Conflict, "%s is not empty and holds no network: name another folder with --network", dir)
 	}
-	b := &builder{dir: dir, options: o, network: &Network{Version: fileVersion, Dir: dir, Name: o.Name, CA: caName, Keys: map[string]string{}}}
-	for _, step := range []func() error{b.makeFolders, b.makeInstitutions, b.makeAccounts, b.makeNode, b.writeGenesis, b.writeConfig} {
-		if err := step(); err != nil {
-			return nil, err
-		}
+	b := newBuilder(dir, o)
+	if err := b.build(); err != nil {
+		return nil, err
 	}
-	return b.network, b.network.Save()
+	return b.network, nil
 }
 
 func open(dir string, o Options) (*Network, error) {
@@ -91,12 +89,29 @@ func portAddresses(port int) (grpc, metrics string) {
 	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), net.JoinHostPort("127.0.0.1", strconv.Itoa(port+1))
 }
 
-// builder makes a network step by step. network.json is written last, so a folder without it is unfinished.
+// builder makes a network step by step. network.json is written last, when all else is durable, so a folder without it is
+// unfinished: a genesis or key that a power cut takes cannot be made again.
 type builder struct {
 	dir     string
 	options Options
 	network *Network
 	genesis chain.Genesis
+}
+
+func newBuilder(dir string, o Options) *builder {
+	return &builder{dir: dir, options: o, network: &Network{Version: fileVersion, Dir: dir, Name: o.Name, CA: caName, Keys: map[string]string{}}}
+}
+
+func (b *builder) build() error {
+	for _, step := range []func() error{b.makeFolders, b.makeInstitutions, b.makeAccounts, b.makeNode, b.writeGenesis, b.writeConfig} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	if err := syncTree(b.dir); err != nil {
+		return err
+	}
+	return b.network.Save()
 }
 
 func (b *builder) makeFolders() error {

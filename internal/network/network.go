@@ -91,11 +91,7 @@ func (n *Network) Save() error {
 	if err != nil {
 		return fault.Wrap(fault.Internal, err, "encode the network's description")
 	}
-	path := filepath.Join(n.Dir, FileName)
-	if err := os.WriteFile(path+".tmp", append(text, '\n'), 0o644); err != nil {
-		return fault.Wrap(fault.Unavailable, err, "write the network's description")
-	}
-	return fault.Wrap(fault.Unavailable, os.Rename(path+".tmp", path), "write the network's description")
+	return fault.Wrap(fault.Unavailable, replaceFile(filepath.Join(n.Dir, FileName), append(text, '\n')), "write the network's description")
 }
 
 // Path resolves a path of the description.

@@ -37,7 +37,8 @@ type Process struct {
 }
 
 // StartNode starts a node of the network as a child process of binary and waits until it serves. Its log goes to logs.
-// The child ends with this process.
+// The child ends with this process. A node that ends before it serves is an error that says why: of the kind and text that
+// the node gave, or with the last lines of its log if logs is a file.
 func (n *Network) StartNode(ctx context.Context, i int, binary string, logs io.Writer) (*Process, error) {
 	cmd := exec.Command(binary, "node", "start", "--dir", n.Path(n.Nodes[i].Dir), "--json")
 	cmd.Stderr = logs
@@ -46,6 +47,7 @@ func (n *Network) StartNode(ctx context.Context, i int, binary string, logs io.W
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, err, "open the node's output")
 	}
+	log := openTail(logs)
 	if err := cmd.Start(); err != nil {
 		return nil, fault.Wrap(fault.Unavailable, err, "start %s", binary)
 	}
@@ -60,21 +62,47 @@ func (n *Network) StartNode(ctx context.Context, i int, binary string, logs io.W
 		_, _ = io.Copy(io.Discard, r) // until the node ends
 		p.err = cmd.Wait()
 	}()
-	return p, p.awaitReady(ctx, line)
+	return p, p.awaitReady(ctx, line, log)
 }
 
-func (p *Process) awaitReady(ctx context.Context, line <-chan string) error {
+func (p *Process) awaitReady(ctx context.Context, line <-chan string, log tail) error {
 	select {
 	case text := <-line:
-		if err := json.Unmarshal([]byte(text), &p.Ready); err != nil || !p.Ready.Ready {
-			return errors.Join(fault.New(fault.Internal, "node %s said %q instead of being ready", p.Node.ID, text), p.Stop())
-		}
-		return nil
+		return p.heed(text)
 	case <-p.ended:
-		return fault.New(fault.Unavailable, "node %s did not start: its log says why", p.Node.ID)
+		select {
+		case text := <-line: // it spoke before it ended
+			return p.heed(text)
+		default:
+		}
+		return fault.New(fault.Unavailable, "node %s did not start: %v%s", p.Node.ID, p.err, log.lines())
 	case <-ctx.Done():
 		return errors.Join(ctx.Err(), p.Stop())
 	}
+}
+
+// heed takes a node's first line: that it serves, or why not.
+func (p *Process) heed(text string) error {
+	if err := json.Unmarshal([]byte(text), &p.Ready); err == nil && p.Ready.Ready {
+		return nil
+	}
+	var said struct {
+		Error struct{ Kind, Reason, Text string }
+	}
+	if err := json.Unmarshal([]byte(text), &said); err == nil && said.Error.Text != "" {
+		_ = p.Stop() // its exit code says no more than the text
+		return fault.Reasoned(kindNamed(said.Error.Kind), said.Error.Reason, "node %s did not start: %s", p.Node.ID, said.Error.Text)
+	}
+	return errors.Join(fault.New(fault.Internal, "node %s said %q instead of being ready", p.Node.ID, text), p.Stop())
+}
+
+func kindNamed(name string) fault.Kind {
+	for _, k := range fault.Kinds() {
+		if k.String() == name {
+			return k
+		}
+	}
+	return fault.Internal
 }
 
 // PID is the process id.

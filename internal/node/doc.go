@@ -5,5 +5,9 @@
 //
 // Recovery (see recoverState): the newest checkpoint whose state root stands in a certified header of the block store; from
 // there the ordering log delivers again what was decided, and the payloads come from the lane's segments. What was on the
-// lane and not decided is offered to ordering again. The same loop that runs new blocks runs these.
+// lane and not decided is offered to ordering again. The same loop that runs new blocks runs these. Clients are let in when
+// all of it is executed.
+//
+// A full disk (see room): the node stops accepting while a reserve is still free, and goes on by itself when there is space.
+// After a failed write or flush it ends, and Close leaves the block store as it is.
 package node

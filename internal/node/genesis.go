@@ -17,27 +17,60 @@ import (
 // genesisBytesMax bounds a genesis file.
 const genesisBytesMax = 256 << 20
 
-// ReadGenesis reads and checks a genesis file. Unknown fields are errors.
+// ReadGenesis reads and checks a genesis file. Unknown fields are errors, and so is an account without a slot.
 func ReadGenesis(path string) (*chain.Genesis, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fault.Wrap(fault.NotFound, err, "open the genesis")
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, genesisBytesMax))
+	text, err := io.ReadAll(io.LimitReader(f, genesisBytesMax+1))
 	if err != nil {
 		return nil, fault.Wrap(fault.Unavailable, err, "read the genesis")
 	}
+	if len(text) > genesisBytesMax {
+		return nil, fault.New(fault.Invalid, "genesis %s is longer than %d bytes", path, genesisBytesMax)
+	}
+	g, err := parseGenesis(text)
+	if err != nil {
+		return nil, fault.Wrap(fault.Invalid, err, "genesis %s", path)
+	}
+	return g, nil
+}
+
+func parseGenesis(text []byte) (*chain.Genesis, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	g := &chain.Genesis{}
 	if err := d.Decode(g); err != nil {
-		return nil, fault.Wrap(fault.Invalid, err, "genesis %s", path)
+		return nil, err
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return nil, fault.New(fault.Invalid, "genesis %s: something follows its end", path)
+		return nil, fault.New(fault.Invalid, "something follows its end")
+	}
+	if err := wantSlots(text); err != nil {
+		return nil, err
 	}
 	return g, g.Validate()
+}
+
+// wantSlots refuses an account that names no slot. Read as 0 it would put a portable account into slot 0, whatever its
+// alias says, and the same native account could be written in two ways with two genesis hashes.
+func wantSlots(text []byte) error {
+	var g struct {
+		Accounts []struct {
+			Slot *uint16 `json:"slot"`
+		} `json:"accounts"`
+	}
+	if err := json.Unmarshal(text, &g); err != nil {
+		return err
+	}
+	for i, a := range g.Accounts {
+		if a.Slot == nil {
+			return fault.New(fault.Invalid, "accounts[%d].slot is missing: write %d for an account native to V11, else the slot of its alias", i, chain.SlotNone)
+		}
+	}
+	return nil
 }
 
 // metaGenesis names the genesis hash in the block store.

@@ -53,6 +53,7 @@ type Node struct {
 	stages  *obs.StageTimer
 
 	lock        *os.File
+	room        *room
 	pool        *seglog.Pool
 	laneLog     *seglog.Log
 	orderLog    *seglog.Log
@@ -68,6 +69,7 @@ type Node struct {
 	services    *services
 
 	fatal  chan error // first error from a callback that cannot return one
+	halted bool       // Run ended because the writer had to stop
 	closed []func() error
 }
 
@@ -110,14 +112,32 @@ func (n *Node) openFolder(context.Context) (err error) {
 	if n.stages, err = obs.NewStageTimer(n.metrics); err != nil {
 		return err
 	}
-	if n.store, err = pebblestore.Open(n.cfg.Data("blocks"), pebblestore.Options{}); err != nil {
+	if n.store, err = pebblestore.Open(n.cfg.Data("blocks"), pebblestore.Options{Log: n.log}); err != nil {
 		return err
 	}
-	n.onClose(n.store.Close)
+	n.onClose(n.closeStore)
+	if err := store.EnsureFormat(n.store); err != nil {
+		return err
+	}
 	return bindGenesis(n.store, n.genesis)
 }
 
+// closeStore closes the block store, unless the writer had to stop: then nothing more is written to a disk that may have
+// failed, and the engine ends the process without a word when its last flush fails. What it holds in memory is executed
+// again.
+func (n *Node) closeStore() error {
+	if n.halted {
+		return nil
+	}
+	return n.store.Close()
+}
+
 func (n *Node) openLogs(context.Context) (err error) {
+	buffers := []string{n.cfg.Data("checkpoints/a.ckpt"), n.cfg.Data("checkpoints/b.ckpt")}
+	n.room = newRoom(n.cfg.Data(""), n.cfg.Commit.ReserveBytes, buffers, n.log)
+	if err := n.room.register(n.metrics); err != nil {
+		return err
+	}
 	n.pool = seglog.NewPool(n.cfg.Memory.PayloadBytes, n.cfg.Memory.PayloadBytes/2)
 	if n.laneLog, err = n.openLog("lane", n.cfg.Commit.SegmentBytes, 2, n.cfg.Commit.PrepareByWriting); err != nil {
 		return err
@@ -128,6 +148,7 @@ func (n *Node) openLogs(context.Context) (err error) {
 		return err
 	}
 	n.onClose(n.orderLog.Close)
+	n.room.orderLog = n.orderLog
 	n.checkpoints, err = checkpoint.Open(n.cfg.Data("checkpoints"), checkpoint.OS{}, checkpoint.Config{Chain: n.genesis.Chain, NewSpace: newSpace, BytesPerSecond: n.cfg.Commit.CheckpointBytesPerSecond})
 	return err
 }
@@ -141,7 +162,7 @@ func (n *Node) openLog(name string, segmentBytes int64, ready int, byWriting boo
 	copy(id[8:], name)
 	return seglog.Open(n.cfg.Data(name), seglog.Options{
 		Name: name, Identity: id, SegmentBytes: segmentBytes, ReadyMin: ready, PrepareByWriting: byWriting,
-		Pool: n.pool, QueueBytesMax: n.cfg.Memory.PayloadBytes, Metrics: n.metrics,
+		Pool: n.pool, QueueBytesMax: n.cfg.Memory.PayloadBytes, Metrics: n.metrics, Reserve: true, Room: n.room.segment,
 	})
 }
 
@@ -256,13 +277,13 @@ func (n *Node) onPublished(p *commit.Published) {
 	for i := range outcomes {
 		outcomes[i] = p.Executed.Batches[i].Outcomes
 	}
+	n.services.onPublished(p) // first: who has a receipt finds its block
 	n.intake.OnPublished(&p.Certified, outcomes)
-	n.services.onPublished(p)
 }
 
 func (n *Node) openDoor(context.Context) error {
 	n.intake = intake.New(intake.Parts{
-		Chain: n.genesis.Chain, Pool: n.pool, Keys: n.directory, Lane: n.lane, History: n.history, Stages: n.stages, Metrics: n.metrics,
+		Chain: n.genesis.Chain, Pool: n.pool, Keys: n.directory, Lane: roomyLane{n.lane, n.room}, History: n.history, Stages: n.stages, Metrics: n.metrics,
 		Height:          n.loop.Height,
 		ChannelSequence: n.channelSequence,
 	}, intake.Config{AdmitWaitMax: n.cfg.Intake.AdmitWaitMax, CutDelay: n.cfg.Intake.CutDelay})
@@ -274,8 +295,15 @@ func (n *Node) channelSequence(ctx context.Context, institution chain.Institutio
 	return last, err
 }
 
-// Run runs the node until ctx ends (nil) or it must stop.
+// Run runs the node until ctx ends (nil) or it must stop. After Halted the process must end: Close leaves the block store
+// as it is.
 func (n *Node) Run(ctx context.Context) error {
+	err := n.run(ctx)
+	n.halted = fault.Is(err, fault.Halted)
+	return err
+}
+
+func (n *Node) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return n.engine.Run(ctx) })
 	group.Go(func() error { return n.loop.Run(ctx) })
@@ -293,11 +321,15 @@ func (n *Node) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// becomeReady opens the API once everything that was decided before the start is executed again.
+// replayLook is how often becomeReady looks how far the execution is.
+const replayLook = time.Millisecond
+
+// becomeReady opens the API once everything that was decided before the start is executed again. That a height is
+// published is not enough: it was before the start, and a reader would see balances of a height below it.
 func (n *Node) becomeReady(ctx context.Context) error {
 	begin := time.Now()
 	n.health.NotReady(componentState, "executing again what was decided before the start")
-	if err := n.loop.Wait(ctx, n.engine.ReplayedTo()); err != nil {
+	if n.awaitExecuted(ctx, n.engine.ReplayedTo()) != nil {
 		return nil
 	}
 	n.health.Ready(componentState)
@@ -305,6 +337,19 @@ func (n *Node) becomeReady(ctx context.Context) error {
 	n.services.open()
 	n.health.Ready(componentAPI)
 	return nil
+}
+
+func (n *Node) awaitExecuted(ctx context.Context, h chain.Height) error {
+	look := time.NewTicker(replayLook)
+	defer look.Stop()
+	for n.loop.ExecutedHeight() < h {
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return n.loop.Wait(ctx, h)
 }
 
 // laneSegments is what retention sees of the lane's log.

@@ -4,10 +4,11 @@ package node
 
 import (
 	"context"
+	"errors"
 	"net"
-	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
 
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/codec"
@@ -35,7 +36,6 @@ type services struct {
 	api     *grpcapi.Server
 	grpc    net.Listener
 	metrics net.Listener
-	halted  atomic.Pointer[string]
 	ready   chan struct{}
 }
 
@@ -76,10 +76,18 @@ func ignoreClosed(err error) error {
 	return err
 }
 
+// ignoreStopped hides that the server was stopped before it had begun to serve.
+func ignoreStopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, grpc.ErrServerStopped) {
+		return nil
+	}
+	return err
+}
+
 // run serves until ctx ends.
 func (s *services) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return s.api.Serve(ctx, s.grpc) })
+	group.Go(func() error { return ignoreStopped(ctx, s.api.Serve(ctx, s.grpc)) })
 	if s.index != nil {
 		group.Go(func() error { return s.follow(ctx) })
 	}
@@ -114,6 +122,8 @@ func (s *services) openIndex(parts *query.Parts) {
 	n.onClose(db.Close)
 	parts.Index = db
 	s.index = index.NewFollower(n.history, db, n.loop.Height(), n.cfg.Index.RowsPerSecondMax, n.metrics)
+	s.index.Decided(n.engine.ReplayedTo())
+	s.index.OnRetry(func(err error) { n.log.Warn("the query index waits and tries again", obs.Err(err)) })
 }
 
 // follow feeds the index. Nothing waits for it, and its end is not the node's.
@@ -134,9 +144,6 @@ func (s *services) status() query.Status {
 	st.RootHeight, st.StateRoot = n.loop.Root()
 	if s.index != nil {
 		st.IndexHeight, st.IndexLagRows = s.index.Height(), s.index.LagRows()
-	}
-	if why := s.halted.Load(); why != nil {
-		st.Halted, st.HaltedReason = true, *why
 	}
 	return st
 }

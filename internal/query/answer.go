@@ -105,13 +105,14 @@ type Key struct {
 	Active bool
 }
 
-// StateProof proves records against the state root that a certified header carries.
+// StateProof proves records against the state root that a certified header carries. The pages are as of RootHeight.
+// Account, with the holding asked for if any, is as of its own Height, which may be later.
 type StateProof struct {
 	HeaderBytes []byte
 	CertBytes   []byte
 	RootHeight  chain.Height
 	Pages       []PageProof
-	Account     Account // as of RootHeight; Holdings has the one asked for, if any
+	Account     Account
 }
 
 // PageProof proves one page: the record lies in it.
@@ -150,7 +151,7 @@ type Status struct {
 	Legs          uint64 // transfers executed with outcome ok since genesis
 	IndexHeight   chain.Height
 	IndexLagRows  uint64
-	OldestPayload chain.Height
+	OldestPayload chain.Height // from here on all payloads are there, as of a second ago; 0 before the first block
 	HomeVersion   uint64
 	Validators    []chain.GenesisValidator
 	Halted        bool

@@ -112,20 +112,24 @@ func (q *Query) ListAccounts(ctx context.Context, institution chain.InstitutionN
 	if err != nil {
 		return p, err
 	}
-	for range turnsPerAnswerMax {
-		p.IndexHeight, err = q.view(ctx, func(l *ledger.Ledger) error {
+	for turn := range turnsPerAnswerMax {
+		read := len(p.Items)
+		height, err := q.view(ctx, func(l *ledger.Ledger) error {
 			at.before = listAccounts(l, institution, limit, at.before, &p.Items)
 			return nil
 		})
 		if err != nil {
 			return Page[Account]{}, err
 		}
+		if turn == 0 {
+			p.IndexHeight = height
+		}
+		for i := range p.Items[read:] {
+			p.Items[read+i].Height = height
+		}
 		if len(p.Items) == limit || at.before <= 1 {
 			break
 		}
-	}
-	for i := range p.Items {
-		p.Items[i].Height = p.IndexHeight
 	}
 	if at.before > 1 {
 		p.Next = at.cursor()

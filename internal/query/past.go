@@ -14,7 +14,8 @@ import (
 const LegsMax = 512
 
 // Transaction finds a single transaction by its id, or a leg by its leg id. Bytes are empty when the payload was
-// recycled; asking for a proof of it is Pruned then.
+// recycled; asking for a proof of it is Pruned then. Without bytes only the first store.TxPrefixBytes of a transaction's id
+// could be compared: nobody meets another one by accident, but only a proof excludes it.
 func (q *Query) Transaction(_ context.Context, id [32]byte, proof bool) (*Transaction, error) {
 	t := &Transaction{ID: id}
 	var err error
@@ -31,10 +32,27 @@ func (q *Query) Transaction(_ context.Context, id [32]byte, proof bool) (*Transa
 		return nil, fault.New(fault.Corrupt, "the outcomes of batch %s do not have item %d", t.Receipt.Batch, t.Item)
 	}
 	t.Outcome = outcomes.Codes[t.Item]
+	if t.Leg != (len(outcomes.Results) == 0) {
+		return nil, fault.New(fault.Corrupt, "the lookup of %s leads to batch %s, which is of another kind", chain.Hash(id), t.Receipt.Batch)
+	}
 	if !t.Leg {
 		t.Result = outcomes.Results[t.Item]
 	}
 	return t, q.attach(t, proof)
+}
+
+// ProveTx proves what stands at an item of the batch of single transactions that has a receipt. Unlike Transaction it needs no
+// lookup by id, which exists only for transactions that used up their nonce.
+func (q *Query) ProveTx(_ context.Context, r *chain.Receipt, item uint32) (*Proof, error) {
+	payload, err := q.history.Payload(r.Location)
+	if err != nil {
+		return nil, err
+	}
+	front, span, err := spansOf(payload, false, item)
+	if err != nil {
+		return nil, err
+	}
+	return prove(payload, r.Batch, front, span)
 }
 
 // attach reads the transaction's bytes from its payload, and proves them if asked to.
@@ -49,6 +67,9 @@ func (q *Query) attach(t *Transaction, proof bool) error {
 	front, item, err := spansOf(payload, t.Leg, t.Item)
 	if err != nil {
 		return err
+	}
+	if item.offset+item.length > uint64(len(payload)) {
+		return fault.New(fault.Corrupt, "the payload of batch %s has %d bytes, none for item %d", t.Receipt.Batch, len(payload), t.Item)
 	}
 	t.Bytes = append([]byte(nil), payload[item.offset:item.offset+item.length]...)
 	if !t.Leg {
@@ -73,10 +94,10 @@ func spansOf(payload []byte, leg bool, i uint32) (front, item span, err error) {
 	}
 	item.offset, item.length, err = codec.TxSpan(payload, i)
 	if err != nil {
-		return front, item, err
+		return front, item, fault.Wrap(fault.Corrupt, err, "the payload")
 	}
 	first, _, err := codec.TxSpan(payload, 0) // the table ends where the first transaction begins
-	return span{0, first}, item, err
+	return span{0, first}, item, fault.Wrap(fault.Corrupt, err, "the payload")
 }
 
 func prove(payload []byte, id chain.Hash, front, item span) (*Proof, error) {
@@ -113,6 +134,9 @@ func (q *Query) Legs(_ context.Context, id chain.Hash, from, count uint32) (*Leg
 	}
 	offset, _ := codec.LegSpan(from)
 	item := span{offset, uint64(count) * chain.LegBytes}
+	if item.offset+item.length > uint64(len(payload)) {
+		return nil, fault.New(fault.Corrupt, "the payload of batch %s has %d bytes and ends before leg %d", id, len(payload), from+count)
+	}
 	proof, err := prove(payload, id, span{0, chain.BatchHeaderBytes}, item)
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@
 package query
 
 import (
+	"bytes"
 	"context"
 
 	"github.com/aurigraph/aurigraph/internal/chain"
@@ -54,6 +55,7 @@ type Query struct {
 	feed    Feed
 	index   Index
 	status  func() Status
+	oldest  oldestPayload
 }
 
 // New makes a Query.
@@ -130,11 +132,16 @@ func holdingOf(l *ledger.Ledger, asset chain.AssetNo, amount chain.Amount) Holdi
 	return Holding{Asset: asset, Code: v.Code, Scale: v.Scale, Amount: amount}
 }
 
-// AccountProof proves an account and, if asset is not 0, that holding, under the newest certified state root.
+// AccountProof proves an account and, if asset is not 0, that holding, under the newest certified state root. An account
+// or holding that is newer than that root is TryLater.
+//
+// What exists can be proved, and that a holding of a dense asset is 0. That an account has never held an asset which is
+// not dense cannot: such holdings lie in the order in which they were made, so no page shows that one is missing. That is
+// NotFound, and the word of this node.
 func (q *Query) AccountProof(ctx context.Context, name AccountName, asset chain.AssetNo) (*StateProof, error) {
 	p := &StateProof{}
-	var places []ledger.Place
-	_, err := q.view(ctx, func(l *ledger.Ledger) (err error) {
+	var places []proofPlace
+	height, err := q.view(ctx, func(l *ledger.Ledger) (err error) {
 		if p.Account, err = readAccount(l, name, asset); err != nil {
 			return err
 		}
@@ -144,6 +151,7 @@ func (q *Query) AccountProof(ctx context.Context, name AccountName, asset chain.
 	if err != nil {
 		return nil, err
 	}
+	p.Account.Height = height
 	p.RootHeight, p.HeaderBytes, p.CertBytes, err = q.state.Prove(ctx, func(sn *pages.Snapshot, tree *pages.Tree) error {
 		p.Pages = nil
 		for _, at := range places {
@@ -158,8 +166,14 @@ func (q *Query) AccountProof(ctx context.Context, name AccountName, asset chain.
 	return p, err
 }
 
-func placesOf(l *ledger.Ledger, account chain.AccountNo, asset chain.AssetNo) ([]ledger.Place, error) {
-	places := []ledger.Place{l.LocateAccount(account), l.LocateWord(account)}
+// proofPlace is where a record lies. One that must exist is not all zeros.
+type proofPlace struct {
+	ledger.Place
+	must bool
+}
+
+func placesOf(l *ledger.Ledger, account chain.AccountNo, asset chain.AssetNo) ([]proofPlace, error) {
+	places := []proofPlace{{l.LocateAccount(account), true}, {l.LocateWord(account), false}}
 	if asset == 0 {
 		return places, nil
 	}
@@ -168,22 +182,32 @@ func placesOf(l *ledger.Ledger, account chain.AccountNo, asset chain.AssetNo) ([
 		return nil, fault.New(fault.NotFound, "account %d has no holding of asset %d to prove", account, asset)
 	}
 	if key.Bytes != 0 {
-		places = append(places, key)
+		places = append(places, proofPlace{key, true})
 	}
-	return append(places, amount), nil
+	return append(places, proofPlace{amount, false}), nil
 }
 
-func provePage(sn *pages.Snapshot, tree *pages.Tree, at ledger.Place) (PageProof, error) {
+// provePage proves one page of a snapshot. The place is of the newest state: the snapshot may be from before the record
+// was made, and what it has there instead proves nothing.
+func provePage(sn *pages.Snapshot, tree *pages.Tree, at proofPlace) (PageProof, error) {
 	view, ok := sn.Section(at.Section)
 	if !ok {
-		return PageProof{}, fault.New(fault.TryLater, "the record is newer than the last state root: ask again in a moment")
+		return PageProof{}, errNewerThanRoot()
 	}
 	page, _ := view.Page(at.Page)
+	record := page.Bytes()[at.Offset : at.Offset+at.Bytes]
+	if at.must && len(bytes.Trim(record, "\x00")) == 0 {
+		return PageProof{}, errNewerThanRoot()
+	}
 	path, err := tree.Proof(at.Section, at.Page).AppendBinary(nil)
 	if err != nil {
 		return PageProof{}, err
 	}
 	return PageProof{Section: at.Section, Record: at.Record, Page: append([]byte(nil), page.Bytes()...), Path: path}, nil
+}
+
+func errNewerThanRoot() error {
+	return fault.Reasoned(fault.TryLater, "newer_than_root", "the record is newer than the last state root: ask again in a moment")
 }
 
 // Asset finds an asset by its number.
@@ -235,22 +259,4 @@ func (q *Query) Institution(ctx context.Context, no chain.InstitutionNo, channel
 	}
 	in.Height = height
 	return in, nil
-}
-
-// Status says how the node is.
-func (q *Query) Status(ctx context.Context) (*Status, error) {
-	s := q.status()
-	if s.Halted {
-		return &s, nil // the executor does not answer any more
-	}
-	height, err := q.view(ctx, func(l *ledger.Ledger) error {
-		c := l.Counts()
-		s.Accounts, s.Assets, s.HomeVersion, s.TimeUs = uint64(c.Accounts), uint64(c.Assets), l.HomeVersion(), l.TimeUs()
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	s.Height = max(s.Height, height)
-	return &s, nil
 }

@@ -91,6 +91,13 @@ func TestCrashAtEveryOperationByWriting(t *testing.T) {
 	crashAtEveryOperation(t)
 }
 
+// The same with a log that reserves the place of what it takes over.
+func TestCrashAtEveryOperationReserving(t *testing.T) {
+	reserving.Store(true)
+	defer reserving.Store(false)
+	crashAtEveryOperation(t)
+}
+
 func crashAtEveryOperation(t *testing.T) {
 	t.Helper()
 	stride := 1
@@ -179,7 +186,16 @@ func TestFailedFlushKillsTheLog(t *testing.T) {
 	}
 }
 
-func TestFullDisk(t *testing.T) {
+func TestFullDisk(t *testing.T) { fullDisk(t) }
+
+func TestFullDiskReserving(t *testing.T) {
+	reserving.Store(true)
+	defer reserving.Store(false)
+	fullDisk(t)
+}
+
+func fullDisk(t *testing.T) {
+	t.Helper()
 	fs := faultfs.New()
 	fs.SetSpace(2 * testSegmentBytes)
 	l := mustOpen(t, fs)

@@ -29,7 +29,8 @@
 //  4. A segment's header is flushed before its first record is written, and at most one named segment has none.
 //  5. A spare is zero on disk before it is called a spare; a segment loses its name durably before it is overwritten.
 //  6. No space on the disk is noticed while preparing ahead, never in the middle of a record: appends are told TryLater
-//     before anything is written, in order, and go on when a segment is ready again.
+//     before anything is written, in order, and go on when a segment is ready again. With Options.Reserve they are told by
+//     Append, before anything was taken over: the log's user need not stop.
 //
 // Bounds: Options.QueueBytesMax (Append blocks), GroupBytesMax, Pool (Get blocks, TryGet sheds), ReadyMin and
 // SpareExtraMax files. Two processes must not open one folder: the caller holds the lock of the node's folder.

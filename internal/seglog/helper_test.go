@@ -25,9 +25,12 @@ const testSegmentBytes = 16 * PageBytes
 // byWriting makes the logs of a test prepare their segments by writing zeros.
 var byWriting atomic.Bool
 
+// reserving makes the logs of a test reserve the place of what they take over.
+var reserving atomic.Bool
+
 func testOptions(fs disk.FS) Options {
 	return Options{
-		PrepareByWriting: byWriting.Load(),
+		PrepareByWriting: byWriting.Load(), Reserve: reserving.Load(),
 
 		Name: "test", Identity: Identity{1, 2, 3}, SegmentBytes: testSegmentBytes, QueueBytesMax: 1 << 20,
 		Pool: NewPool(8<<20, 1<<20), FS: fs, Rand: rand.NewChaCha8([32]byte{7}), PrepareRetryDelay: time.Millisecond,

@@ -32,20 +32,24 @@ type Log struct {
 	quit      chan struct{} // closed by Close
 	retry     chan struct{} // ends the pause after a failed preparation
 
-	// mu guards all below. work tells the writer, prep the preparer that something changed.
+	// mu guards all below. work tells the writer, prep the preparer, room who waits in Append that something changed.
 	mu      sync.Mutex
 	work    *sync.Cond
 	prep    *sync.Cond
+	room    *sync.Cond
 	queue   []item
+	plan    plan
 	staged  *segment // the next segment: zero, named, open
 	spares  []string // zero files
 	dirty   []string // files to zero or remove
 	fileNo  uint64   // highest number given to a spare or dirty file
 	segNo   uint64   // highest number given to a segment
 	prepErr error    // why the last preparation failed
-	starved bool     // the writer found no segment and the preparation fails: appends are refused
-	dead    error    // Halted: memory and disk may disagree
-	closed  bool
+	// stageErr is why the last spare could not become the next segment, though it is there.
+	stageErr error
+	starved  bool  // the writer found no segment and the preparation fails: appends are refused
+	dead     error // Halted: memory and disk may disagree
+	closed   bool
 }
 
 // item is a record on its way to the disk.
@@ -93,7 +97,7 @@ func newLog(dir string, opts Options) *Log {
 		Reader: &Reader{dir: dir, pool: opts.Pool}, opts: opts, queueRoom: semaphore.NewWeighted(opts.QueueBytesMax),
 		quit: make(chan struct{}), retry: make(chan struct{}, 1),
 	}
-	l.work, l.prep = sync.NewCond(&l.mu), sync.NewCond(&l.mu)
+	l.work, l.prep, l.room = sync.NewCond(&l.mu), sync.NewCond(&l.mu), sync.NewCond(&l.mu)
 	return l
 }
 
@@ -113,6 +117,7 @@ func (l *Log) recover(inv inventory, ld loaded) error {
 		}
 		l.writer.seg, l.writer.off = newest, tail.end
 		l.segNo = newest.header.number
+		l.plan = plan{off: tail.end, size: newest.size()}
 	}
 	l.fileNo = inv.lastNo
 	for _, e := range inv.spares {
@@ -183,11 +188,13 @@ func (l *Log) Buffer(ctx context.Context, n int) (*Buffer, error) { return l.opt
 
 // Append hands a record over to the writer and takes over the caller's reference to it, which is released after done.
 // On an error nothing was taken over, and done is not called. While the queue holds QueueBytesMax it waits until ctx
-// ends: TryLater.
+// ends: TryLater. With Options.Reserve it also waits while a segment for the record is being made ready, and answers
+// TryLater when none can be, as on a full disk.
 //
 // done is called once, in order of the appends, when the record is durable or never will be: Halted (the disk failed;
-// whether the record is there is known after the next Open), TryLater (no room on the disk; nothing was written) or
-// Unavailable (closed). It runs on the writer's goroutine: it must be quick and must not call Append or Close.
+// whether the record is there is known after the next Open), TryLater (no room on the disk, or with Reserve a ready segment
+// that cannot be opened; nothing was written) or Unavailable (closed). It runs on the writer's goroutine: it must be quick
+// and must not call Append or Close.
 func (l *Log) Append(ctx context.Context, b *Buffer, done func(Pos, error)) error {
 	n := int64(b.recordBytes())
 	if n > l.opts.SegmentBytes-PageBytes {
@@ -204,7 +211,7 @@ func (l *Log) Append(ctx context.Context, b *Buffer, done func(Pos, error)) erro
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := l.refusalLocked(); err != nil {
+	if err := l.reserve(ctx, n); err != nil {
 		l.queueRoom.Release(l.weight(n))
 		return err
 	}
@@ -277,8 +284,7 @@ func (l *Log) Close() error {
 	}
 	l.closed = true
 	close(l.quit)
-	l.work.Broadcast()
-	l.prep.Broadcast()
+	l.wakeAll()
 	l.mu.Unlock()
 	l.running.Wait()
 	l.metrics.unregister()
@@ -300,7 +306,13 @@ func (l *Log) die(cause error) error {
 	if l.dead == nil {
 		l.dead = fault.Halt(cause, "the log in %s stopped: open it again to recover", l.dir)
 	}
+	l.wakeAll()
+	return l.dead
+}
+
+// wakeAll lets everyone who waits look again. The caller holds mu.
+func (l *Log) wakeAll() {
 	l.work.Broadcast()
 	l.prep.Broadcast()
-	return l.dead
+	l.room.Broadcast()
 }

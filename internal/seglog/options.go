@@ -41,6 +41,12 @@ type Options struct {
 	PrepareBytesPerSecond int64
 	// PrepareRetryDelay is the pause after zeroing failed, say because the disk is full. Default 1 s. Recycle ends it.
 	PrepareRetryDelay time.Duration
+	// Reserve makes Append take a record over only when its place lies in a segment that is ready: on a full disk Append
+	// answers TryLater, and done never does. Without it Append takes what the queue holds, and done may be told TryLater.
+	Reserve bool
+	// Room is asked before a new segment takes n bytes from the disk; an error is treated as a full disk: TryLater, until it
+	// is nil. Default: always nil.
+	Room func(n int64) error
 	// CheckSegments is how many of the newest segments Open reads whole. Default 2. Of older ones it reads the header;
 	// Verify reads all.
 	CheckSegments int
@@ -73,6 +79,9 @@ func (o *Options) setDefaults() {
 	orDefault(&o.CheckSegments, 2)
 	if o.Pool == nil {
 		o.Pool = NewPool(o.QueueBytesMax+2*(PayloadBytesMax+PageBytes), 16<<20)
+	}
+	if o.Room == nil {
+		o.Room = func(int64) error { return nil }
 	}
 	if o.FS == nil {
 		o.FS = disk.OS()

@@ -61,6 +61,9 @@ func (l *Log) runPreparer() {
 func (l *Log) stepped(s prepStep, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if s.kind == stepStage {
+		l.stageErr = err
+	}
 	switch {
 	case err == nil:
 		l.prepErr = nil
@@ -68,12 +71,13 @@ func (l *Log) stepped(s prepStep, err error) {
 	case s.kind == stepStage:
 		l.prepErr = err
 		l.spares = append(l.spares, s.path)
-	case s.kind == stepZero:
+	case s.kind == stepZero || s.kind == stepNew:
 		l.prepErr = err
 	default:
 		l.dirty = append(l.dirty, s.path)
 	}
 	l.work.Broadcast()
+	l.room.Broadcast()
 }
 
 // pause waits before a failed step is tried again.
@@ -93,7 +97,8 @@ type stepKind uint8
 const (
 	stepNone   stepKind = iota
 	stepStage           // a spare gets the next segment's name and is opened
-	stepZero            // a dirty or new file is zeroed and becomes a spare
+	stepZero            // a dirty file is zeroed and becomes a spare
+	stepNew             // the same with a new file, which takes room on the disk
 	stepRemove          // a dirty file too many is removed
 )
 
@@ -127,7 +132,7 @@ func (l *Log) nextStep() prepStep {
 	case len(l.dirty) > 0:
 		return prepStep{stepRemove, pop(&l.dirty)}
 	case l.ready() < l.opts.ReadyMin || l.staged == nil:
-		return prepStep{stepZero, l.newDirtyPath()}
+		return prepStep{stepNew, l.newDirtyPath()}
 	}
 	return prepStep{}
 }
@@ -148,6 +153,11 @@ func (l *Log) step(s prepStep) error {
 	switch s.kind {
 	case stepStage:
 		return l.stage(s.path)
+	case stepNew:
+		if err := l.opts.Room(l.opts.SegmentBytes); err != nil {
+			return err
+		}
+		return l.makeSpare(s.path)
 	case stepZero:
 		return l.makeSpare(s.path)
 	default:
@@ -323,9 +333,14 @@ func (l *Log) recycle(s *segment) error {
 	l.dirty = append(l.dirty, path)
 	l.prep.Signal()
 	l.mu.Unlock()
+	l.endPause()
+	return fault.Wrap(fault.Unavailable, err, "a recycled segment cannot be closed")
+}
+
+// endPause lets the preparer go on at once after a failure.
+func (l *Log) endPause() {
 	select {
 	case l.retry <- struct{}{}:
 	default:
 	}
-	return fault.Wrap(fault.Unavailable, err, "a recycled segment cannot be closed")
 }

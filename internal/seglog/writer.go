@@ -168,6 +168,11 @@ func (l *Log) drainLocked() []item {
 func (l *Log) refuse(err error) {
 	l.mu.Lock()
 	items := l.drainLocked()
+	l.plan = plan{}
+	if w := &l.writer; w.seg != nil {
+		l.plan = plan{off: w.off, size: w.seg.size()}
+	}
+	l.room.Broadcast()
 	l.mu.Unlock()
 	l.settle(items, nil, err)
 }
@@ -214,7 +219,11 @@ func (l *Log) takeStaged() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.staged = nil
+	if l.opts.Reserve {
+		l.plan.ahead--
+	}
 	l.prep.Signal()
+	l.endPause() // a spare may wait to be staged
 }
 
 // awaitStaged gives the next segment, which stays staged until its header is durable.
@@ -225,7 +234,7 @@ func (l *Log) awaitStaged() (*segment, error) {
 		switch {
 		case l.dead != nil:
 			return nil, l.dead
-		case l.prepErr != nil:
+		case l.stageErr != nil || l.prepErr != nil && l.ready() == 0:
 			l.starved = true
 			return nil, l.noSegment()
 		case l.closed:

@@ -37,9 +37,9 @@ func WriteProposal(c *Changes, h chain.Height, proposal []byte) {
 // DeleteProposal removes the proposal of h.
 func DeleteProposal(c *Changes, h chain.Height) { c.Delete(tableProposal.height(h)) }
 
-// ReadOutcome returns the outcome array of the index-th batch of h.
+// ReadOutcome returns the outcome array of the index-th batch of h; fault.Pruned below ReadBatchesFrom.
 func ReadOutcome(r Reader, h chain.Height, index uint32) ([]byte, error) {
-	return r.Get(tableOutcome.place(h, index))
+	return getOfHeight(r, tableOutcome.place(h, index), h)
 }
 
 // WriteOutcome puts the outcome array of the index-th batch of h.
@@ -47,9 +47,9 @@ func WriteOutcome(c *Changes, h chain.Height, index uint32, outcomes []byte) {
 	c.Put(tableOutcome.place(h, index), outcomes)
 }
 
-// ReadPlace returns the location of the index-th batch of h.
+// ReadPlace returns the location of the index-th batch of h; fault.Pruned below ReadBatchesFrom.
 func ReadPlace(r Reader, h chain.Height, index uint32) ([]byte, error) {
-	return r.Get(tablePlace.place(h, index))
+	return getOfHeight(r, tablePlace.place(h, index), h)
 }
 
 // WritePlace puts the location of the index-th batch of h.
@@ -57,15 +57,11 @@ func WritePlace(c *Changes, h chain.Height, index uint32, location []byte) {
 	c.Put(tablePlace.place(h, index), location)
 }
 
-// DeleteOutcomesBelow removes all outcome arrays of heights below h.
-func DeleteOutcomesBelow(c *Changes, h chain.Height) {
-	c.DeleteRange(tableOutcome.place(0, 0), tableOutcome.place(h, 0))
-}
+// DeleteOutcome removes the outcome array of the index-th batch of h.
+func DeleteOutcome(c *Changes, h chain.Height, index uint32) { c.Delete(tableOutcome.place(h, index)) }
 
-// DeletePlacesBelow removes the locations by place of all heights below h.
-func DeletePlacesBelow(c *Changes, h chain.Height) {
-	c.DeleteRange(tablePlace.place(0, 0), tablePlace.place(h, 0))
-}
+// DeletePlace removes the location of the index-th batch of h.
+func DeletePlace(c *Changes, h chain.Height, index uint32) { c.Delete(tablePlace.place(h, index)) }
 
 // DeleteBlocksAbove removes headers, certificates, proposals, outcomes and places of all heights above h: what a node that fell
 // behind its certified history discards before it executes again.

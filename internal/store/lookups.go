@@ -16,8 +16,17 @@ type TxPlace struct {
 	Item   uint32
 }
 
-// ReadBatch returns the location of the batch with an id.
-func ReadBatch(r Reader, id chain.Hash) ([]byte, error) { return r.Get(tableBatch.fixed(id[:])) }
+// ReadBatch returns the location of the batch with an id: fault.NotFound if there never was one, and fault.Pruned, as from
+// OlderPruned, if nobody can tell any more.
+func ReadBatch(r Reader, id chain.Hash) ([]byte, error) {
+	v, err := r.Get(tableBatch.fixed(id[:]))
+	if fault.Is(err, fault.NotFound) {
+		if older := OlderPruned(r); older != nil {
+			return nil, older
+		}
+	}
+	return v, err
+}
 
 // BatchesWithPrefix is the range of batch ids that begin with prefix, in Iter.
 func BatchesWithPrefix(prefix []byte) Range { return Prefix(tableBatch.fixed(prefix)) }

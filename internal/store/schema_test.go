@@ -101,11 +101,11 @@ func TestReadWriteDelete(t *testing.T) {
 		store.DeleteHeader(c, 258)
 		store.DeleteCertificate(c, 258)
 		store.DeleteProposal(c, 258)
-		store.DeleteOutcomesBelow(c, 259)
+		store.DeleteOutcome(c, 258, 7)
 		store.DeleteBatch(c, someHash)
 		store.DeleteTx(c, someHash)
 		store.DeleteHoldingBelow(c, 3, 4, 259)
-		store.DeletePlacesBelow(c, 259)
+		store.DeletePlace(c, 258, 7)
 	})
 	for name, read := range reads {
 		if _, err := read(); !fault.Is(err, fault.NotFound) {

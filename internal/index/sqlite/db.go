@@ -14,6 +14,7 @@ import (
 
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/history"
 	"github.com/aurigraph/aurigraph/internal/index"
 	"github.com/aurigraph/aurigraph/internal/store/seal"
 )
@@ -46,41 +47,44 @@ var (
 )
 
 // Open opens the index in dir, or makes it. The file of another chain is a Conflict, a damaged one Corrupt.
-func Open(dir string, id chain.ChainID, genesis chain.Hash) (db *DB, err error) {
+func Open(dir string, id chain.ChainID, genesis chain.Hash) (*DB, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fault.Wrap(fault.Unavailable, err, "make the index's folder")
 	}
 	if err := seal.Remove(dir); err != nil {
 		return nil, err
 	}
-	db = &DB{dir: dir}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, db.release())
-		}
-	}()
-	path := filepath.Join(dir, FileName)
+	db := &DB{dir: dir}
+	if err := db.open(id, genesis); err != nil {
+		return nil, errors.Join(err, db.release())
+	}
+	return db, nil
+}
+
+func (db *DB) open(id chain.ChainID, genesis chain.Hash) (err error) {
+	path := filepath.Join(db.dir, FileName)
 	if db.writer, err = sqlite.OpenConn(path, sqlite.OpenReadWrite|sqlite.OpenCreate|sqlite.OpenWAL); err != nil {
-		return nil, translate(err, "open the index")
+		return translate(err, "open the index")
 	}
 	if err := db.prepare(id, genesis); err != nil {
-		return nil, err
+		return err
 	}
 	db.readers, err = sqlitex.NewPool(path, sqlitex.PoolOptions{
 		Flags: sqlite.OpenReadOnly, PoolSize: readersMax,
 		PrepareConn: func(c *sqlite.Conn) error { return pragmas(c, readerCacheKiB) },
 	})
-	return db, translate(err, "open the index for readers")
+	return translate(err, "open the index for readers")
 }
 
-// translate gives an engine's error its kind.
+// translate gives an engine's error its kind; an error that has one keeps it. Every statement is right for the tables of an
+// index, so one that is refused has met other tables, or rows that are there already.
 func translate(err error, what string) error {
-	if err == nil {
-		return nil
+	if own := (*fault.Error)(nil); err == nil || errors.As(err, &own) {
+		return err
 	}
 	kind := fault.Unavailable
 	switch sqlite.ErrCode(err).ToPrimary() {
-	case sqlite.ResultCorrupt, sqlite.ResultNotADB:
+	case sqlite.ResultCorrupt, sqlite.ResultNotADB, sqlite.ResultError, sqlite.ResultConstraint, sqlite.ResultMismatch:
 		kind, what = fault.Corrupt, what+" (to rebuild it, delete its folder and start again)"
 	case sqlite.ResultBusy, sqlite.ResultLocked:
 		kind = fault.TryLater
@@ -106,13 +110,9 @@ func (db *DB) prepare(id chain.ChainID, genesis chain.Hash) error {
 	if err := pragmas(db.writer, writerCacheKiB); err != nil {
 		return translate(err, "open the index")
 	}
-	fresh := false
-	err := sqlitex.ExecuteTransient(db.writer, `SELECT count(*) FROM sqlite_master`, &sqlitex.ExecOptions{ResultFunc: func(s *sqlite.Stmt) error {
-		fresh = s.ColumnInt(0) == 0
-		return nil
-	}})
+	fresh, err := isEmpty(db.writer)
 	if err != nil {
-		return translate(err, "read the index")
+		return err
 	}
 	if fresh {
 		if err := db.create(id, genesis); err != nil {
@@ -121,6 +121,15 @@ func (db *DB) prepare(id chain.ChainID, genesis chain.Hash) error {
 	}
 	db.next, db.seq, err = readMeta(db.writer, id, genesis)
 	return err
+}
+
+// isEmpty reports whether there are no tables yet.
+func isEmpty(c *sqlite.Conn) (empty bool, err error) {
+	err = sqlitex.ExecuteTransient(c, `SELECT count(*) FROM sqlite_master`, &sqlitex.ExecOptions{ResultFunc: func(s *sqlite.Stmt) error {
+		empty = s.ColumnInt(0) == 0
+		return nil
+	}})
+	return empty, translate(err, "read the index")
 }
 
 func (db *DB) create(id chain.ChainID, genesis chain.Hash) (err error) {
@@ -152,9 +161,6 @@ func readMeta(c *sqlite.Conn, id chain.ChainID, genesis chain.Hash) (next index.
 	if err == nil && (!found || next.Height < 1 || seq < 1) {
 		err = fault.New(fault.Corrupt, "the index does not say how far it is: delete its folder and start again")
 	}
-	if fault.Is(err, fault.Conflict) || fault.Is(err, fault.Corrupt) {
-		return next, seq, err
-	}
 	return next, seq, translate(err, "read the index")
 }
 
@@ -166,6 +172,25 @@ func blob(s *sqlite.Stmt, column int) []byte {
 
 // Position is what has been applied.
 func (db *DB) Position() index.Position { return db.next }
+
+// Newest is the newest block that was applied as a whole.
+func (db *DB) Newest() (b index.Block, err error) {
+	err = sqlitex.Execute(db.writer, selectNewest, &sqlitex.ExecOptions{ResultFunc: func(s *sqlite.Stmt) error {
+		b = readBlock(s)
+		return nil
+	}})
+	return b, translate(err, "read the index")
+}
+
+// Last is the newest transfer that was applied.
+func (db *DB) Last() (last *history.Transfer, err error) {
+	err = sqlitex.Execute(db.writer, selectLast, &sqlitex.ExecOptions{ResultFunc: func(s *sqlite.Stmt) error {
+		t := readTransfer(s)
+		last = &t
+		return nil
+	}})
+	return last, translate(err, "read the index")
+}
 
 // release closes the connections.
 func (db *DB) release() error {

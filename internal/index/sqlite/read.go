@@ -12,6 +12,7 @@ import (
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/history"
+	"github.com/aurigraph/aurigraph/internal/index"
 )
 
 // chunksPerAnswerMax bounds what one answer looks at: an account without recent transfers is looked for in so many chunks,
@@ -116,4 +117,10 @@ func readTransfer(s *sqlite.Stmt) history.Transfer {
 		t.Kind = kinds[k]
 	}
 	return t
+}
+
+func readBlock(s *sqlite.Stmt) index.Block {
+	b := index.Block{Height: chain.Height(s.ColumnInt64(0)), TimeUs: uint64(s.ColumnInt64(2)), Items: uint64(s.ColumnInt64(3))}
+	s.ColumnBytes(1, b.Hash[:])
+	return b
 }

@@ -70,8 +70,21 @@ const (
 		WHERE b.chunk = ?1 AND b.account = ?2 AND b.seq < ?3 AND t.height <= ?4 AND (?5 = 0 OR t.asset = ?5) ORDER BY b.seq DESC LIMIT ?6`
 	selectAll = `SELECT ` + columns + ` FROM transfers t
 		WHERE t.seq >= ?1 << 16 AND t.seq < ?3 AND t.height <= ?4 AND (?5 = 0 OR t.asset = ?5) AND ?2 = 0 ORDER BY t.seq DESC LIMIT ?6`
+	selectNewest  = `SELECT height, hash, time_us, items FROM blocks ORDER BY height DESC LIMIT 1`
+	selectLast    = `SELECT ` + columns + ` FROM transfers t ORDER BY t.seq DESC LIMIT 1`
 	selectInOrder = `SELECT ` + columns + ` FROM transfers t ORDER BY t.seq`
 	selectBlocks  = `SELECT height, hash, time_us, items FROM blocks ORDER BY height`
 	selectGaps    = `SELECT from_height, from_batch, to_height FROM gaps ORDER BY from_height, from_batch`
-	selectChunk   = `SELECT account, seq FROM by_account WHERE chunk = ?`
+
+	selectSchema  = `SELECT type || ' ' || name || ' ' || coalesce(sql, '') FROM sqlite_master ORDER BY type, name`
+	selectNumbers = `SELECT count(*), coalesce(min(seq), 0), coalesce(max(seq), 0) FROM transfers`
+
+	// A chunk is seq >> 16, an account is of a transfer once, and 0 is none.
+	selectStrayAccounts = `SELECT b.account || ', ' || b.seq FROM by_account b LEFT JOIN transfers t ON t.seq = b.seq
+		WHERE t.seq IS NULL OR b.chunk <> b.seq >> 16 OR b.account = 0 OR b.account NOT IN (t.payer, t.payee) LIMIT 10`
+	selectAccountCounts = `SELECT count(*) FROM by_account
+		UNION ALL SELECT coalesce(sum((payer <> 0) + (payee <> 0 AND payee <> payer)), 0) FROM transfers`
+	selectUnlisted = `SELECT 'height ' || t.height || ', batch ' || t.batch || ', item ' || t.item FROM transfers t
+		WHERE t.payer <> 0 AND NOT EXISTS (SELECT 1 FROM by_account WHERE chunk = t.seq >> 16 AND account = t.payer AND seq = t.seq)
+		OR t.payee <> 0 AND NOT EXISTS (SELECT 1 FROM by_account WHERE chunk = t.seq >> 16 AND account = t.payee AND seq = t.seq) LIMIT 10`
 )

@@ -49,6 +49,8 @@ type Submitter interface {
 // Reader answers from certified state.
 type Reader interface {
 	Transaction(ctx context.Context, id [32]byte, proof bool) (*query.Transaction, error)
+	// ProveTx proves an item of the batch of single transactions that has a receipt.
+	ProveTx(ctx context.Context, r *chain.Receipt, item uint32) (*query.Proof, error)
 	Batch(ctx context.Context, id chain.Hash) (chain.Receipt, error)
 	Legs(ctx context.Context, id chain.Hash, from, count uint32) (*query.Legs, error)
 	// Block answers for height 0 with the newest one.

@@ -43,11 +43,11 @@ func (s *service) SubmitTransaction(ctx context.Context, q *ledgerv1.SubmitTrans
 	receipt.First = first
 	answer := &ledgerv1.SubmitTransactionResponse{Receipt: receipt}
 	if q.Proof {
-		t, err := s.backend.Transaction(ctx, p.ID(), true)
+		proved, err := s.backend.ProveTx(ctx, &r, p.Item())
 		if err != nil {
 			return nil, err
 		}
-		answer.Proof = proof(t.Proof)
+		answer.Proof = proof(proved)
 	}
 	return answer, nil
 }

@@ -57,6 +57,21 @@ func (n *Node) Transaction(_ context.Context, id [32]byte, proof bool) (*query.T
 	return t, err
 }
 
+// ProveTx proves an item of a batch of single transactions.
+func (n *Node) ProveTx(_ context.Context, r *chain.Receipt, item uint32) (*query.Proof, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	e, err := n.find("ProveTx", int(r.Location.Height)-1)
+	if err != nil {
+		return nil, err
+	}
+	offset, length, err := codec.TxSpan(e.payload, item)
+	if err != nil {
+		return nil, err
+	}
+	return e.proof(uint64(codec.TxBatchBytes(int(r.Location.Legs), 0)), offset, length)
+}
+
 func (e *entry) proof(front, offset, length uint64) (*query.Proof, error) {
 	s, _ := codec.NewSlices(e.payload)
 	head, err := s.Slice(0, front)
@@ -187,7 +202,7 @@ func (n *Node) Status(context.Context) (*query.Status, error) {
 	defer n.mu.Unlock()
 	return &query.Status{
 		Chain: n.Genesis.Chain, Network: n.Genesis.Name, Node: "v0", Height: chain.Height(len(n.blocks)),
-		Genesis: codec.GenesisHash(n.Genesis), Validators: n.Genesis.Validators,
+		Genesis: codec.GenesisHash(n.Genesis), Validators: n.Genesis.Validators, OldestPayload: chain.Height(min(len(n.blocks), 1)),
 	}, nil
 }
 

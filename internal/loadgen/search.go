@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package loadgen
+
+// Constants of the search.
+const (
+	belowPeak = 0.9  // of the peak is tried first
+	backOff   = 0.8  // of a rate that was not kept is tried next, while none was
+	goOn      = 1.1  // times a rate that was kept is tried next, while none was not
+	closeBy   = 1.04 // between a rate kept and one not kept ends the search
+	reserve   = 0.9  // of the rate found is measured
+	holdAgain = 0.8  // of a rate that the measurement did not keep is measured once more
+	desperate = 0.5  // of the lowest rate tried is measured when none was kept: the measurement shows what it is worth
+)
+
+// rateSearch closes in on the highest rate that is kept, from both sides. What is measured is less, by a reserve for what a
+// longer run meets: checkpoints, recycled segments, a slow disk.
+type rateSearch struct {
+	low, high float64 // highest rate kept, lowest not kept; 0: none yet
+	rate      float64 // to try next
+}
+
+func newRateSearch(peak float64) *rateSearch { return &rateSearch{rate: belowPeak * peak} }
+
+// next takes the result at rate and sets the next one.
+func (s *rateSearch) next(kept bool) {
+	if kept {
+		s.low = s.rate
+	} else {
+		s.high = s.rate
+	}
+	switch {
+	case s.low == 0:
+		s.rate = backOff * s.high
+	case s.high == 0:
+		s.rate = goOn * s.low
+	default:
+		s.rate = (s.low + s.high) / 2
+	}
+}
+
+func (s *rateSearch) found() bool { return s.low > 0 && s.high > 0 && s.high < closeBy*s.low }
+
+// measure is the rate for the measurement.
+func (s *rateSearch) measure() float64 {
+	if s.low == 0 {
+		return desperate * s.high
+	}
+	return reserve * s.low
+}
