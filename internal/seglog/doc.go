@@ -33,5 +33,5 @@
 //     Append, before anything was taken over: the log's user need not stop.
 //
 // Bounds: Options.QueueBytesMax (Append blocks), GroupBytesMax, Pool (Get blocks, TryGet sheds), ReadyMin and
-// SpareExtraMax files. Two processes must not open one folder: the caller holds the lock of the node's folder.
+// RecycledMax files. Two processes must not open one folder: the caller holds the lock of the node's folder.
 package seglog

@@ -41,7 +41,7 @@ type Log struct {
 	plan    plan
 	staged  *segment // the next segment: zero, named, open
 	spares  []string // zero files
-	dirty   []string // files to zero or remove
+	dirty   []string // files to zero before use
 	fileNo  uint64   // highest number given to a spare or dirty file
 	segNo   uint64   // highest number given to a segment
 	prepErr error    // why the last preparation failed

@@ -6,8 +6,11 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -198,6 +201,51 @@ func TestFilesStayBounded(t *testing.T) {
 	if rep := mustVerify(t, fs); !rep.OK() {
 		t.Fatalf("%+v", rep.Problems)
 	}
+}
+
+// TestRecycledSegments lets many segments go at once: some are kept as they are and used before any new file is made, the
+// others are removed.
+func TestRecycledSegments(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fs := faultfs.New()
+		opts := testOptions(fs)
+		opts.RecycledMax = 3
+		l, err := Open("/log", opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mustAppend(t, l, 0, 150)
+		if n, err := l.Recycle(1 << 40); err != nil || n < 8 {
+			t.Fatal(n, err)
+		}
+		synctest.Wait()
+		count := func(prefix string) (n int) {
+			for _, name := range fs.Names() {
+				if strings.HasPrefix(filepath.Base(name), prefix) {
+					n++
+				}
+			}
+			return n
+		}
+		if n := count(dirtyPrefix); n != 3 {
+			t.Fatalf("%d recycled segments are kept: %v", n, fs.Names())
+		}
+		l.mu.Lock()
+		made := l.fileNo
+		l.mu.Unlock()
+		mustAppend(t, l, 150, 164)
+		synctest.Wait()
+		l.mu.Lock()
+		more := l.fileNo - made
+		l.mu.Unlock()
+		if n := count(dirtyPrefix); n >= 3 || more != 0 {
+			t.Errorf("%d recycled segments are left, %d files are new", n, more)
+		}
+		mustClose(t, l)
+		if rep := mustVerify(t, fs); !rep.OK() {
+			t.Errorf("%+v", rep.Problems)
+		}
+	})
 }
 
 func TestBufferReferences(t *testing.T) {

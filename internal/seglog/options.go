@@ -30,8 +30,9 @@ type Options struct {
 	QueueBytesMax int64
 	// ReadyMin is the number of zeroed segments kept ahead of the writer. Default 2.
 	ReadyMin int
-	// SpareExtraMax is how many recycled segments are kept beyond ReadyMin; more are removed. Default 2.
-	SpareExtraMax int
+	// RecycledMax is how many recycled segments are kept as they are until they are needed; more are removed. Retention
+	// lets many go at once, and removing a full segment holds up every flush for some 15 ms. Default 16.
+	RecycledMax int
 	// PrepareByWriting makes segments ready by writing zeros instead of asking the file system for zeroed space. It doubles
 	// the bytes written, and spares the first write into each block the file system's journal: measure which the disk
 	// likes better.
@@ -73,7 +74,7 @@ func (o *Options) setDefaults() {
 	orDefault(&o.GroupBytesMax, 8<<20)
 	orDefault(&o.QueueBytesMax, 32<<20)
 	orDefault(&o.ReadyMin, 2)
-	orDefault(&o.SpareExtraMax, 2)
+	orDefault(&o.RecycledMax, 16)
 	orDefault(&o.PrepareBytesPerSecond, 600<<20)
 	orDefault(&o.PrepareRetryDelay, time.Second)
 	orDefault(&o.CheckSegments, 2)
@@ -95,7 +96,7 @@ func (o *Options) validate() error {
 	if !goodSegmentBytes(o.SegmentBytes) {
 		return fault.New(fault.Invalid, "segment_bytes %d must be a multiple of %d between %d and %d", o.SegmentBytes, PageBytes, 2*PageBytes, SegmentBytesMax)
 	}
-	if o.GroupBytesMax < 0 || o.GroupDelayMax < 0 || o.QueueBytesMax < 0 || o.ReadyMin < 0 || o.SpareExtraMax < 0 ||
+	if o.GroupBytesMax < 0 || o.GroupDelayMax < 0 || o.QueueBytesMax < 0 || o.ReadyMin < 0 || o.RecycledMax < 0 ||
 		o.PrepareBytesPerSecond < 0 || o.PrepareRetryDelay < 0 || o.CheckSegments < 0 {
 		return fault.New(fault.Invalid, "the bounds of log %q must not be negative", o.Name)
 	}

@@ -127,9 +127,9 @@ func (l *Log) nextStep() prepStep {
 	switch {
 	case l.staged == nil && len(l.spares) > 0:
 		return prepStep{stepStage, pop(&l.spares)}
-	case len(l.dirty) > 0 && l.ready() < l.opts.ReadyMin+l.opts.SpareExtraMax:
+	case len(l.dirty) > 0 && l.ready() < l.opts.ReadyMin:
 		return prepStep{stepZero, pop(&l.dirty)}
-	case len(l.dirty) > 0:
+	case len(l.dirty) > l.opts.RecycledMax:
 		return prepStep{stepRemove, pop(&l.dirty)}
 	case l.ready() < l.opts.ReadyMin || l.staged == nil:
 		return prepStep{stepNew, l.newDirtyPath()}

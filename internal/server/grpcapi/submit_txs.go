@@ -17,7 +17,7 @@ import (
 // Bounds of one stream of single transactions, read and not answered. At either bound the server stops reading.
 const (
 	TxMessagesInFlightMax = 1024
-	TxsInFlightMax        = 32 << 10
+	TxsInFlightMax        = 16 << 10
 )
 
 // SubmitTransaction submits one transaction and waits for its certificate.
