@@ -18,6 +18,8 @@ BEGIN {
 	covered = -1
 	for (i = 1; i < NF; i++) if ($i == "coverage:") covered = $(i + 1) + 0
 	if ($0 ~ /coverage: \[no statements\]/) next
+	# A contract is types alone: there is nothing to cover, and go test does not say so where there is no test file.
+	if (covered < 0 && system("grep -qs '^func ' internal/" name "/*.go") != 0) next
 	want = (parts[1] in is_pure) ? pure_floor : floor
 	verdict = ""
 	if (covered < want) { verdict = "  below " want; failed = 1 }

@@ -97,14 +97,16 @@ func measure(ctx context.Context, cfg Config, t *Target, progress io.Writer) (*R
 	if err != nil {
 		return nil, issues{}, err
 	}
-	kept, err := b.hold(ctx, l, rate, r)
-	if err == nil && !kept && cfg.Rate == 0 {
-		_, err = b.hold(ctx, l, holdAgain*rate, r)
+	for try := 1; ; try++ {
+		kept, err := b.hold(ctx, l, rate, r)
+		if err != nil {
+			return nil, issues{}, err
+		}
+		if kept || cfg.Rate > 0 || try == holdTries {
+			return r, b.issued, b.finish(ctx, l, r)
+		}
+		rate *= holdAgain
 	}
-	if err != nil {
-		return nil, issues{}, err
-	}
-	return r, b.issued, b.finish(ctx, l, r)
 }
 
 func (b *bench) dial(ctx context.Context) (*client.Client, error) {

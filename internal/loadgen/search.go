@@ -9,7 +9,8 @@ const (
 	goOn      = 1.1  // times a rate that was kept is tried next, while none was not
 	closeBy   = 1.04 // between a rate kept and one not kept ends the search
 	reserve   = 0.9  // of the rate found is measured
-	holdAgain = 0.8  // of a rate that the measurement did not keep is measured once more
+	holdTries = 3    // measurements at most: one that the rate did not keep is repeated
+	holdAgain = 0.8  // times the rate
 	desperate = 0.5  // of the lowest rate tried is measured when none was kept: the measurement shows what it is worth
 )
 
