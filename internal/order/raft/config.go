@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package raft
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/aurigraph/aurigraph/internal/chain"
+	"github.com/aurigraph/aurigraph/internal/fault"
+)
+
+// Peers carries frames to the other validators. Send must not block: what cannot be sent is dropped, and the engine
+// sends again what matters. Frames to one peer should arrive in order; the engine only gets slower where they do not.
+type Peers interface {
+	Send(to chain.ValidatorNo, frame []byte)
+}
+
+// Config sets the engine up. Self, Genesis.Voters and Peers are needed; zero values of the others mean the defaults.
+type Config struct {
+	Self    chain.ValidatorNo
+	Genesis Genesis
+	Peers   Peers
+	// Fetched is the height of a checkpoint that the host took from a peer, above which it executed nothing yet.
+	Fetched chain.Height
+
+	// WindowMax is how many proposals may be on their way to the leader's executor. Default 16.
+	WindowMax int
+	// PendingMax bounds the node's digests that are not decided; Offer answers TryLater above it. Default 4096.
+	PendingMax int
+	// RecentMax is how many decided digests are remembered, so that they are not ordered twice. Default 16384.
+	RecentMax int
+	// InboxMax bounds the frames of one peer that wait; Receive answers TryLater above it. Default 1024.
+	InboxMax int
+	// IntervalMin is the shortest time between two proposals. The first one after a pause is cut at once. Default 2 ms.
+	IntervalMin time.Duration
+	// TickInterval is the unit of the engine's time. Default 10 ms.
+	TickInterval time.Duration
+	// HeartbeatTicks is how often the leader says that it lives. Default 3.
+	HeartbeatTicks int
+	// ElectionTicks is how long a follower waits for that at least, and at most twice as long. Default 10.
+	ElectionTicks int
+	// RetryInterval is the pause after which undecided digests are forwarded again. Default 300 ms.
+	RetryInterval time.Duration
+	// OverdueAfter is how long a digest may stay undecided before OnUnordered is told. Default 1 s.
+	OverdueAfter time.Duration
+	// Now is the proposer's clock. Default time.Now.
+	Now func() time.Time
+
+	// OnUnordered is told once of each digest of this node that stays undecided for OverdueAfter: a leader may not pass
+	// over a lane unseen. It must be quick.
+	OnUnordered func(digest chain.Hash, since time.Duration)
+	// SnapshotRef says where peers find the state of a height that the log is about to forget. Nil means nowhere but here.
+	SnapshotRef func(chain.Height) []byte
+	// FetchSnapshot gets a certified checkpoint at ref's height or above, proves it, and returns its height once the host
+	// continues from it. Nil means that a node too far behind stays there.
+	FetchSnapshot func(ctx context.Context, ref SnapshotRef) (chain.Height, error)
+
+	Metrics prometheus.Registerer // nil means none
+	Logger  *slog.Logger          // nil means silence
+}
+
+func orDefault[T comparable](v *T, d T) {
+	var zero T
+	if *v == zero {
+		*v = d
+	}
+}
+
+func (c *Config) setDefaults() {
+	orDefault(&c.WindowMax, 16)
+	orDefault(&c.PendingMax, 4096)
+	orDefault(&c.RecentMax, 16384)
+	orDefault(&c.InboxMax, 1024)
+	orDefault(&c.IntervalMin, 2*time.Millisecond)
+	orDefault(&c.TickInterval, 10*time.Millisecond)
+	orDefault(&c.HeartbeatTicks, 3)
+	orDefault(&c.ElectionTicks, 10)
+	orDefault(&c.RetryInterval, 300*time.Millisecond)
+	orDefault(&c.OverdueAfter, time.Second)
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+}
+
+func (c *Config) validate() error {
+	seen := map[chain.ValidatorNo]bool{}
+	for _, v := range c.Genesis.Voters {
+		if int(v) >= len(c.Genesis.Voters) || seen[v] {
+			return fault.New(fault.Invalid, "validators must be numbered from 0 without gaps, not %v", c.Genesis.Voters)
+		}
+		seen[v] = true
+	}
+	if !seen[c.Self] || len(seen) > chain.ValidatorsMax {
+		return fault.New(fault.Invalid, "validator %d is none of the %d", c.Self, len(seen))
+	}
+	if c.Peers == nil && len(seen) > 1 {
+		return fault.New(fault.Invalid, "validator %d has peers and no way to reach them", c.Self)
+	}
+	if c.HeartbeatTicks < 1 || c.ElectionTicks <= c.HeartbeatTicks {
+		return fault.New(fault.Invalid, "an election after %d ticks needs heartbeats more often than every %d", c.ElectionTicks, c.HeartbeatTicks)
+	}
+	return nil
+}
+
+func (c *Config) ticks(d time.Duration) int { return max(1, int(d/c.TickInterval)) }
+
+func (c *Config) core(incarnation uint64) CoreConfig {
+	return CoreConfig{
+		Self: c.Self, ElectionTicks: c.ElectionTicks, HeartbeatTicks: c.HeartbeatTicks,
+		RetryTicks: c.ticks(c.RetryInterval), OverdueTicks: c.ticks(c.OverdueAfter), SnapshotTicks: c.ticks(time.Second),
+		WindowMax: c.WindowMax, PendingMax: c.PendingMax, RecentMax: c.RecentMax, Incarnation: incarnation,
+		Logger: logger{c.Logger},
+	}
+}
