@@ -139,24 +139,32 @@ func (a *app) pay(ctx context.Context, from, to, text string, f payFlags) error 
 func (s *session) payment(ctx context.Context, from, to, text string, f payFlags) (*payment, error) {
 	payer, err := s.account(ctx, from)
 	if err != nil {
-		return nil, err
+		return nil, refusedIfMissing(err)
 	}
 	payee, err := s.account(ctx, to)
 	if err != nil {
-		return nil, err
+		return nil, refusedIfMissing(err)
 	}
 	if payer.Number == payee.Number {
 		return nil, fault.New(fault.Invalid, "%s and %s are the same account: nobody pays himself", from, to)
 	}
 	asset, amount, err := s.amount(ctx, f.asset, text)
 	if err != nil {
-		return nil, err
+		return nil, refusedIfMissing(err)
 	}
 	by, err := s.actorFor(ctx, payer, f.key)
 	if err != nil {
 		return nil, err
 	}
 	return &payment{by, asset, &chain.Transfer{To: payee.Number, Asset: asset.Number, Amount: amount, Reference: referenceOf(f.reference)}}, nil
+}
+
+// refusedIfMissing makes a payment that names what does not exist a refused one: nothing is wrong with the network.
+func refusedIfMissing(err error) error {
+	if !fault.Is(err, fault.NotFound) {
+		return err
+	}
+	return fault.Reasoned(fault.Refused, "names_nothing", "%v", err)
 }
 
 // referenceOf is a reference as it travels: the text if it fits, else its BLAKE3.
