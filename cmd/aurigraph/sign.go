@@ -185,7 +185,7 @@ func (s *session) settled(ctx context.Context, signed []byte) (*client.Transacti
 	if fault.Is(err, fault.Corrupt) {
 		return nil, unverified(signed, err)
 	}
-	if err != nil || t.Outcome != chain.NonceUsed && t.Outcome != chain.OK || t.Verified {
+	if err != nil || t.Outcome != chain.NonceUsed && (t.Outcome != chain.OK || t.Verified) {
 		return t, err
 	}
 	first, err := s.Transaction(ctx, t.ID, true)

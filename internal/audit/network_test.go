@@ -9,6 +9,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -179,7 +180,7 @@ type running struct {
 	ended    chan error
 	stop     context.CancelFunc
 	closers  []func() error
-	lastWork chain.Height
+	lastWork atomic.Uint64 // height
 }
 
 const publishedMax = 1 << 16
@@ -229,7 +230,7 @@ func (n *network) run(s settings) *running {
 		OnKeys:  func([]ledger.KeyChange) {},
 		OnPublished: func(p *commit.Published) {
 			for range p.Batches {
-				r.lastWork = p.Header.Height
+				r.lastWork.Store(uint64(p.Header.Height))
 				r.batches <- struct{}{}
 			}
 		},
@@ -318,7 +319,7 @@ func (r *running) submit(items ...lane.Item) {
 func (r *running) settle() {
 	r.t.Helper()
 	for {
-		if at, _ := r.loop.Root(); at >= r.lastWork {
+		if at, _ := r.loop.Root(); at >= chain.Height(r.lastWork.Load()) {
 			return
 		}
 		// The root appears a moment after its block, which may be the last: so not for ever.

@@ -210,6 +210,14 @@ func (l *Lane) Fetch(digest chain.Hash) (*Stored, error) {
 	return s, nil
 }
 
+// Holds reports whether an entry is on disk, or on the way there, and not forgotten yet.
+func (l *Lane) Holds(digest chain.Hash) bool {
+	l.heldMu.Lock()
+	defer l.heldMu.Unlock()
+	_, ok := l.held[digest]
+	return ok
+}
+
 // Forget gives an executed entry's memory back.
 func (l *Lane) Forget(digest chain.Hash) {
 	l.heldMu.Lock()

@@ -62,6 +62,7 @@ type Node struct {
 	state       *State
 	engine      *solo.Engine
 	lane        *lane.Lane
+	offered     []chain.Hash // entries of the lane that nobody had decided at the start
 	history     *history.History
 	loop        *commit.Loop
 	intake      *intake.Intake
@@ -208,6 +209,7 @@ func (n *Node) openOrder(ctx context.Context) (err error) {
 		if err := n.engine.Offer(d); err != nil {
 			return err
 		}
+		n.offered = append(n.offered, d)
 	}
 	return nil
 }
@@ -324,12 +326,14 @@ func (n *Node) run(ctx context.Context) error {
 // replayLook is how often becomeReady looks how far the execution is.
 const replayLook = time.Millisecond
 
-// becomeReady opens the API once everything that was decided before the start is executed again. That a height is
-// published is not enough: it was before the start, and a reader would see balances of a height below it.
+// becomeReady opens the API once everything that was decided before the start is executed again, and what the lane held
+// beyond that is executed too. That a height is published is not enough: it was before the start, and a reader would see
+// balances of a height below it. And whoever asks for a payment whose answer was lost must not hear that it never was, while
+// it waits to be ordered: he would pay again.
 func (n *Node) becomeReady(ctx context.Context) error {
 	begin := time.Now()
 	n.health.NotReady(componentState, "executing again what was decided before the start")
-	if n.awaitExecuted(ctx, n.engine.ReplayedTo()) != nil {
+	if n.awaitExecuted(ctx, n.engine.ReplayedTo()) != nil || n.awaitOffered(ctx) != nil {
 		return nil
 	}
 	n.health.Ready(componentState)
@@ -350,6 +354,22 @@ func (n *Node) awaitExecuted(ctx context.Context, h chain.Height) error {
 		}
 	}
 	return n.loop.Wait(ctx, h)
+}
+
+// awaitOffered waits until the lane let go of the entries that were offered again at the start: they are published.
+func (n *Node) awaitOffered(ctx context.Context) error {
+	look := time.NewTicker(replayLook)
+	defer look.Stop()
+	for ; len(n.offered) > 0; n.offered = n.offered[1:] {
+		for n.lane.Holds(n.offered[0]) {
+			select {
+			case <-look.C:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	}
+	return nil
 }
 
 // laneSegments is what retention sees of the lane's log.

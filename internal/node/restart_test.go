@@ -15,6 +15,7 @@ import (
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/intake"
 	"github.com/aurigraph/aurigraph/internal/keys"
+	"github.com/aurigraph/aurigraph/internal/lane"
 	"github.com/aurigraph/aurigraph/internal/server/grpcapi"
 	"github.com/aurigraph/aurigraph/internal/store"
 	"github.com/aurigraph/aurigraph/internal/store/pebblestore"
@@ -207,4 +208,34 @@ func TestReadyAfterReplay(t *testing.T) {
 	if !strings.Contains(r.log.String(), "state is up to date") {
 		t.Error(r.log)
 	}
+}
+
+// TestReadyAfterOffered starts a node whose lane holds payments that nobody decided: once it serves, each is known.
+func TestReadyAfterOffered(t *testing.T) {
+	f := newFolder(t)
+	r := f.open() // does not run: nothing is ordered
+	var ids []chain.Hash
+	for range 50 {
+		signed := f.transfer()
+		_, id, err := codec.DecodeSignedTx(signed)
+		must(t, err)
+		ids = append(ids, id)
+		payload := codec.AppendTxBatch(nil, [][]byte{signed})
+		buf, err := r.pool.Get(t.Context(), len(payload))
+		must(t, err)
+		copy(buf.Payload(), payload)
+		must(t, r.lane.Append(t.Context(), lane.Item{Kind: chain.PayloadTxs, ID: codec.Sum(payload), Payload: buf}))
+	}
+	must(t, r.laneLog.Close()) // all of it is on disk
+	must(t, r.Close())
+	r = f.start()
+	for i, id := range ids {
+		if _, _, err := r.history.TxReceipt(id); err != nil {
+			t.Fatalf("payment %d: %v", i, err)
+		}
+	}
+	if r.paid() != uint64(len(ids)) {
+		t.Errorf("%d of %d payments were made", r.paid(), len(ids))
+	}
+	r.halt()
 }
