@@ -35,7 +35,7 @@ func TestUpPayVerify(t *testing.T) {
 	if e := n.run(2, "pay", a, b, "0.123456789")["error"].(map[string]any); e["reason"] != "excess_decimals" {
 		t.Error(e)
 	}
-	n.run(1, "pay", a, "999999", "1") // no such account
+	n.run(2, "pay", a, "999999", "1") // no such account
 	n.run(2, "pay", a, "nobody", "1") // no account at all
 	n.run(0, "asset", "create", "GOLD", "--scale", "3")
 	n.run(2, "asset", "create", "GOLD", "--scale", "3")
