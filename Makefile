@@ -70,7 +70,7 @@ race: ## the short tests under the race detector
 
 .PHONY: fuzz
 fuzz: ## each fuzz test in turn, for FUZZ_TIME (10s)
-	@grep -rlE '^func Fuzz[A-Z]' --include='*_test.go' --exclude-dir='.*' . | sort | while read -r file; do \
+	@grep -rlE '^func Fuzz[A-Z]' --include='*_test.go' --exclude-dir='.?*' . | sort | while read -r file; do \
 		sed -nE 's/^func (Fuzz[A-Za-z0-9_]+)\(.*/\1/p' "$$file" | while read -r name; do \
 			echo "== $$(dirname "$$file") $$name"; \
 			$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZ_TIME) -fuzzminimizetime 10x "./$$(dirname "$$file")" </dev/null; \

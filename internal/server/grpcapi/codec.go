@@ -46,6 +46,7 @@ const (
 	fieldTag       = 1
 	fieldBatch     = 2
 	fieldSignature = 3
+	fieldMax       = 1<<29 - 1 // of any message
 )
 
 func (m *inboundBatch) read(c *cursor) {
@@ -62,8 +63,8 @@ func (m *inboundBatch) read(c *cursor) {
 			ok = m.readBatch(c)
 		case fieldSignature<<3 | wireBytes:
 			ok = m.readSignature(c)
-		default:
-			ok = c.skipField(key & 7)
+		default: // a later version's, if it is one that protobuf has
+			ok = key>>3 >= 1 && key>>3 <= fieldMax && c.skipField(key&7)
 		}
 	}
 	switch {
