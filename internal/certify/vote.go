@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package certify
+
+import (
+	"encoding/binary"
+
+	"github.com/aurigraph/aurigraph/internal/chain"
+	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/keys"
+)
+
+// Vote is one validator's signed word on one executed header.
+type Vote struct {
+	Epoch     chain.Epoch
+	Height    chain.Height
+	Validator chain.ValidatorNo
+	Hash      chain.Hash   // of the executed header
+	Signature []byte       // Ed25519 over the hash
+	RootAt    chain.Height // height whose state root the header carries; 0: none
+	StateRoot chain.Hash   // zero with RootAt 0
+	RootSig   []byte       // ML-DSA-65 over (RootAt, StateRoot); empty with RootAt 0
+}
+
+// sameRoot reports whether both headers carry the same state root, or none.
+func (v *Vote) sameRoot(o *Vote) bool { return v.RootAt == o.RootAt && v.StateRoot == o.StateRoot }
+
+func (v *Vote) signature() chain.ValidatorSignature {
+	return chain.ValidatorSignature{Validator: v.Validator, Header: v.Signature, Root: v.RootSig}
+}
+
+// Member is a validator's public keys.
+type Member struct {
+	Header keys.Public // Ed25519
+	Root   keys.Public // ML-DSA-65
+}
+
+// Membership is a validator set: who may sign, from which epoch on, on which chain.
+type Membership struct {
+	chain   chain.ChainID
+	epoch   chain.Epoch
+	headers []*keys.Verifier // by validator number
+	roots   []*keys.Verifier
+}
+
+// NewMembership works the members' keys out; their order is their numbers. Invalid: none or more than
+// chain.ValidatorsMax, a key of another scheme, or a key that two of them use.
+func NewMembership(id chain.ChainID, epoch chain.Epoch, members []Member) (*Membership, error) {
+	if len(members) == 0 || len(members) > chain.ValidatorsMax {
+		return nil, fault.New(fault.Invalid, "a membership has 1 to %d validators, not %d", chain.ValidatorsMax, len(members))
+	}
+	m := &Membership{chain: id, epoch: epoch}
+	used := map[keys.Public]bool{}
+	for i, x := range members {
+		if x.Header.Scheme() != keys.Ed25519 || x.Root.Scheme() != keys.MLDSA65 {
+			return nil, fault.New(fault.Invalid, "validator %d needs a key of %s and one of %s", i, keys.Ed25519, keys.MLDSA65)
+		}
+		if used[x.Header] || used[x.Root] {
+			return nil, fault.New(fault.Invalid, "validator %d has a key of another validator", i)
+		}
+		used[x.Header], used[x.Root] = true, true
+		header, err := keys.NewVerifier(x.Header)
+		if err != nil {
+			return nil, err
+		}
+		root, err := keys.NewVerifier(x.Root)
+		if err != nil {
+			return nil, err
+		}
+		m.headers, m.roots = append(m.headers, header), append(m.roots, root)
+	}
+	return m, nil
+}
+
+// Size is the number of validators.
+func (m *Membership) Size() int { return len(m.headers) }
+
+// Verify reports whether a vote's signatures are its validator's. It is safe for use by many goroutines.
+func (m *Membership) Verify(v *Vote) bool {
+	if int(v.Validator) >= m.Size() || !m.headers[v.Validator].Verify(headerMessage(m.chain, v.Hash), v.Signature) {
+		return false
+	}
+	if v.RootAt == 0 {
+		return len(v.RootSig) == 0
+	}
+	return m.roots[v.Validator].Verify(rootMessage(m.chain, v.Epoch, v.RootAt, v.StateRoot), v.RootSig)
+}
+
+// VerifyCertificate reports whether the signatures of c are its signers'. own is what this node made of the height: if
+// the certificate is over the same hash, the signatures for own's state root are verified too.
+func (m *Membership) VerifyCertificate(c *chain.Certificate, own *Vote) bool {
+	for _, s := range c.Signatures {
+		v := Vote{Epoch: c.Epoch, Height: c.Height, Validator: s.Validator, Hash: c.Header, Signature: s.Header}
+		if c.Header == own.Hash {
+			v.RootAt, v.StateRoot, v.RootSig = own.RootAt, own.StateRoot, s.Root
+		}
+		if !m.Verify(&v) {
+			return false
+		}
+	}
+	return true
+}
+
+// headerMessage is what a validator signs with Ed25519 for an executed header.
+func headerMessage(id chain.ChainID, header chain.Hash) []byte {
+	return keys.Message(keys.DomainExecutedHeader, u64(uint64(id)), header[:])
+}
+
+// rootMessage is what a validator signs with ML-DSA-65 for a state root.
+func rootMessage(id chain.ChainID, epoch chain.Epoch, at chain.Height, root chain.Hash) []byte {
+	return keys.Message(keys.DomainStateRoot, u64(uint64(id)), u64(uint64(epoch)), u64(uint64(at)), root[:])
+}
+
+func u64(v uint64) []byte { return binary.LittleEndian.AppendUint64(nil, v) }
