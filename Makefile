@@ -13,7 +13,7 @@ FUZZ_TIME    ?= 10s
 BENCH        ?= .
 BENCH_TIME   ?= 1s
 # Packages without clock or I/O, which must be covered almost whole; see internal/lint/layers.txt.
-PURE         := chain codec fault pages ledger exec
+PURE         := chain codec fault pages ledger exec spread
 COVER_PURE   ?= 95
 COVER_OTHER  ?= 80
 TOOLS        := bin/tools
