@@ -3,8 +3,6 @@
 package client
 
 import (
-	"encoding/binary"
-
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/codec"
 	"github.com/aurigraph/aurigraph/internal/fault"
@@ -27,7 +25,7 @@ func SignBatch(signer Signer, h BatchHeader, legs []Leg) (*SignedBatch, error) {
 		return nil, err
 	}
 	_, id := codec.NewSlices(b.Bytes())
-	sig, err := signer.Sign(keys.Message(keys.DomainBatch, u64(uint64(h.Chain)), id[:]))
+	sig, err := signer.Sign(keys.BatchMessage(h.Chain, id))
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, err, "sign batch %s", id)
 	}
@@ -40,7 +38,7 @@ func SignTx(signer Signer, tx Tx) ([]byte, error) {
 		return nil, err
 	}
 	id := codec.TxID(&tx)
-	sig, err := signer.Sign(keys.Message(keys.DomainTx, u64(uint64(tx.Chain)), id[:]))
+	sig, err := signer.Sign(keys.TxMessage(tx.Chain, id))
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, err, "sign transaction %s", id)
 	}
@@ -57,5 +55,3 @@ func TxID(signed []byte) (Hash, error) {
 func ReadKeyFile(path string, passphrase []byte) (Signer, error) {
 	return keys.ReadFile(path, passphrase)
 }
-
-func u64(v uint64) []byte { return binary.LittleEndian.AppendUint64(nil, v) }

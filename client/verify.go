@@ -110,8 +110,8 @@ func (v *Verifier) Header(c Certified) (*Header, error) {
 
 // signatures counts the distinct validators who signed all they had to.
 func (v *Verifier) signatures(h *Header, cert *chain.Certificate) int {
-	headerMsg := keys.Message(keys.DomainExecutedHeader, u64(uint64(v.chain)), cert.Header[:])
-	rootMsg := keys.Message(keys.DomainStateRoot, u64(uint64(v.chain)), u64(uint64(h.Epoch)), u64(uint64(h.RootAt)), h.StateRoot[:])
+	headerMsg := keys.HeaderMessage(v.chain, cert.Header)
+	rootMsg := keys.RootMessage(v.chain, h.Epoch, h.RootAt, h.StateRoot)
 	signed := map[chain.ValidatorNo]bool{}
 	for i := range cert.Signatures {
 		s := &cert.Signatures[i]

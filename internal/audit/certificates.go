@@ -8,7 +8,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/aurigraph/aurigraph/internal/chain"
-	"github.com/aurigraph/aurigraph/internal/commit"
 	"github.com/aurigraph/aurigraph/internal/keys"
 )
 
@@ -84,7 +83,7 @@ func (c *certChecker) check(chunk []certified) {
 			continue
 		}
 		for _, s := range x.cert.Signatures {
-			batch.Add(c.ed25519[s.Validator], commit.HeaderMessage(x.header.Chain, x.hash), s.Header)
+			batch.Add(c.ed25519[s.Validator], keys.HeaderMessage(x.header.Chain, x.hash), s.Header)
 			of = append(of, x)
 		}
 		c.root(x)
@@ -116,7 +115,7 @@ func (c *certChecker) members(x *certified) bool {
 // root checks the signatures of the state root, which stand exactly where the header carries one.
 func (c *certChecker) root(x *certified) {
 	h := x.header
-	msg := commit.RootMessage(h.Chain, h.Epoch, h.RootAt, h.StateRoot)
+	msg := keys.RootMessage(h.Chain, h.Epoch, h.RootAt, h.StateRoot)
 	for _, s := range x.cert.Signatures {
 		switch v := c.mldsa65[s.Validator]; {
 		case h.RootAt == 0 && len(s.Root) > 0:

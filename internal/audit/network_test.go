@@ -21,7 +21,6 @@ import (
 	"github.com/aurigraph/aurigraph/internal/commit"
 	"github.com/aurigraph/aurigraph/internal/config"
 	"github.com/aurigraph/aurigraph/internal/fault"
-	"github.com/aurigraph/aurigraph/internal/intake"
 	"github.com/aurigraph/aurigraph/internal/keys"
 	"github.com/aurigraph/aurigraph/internal/lane"
 	"github.com/aurigraph/aurigraph/internal/ledger"
@@ -124,7 +123,7 @@ func (n *network) batch(legs int) lane.Item {
 	b, err := chain.NewBatch(chain.BatchHeader{Chain: testChain, Institution: 2, Key: 2, Sequence: n.sequence, ValidUntil: 90_000}, list)
 	must(n.t, err)
 	id := codec.Sum(b.Bytes())
-	sig, err := n.bank.Sign(intake.BatchMessage(testChain, id))
+	sig, err := n.bank.Sign(keys.BatchMessage(testChain, id))
 	must(n.t, err)
 	return lane.Item{Kind: chain.PayloadBatch, ID: id, Key: 2, Signature: sig, Payload: buffer(n.t, b.Bytes())}
 }
@@ -152,7 +151,7 @@ func (n *network) txs(bodies ...chain.Body) lane.Item {
 			n.bankNonce++
 			tx.Sender, tx.Key, tx.Nonce = bankHouse, 2, n.bankNonce
 		}
-		sig, err := k.Sign(intake.TxMessage(testChain, codec.TxID(&tx)))
+		sig, err := k.Sign(keys.TxMessage(testChain, codec.TxID(&tx)))
 		must(n.t, err)
 		signed = append(signed, codec.AppendSignedTx(nil, &chain.SignedTx{Tx: tx, Signature: sig}))
 	}

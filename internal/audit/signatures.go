@@ -9,7 +9,6 @@ import (
 
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/codec"
-	"github.com/aurigraph/aurigraph/internal/intake"
 	"github.com/aurigraph/aurigraph/internal/keys"
 	"github.com/aurigraph/aurigraph/internal/ledger"
 )
@@ -103,7 +102,7 @@ func checkBatch(r *keyring, e *entry, h chain.Height) error {
 	if err != nil {
 		return fmt.Errorf("key %d: %w", header.Key, err)
 	}
-	if !key.Verify(intake.BatchMessage(header.Chain, e.Entry.Payload), e.Signature) {
+	if !key.Verify(keys.BatchMessage(header.Chain, e.Entry.Payload), e.Signature) {
 		return fmt.Errorf("the signature of batch %s is not valid under key %d", e.Entry.Payload, header.Key)
 	}
 	return nil
@@ -130,7 +129,7 @@ func (s *signatureBatch) checkTxs(r *keyring, e *entry, h chain.Height) error {
 		if err != nil {
 			return fmt.Errorf("transaction %d, %s, key %d: %w", i, id, tx.Key, err)
 		}
-		s.batch.Add(key, intake.TxMessage(tx.Chain, id), tx.Signature)
+		s.batch.Add(key, keys.TxMessage(tx.Chain, id), tx.Signature)
 	}
 	for i, valid := range s.batch.Verify() {
 		if !valid {

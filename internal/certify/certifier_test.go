@@ -24,17 +24,6 @@ import (
 
 var _ commit.Certifier = (*Certifier)(nil)
 
-// What is signed here is what the rest of the product verifies.
-func TestMessagesAreThoseOfCommit(t *testing.T) {
-	h := hashOf(5, 0)
-	if !bytes.Equal(headerMessage(testChain, h), commit.HeaderMessage(testChain, h)) {
-		t.Error("another message for a header")
-	}
-	if !bytes.Equal(rootMessage(testChain, 3, 9, h), commit.RootMessage(testChain, 3, 9, h)) {
-		t.Error("another message for a state root")
-	}
-}
-
 func TestNetworkCertifies(t *testing.T) {
 	for _, c := range []struct{ n, up int }{{1, 1}, {4, 4}, {4, 3}, {7, 5}} {
 		_, nodes := newNetwork(t, c.n, c.up)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/keys"
 	"github.com/aurigraph/aurigraph/internal/obs"
 	"github.com/aurigraph/aurigraph/internal/seglog"
 )
@@ -63,12 +64,12 @@ func (c *Certifier) vote(h *chain.ExecutedHeader, hash chain.Hash) (*Vote, error
 func (c *Certifier) newVote(h *chain.ExecutedHeader, hash chain.Hash) (*Vote, error) {
 	v := &Vote{Epoch: h.Epoch, Height: h.Height, Validator: c.cfg.Self, Hash: hash}
 	var err error
-	if v.Signature, err = c.cfg.Header.Sign(headerMessage(h.Chain, hash)); err != nil {
+	if v.Signature, err = c.cfg.Header.Sign(keys.HeaderMessage(h.Chain, hash)); err != nil {
 		return nil, err
 	}
 	if h.RootAt != 0 {
 		v.RootAt, v.StateRoot = h.RootAt, h.StateRoot
-		if v.RootSig, err = c.cfg.Root.Sign(rootMessage(h.Chain, h.Epoch, h.RootAt, h.StateRoot)); err != nil {
+		if v.RootSig, err = c.cfg.Root.Sign(keys.RootMessage(h.Chain, h.Epoch, h.RootAt, h.StateRoot)); err != nil {
 			return nil, err
 		}
 	}

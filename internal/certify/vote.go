@@ -3,8 +3,6 @@
 package certify
 
 import (
-	"encoding/binary"
-
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/keys"
@@ -77,13 +75,13 @@ func (m *Membership) Size() int { return len(m.headers) }
 
 // Verify reports whether a vote's signatures are its validator's. It is safe for use by many goroutines.
 func (m *Membership) Verify(v *Vote) bool {
-	if int(v.Validator) >= m.Size() || !m.headers[v.Validator].Verify(headerMessage(m.chain, v.Hash), v.Signature) {
+	if int(v.Validator) >= m.Size() || !m.headers[v.Validator].Verify(keys.HeaderMessage(m.chain, v.Hash), v.Signature) {
 		return false
 	}
 	if v.RootAt == 0 {
 		return len(v.RootSig) == 0
 	}
-	return m.roots[v.Validator].Verify(rootMessage(m.chain, v.Epoch, v.RootAt, v.StateRoot), v.RootSig)
+	return m.roots[v.Validator].Verify(keys.RootMessage(m.chain, v.Epoch, v.RootAt, v.StateRoot), v.RootSig)
 }
 
 // VerifyCertificate reports whether the signatures of c are its signers'. own is what this node made of the height: if
@@ -100,15 +98,3 @@ func (m *Membership) VerifyCertificate(c *chain.Certificate, own *Vote) bool {
 	}
 	return true
 }
-
-// headerMessage is what a validator signs with Ed25519 for an executed header.
-func headerMessage(id chain.ChainID, header chain.Hash) []byte {
-	return keys.Message(keys.DomainExecutedHeader, u64(uint64(id)), header[:])
-}
-
-// rootMessage is what a validator signs with ML-DSA-65 for a state root.
-func rootMessage(id chain.ChainID, epoch chain.Epoch, at chain.Height, root chain.Hash) []byte {
-	return keys.Message(keys.DomainStateRoot, u64(uint64(id)), u64(uint64(epoch)), u64(uint64(at)), root[:])
-}
-
-func u64(v uint64) []byte { return binary.LittleEndian.AppendUint64(nil, v) }

@@ -4,7 +4,6 @@ package commit
 
 import (
 	"context"
-	"encoding/binary"
 
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/keys"
@@ -24,27 +23,15 @@ type Self struct {
 
 // Certify signs the header and, when it carries a state root, the root.
 func (s Self) Certify(_ context.Context, h *chain.ExecutedHeader, hash chain.Hash) (*chain.Certificate, error) {
-	sig, err := s.Header.Sign(HeaderMessage(h.Chain, hash))
+	sig, err := s.Header.Sign(keys.HeaderMessage(h.Chain, hash))
 	if err != nil {
 		return nil, err
 	}
 	word := chain.ValidatorSignature{Validator: s.Validator, Header: sig}
 	if h.RootAt != 0 {
-		if word.Root, err = s.Root.Sign(RootMessage(h.Chain, h.Epoch, h.RootAt, h.StateRoot)); err != nil {
+		if word.Root, err = s.Root.Sign(keys.RootMessage(h.Chain, h.Epoch, h.RootAt, h.StateRoot)); err != nil {
 			return nil, err
 		}
 	}
 	return &chain.Certificate{Epoch: h.Epoch, Height: h.Height, Header: hash, Signatures: []chain.ValidatorSignature{word}}, nil
 }
-
-// HeaderMessage is what a validator signs with Ed25519 for an executed header.
-func HeaderMessage(id chain.ChainID, header chain.Hash) []byte {
-	return keys.Message(keys.DomainExecutedHeader, u64(uint64(id)), header[:])
-}
-
-// RootMessage is what a validator signs with ML-DSA-65 for a state root.
-func RootMessage(id chain.ChainID, epoch chain.Epoch, at chain.Height, root chain.Hash) []byte {
-	return keys.Message(keys.DomainStateRoot, u64(uint64(id)), u64(uint64(epoch)), u64(uint64(at)), root[:])
-}
-
-func u64(v uint64) []byte { return binary.LittleEndian.AppendUint64(nil, v) }

@@ -200,10 +200,10 @@ func checkCertificate(t *testing.T, h *chain.ExecutedHeader, raw []byte) {
 		return err == nil && v.Verify(message, sig)
 	}
 	word := c.Signatures[0]
-	if !verify(header, HeaderMessage(testChain, c.Header), word.Header) {
+	if !verify(header, keys.HeaderMessage(testChain, c.Header), word.Header) {
 		t.Fatalf("height %d: the header's signature does not verify", h.Height)
 	}
-	if h.RootAt == 0 && len(word.Root) != 0 || h.RootAt != 0 && !verify(root, RootMessage(testChain, h.Epoch, h.RootAt, h.StateRoot), word.Root) {
+	if h.RootAt == 0 && len(word.Root) != 0 || h.RootAt != 0 && !verify(root, keys.RootMessage(testChain, h.Epoch, h.RootAt, h.StateRoot), word.Root) {
 		t.Fatalf("height %d: the root's signature does not verify", h.Height)
 	}
 }

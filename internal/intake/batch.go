@@ -4,7 +4,6 @@ package intake
 
 import (
 	"context"
-	"encoding/binary"
 	"sync"
 	"time"
 
@@ -88,7 +87,7 @@ func (in *Intake) verifyBatch(b chain.Batch, signature []byte) (chain.Hash, erro
 		return chain.Hash{}, fault.Reasoned(fault.Denied, "unknown_key", "key %d is not one of institution %d", h.Key, h.Institution)
 	}
 	id := codec.Sum(b.Bytes())
-	if !key.Verify(BatchMessage(h.Chain, id), signature) {
+	if !key.Verify(keys.BatchMessage(h.Chain, id), signature) {
 		return chain.Hash{}, fault.Reasoned(fault.Denied, "bad_signature", "the signature of batch %s does not verify with key %d", id, h.Key)
 	}
 	return id, nil
@@ -183,21 +182,3 @@ func (in *Intake) channel(k channelKey) *channel {
 	}
 	return ch
 }
-
-// BatchMessage is what an institution signs for a batch.
-func BatchMessage(id chain.ChainID, batch chain.Hash) []byte {
-	return keys.Message(keys.DomainBatch, u64(uint64(id)), batch[:])
-}
-
-// TxMessage is what a sender signs for a single transaction.
-func TxMessage(id chain.ChainID, tx chain.Hash) []byte {
-	return appendTxMessage(nil, id, tx)
-}
-
-func appendTxMessage(dst []byte, id chain.ChainID, tx chain.Hash) []byte {
-	var chainID [8]byte
-	binary.LittleEndian.PutUint64(chainID[:], uint64(id))
-	return keys.AppendMessage(dst, keys.DomainTx, chainID[:], tx[:])
-}
-
-func u64(v uint64) []byte { return binary.LittleEndian.AppendUint64(nil, v) }

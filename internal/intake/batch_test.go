@@ -15,6 +15,7 @@ import (
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/codec"
 	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/keys"
 	"github.com/aurigraph/aurigraph/internal/lane"
 	"github.com/aurigraph/aurigraph/internal/seglog"
 )
@@ -84,7 +85,7 @@ func TestSignatureIsOverTheWholeMessage(t *testing.T) {
 	w := newWorld(t, Config{})
 	raw := w.bytes(header(11))
 	id := codec.Sum(raw)
-	for _, message := range [][]byte{BatchMessage(testChain+1, id), TxMessage(testChain, id), id[:]} {
+	for _, message := range [][]byte{keys.BatchMessage(testChain+1, id), keys.TxMessage(testChain, id), id[:]} {
 		_, err := w.in.SubmitBatch(context.Background(), w.buffer(raw), w.sign(keyBank, message))
 		checkReason(t, err, fault.Denied, "bad_signature")
 	}

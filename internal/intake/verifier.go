@@ -16,7 +16,7 @@ type txVerifier struct {
 
 func (v *txVerifier) add(key *keys.Verifier, id chain.ChainID, tx chain.Hash, signature []byte) {
 	from := len(v.messages)
-	v.messages = appendTxMessage(v.messages, id, tx)
+	v.messages = keys.AppendTxMessage(v.messages, id, tx)
 	// When messages grows, the parts added before stay where they were, and are as good.
 	v.batch.Add(key, v.messages[from:len(v.messages):len(v.messages)], signature)
 }

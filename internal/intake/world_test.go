@@ -183,7 +183,7 @@ func (w *world) submit(h chain.BatchHeader) (*Ticket, chain.Hash, error) {
 	w.t.Helper()
 	raw := w.bytes(h)
 	id := codec.Sum(raw)
-	t, err := w.in.SubmitBatch(context.Background(), w.buffer(raw), w.sign(h.Key, BatchMessage(h.Chain, id)))
+	t, err := w.in.SubmitBatch(context.Background(), w.buffer(raw), w.sign(h.Key, keys.BatchMessage(h.Chain, id)))
 	return t, id, err
 }
 
@@ -240,7 +240,7 @@ func (w *world) tx(nonce uint64, change func(*chain.SignedTx)) ([]byte, chain.Ha
 		if w.signers[key] == nil {
 			key = keyAccount
 		}
-		tx.Signature = w.sign(key, TxMessage(tx.Chain, id))
+		tx.Signature = w.sign(key, keys.TxMessage(tx.Chain, id))
 	}
 	return codec.AppendSignedTx(nil, tx), id
 }

@@ -2,7 +2,11 @@
 
 package keys
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/aurigraph/aurigraph/internal/chain"
+)
 
 // Domains of signed messages. One purpose each; append only. A domain is neither 1-4 nor 25 bytes long, so that a
 // message never begins like an Ethereum typed transaction (01-04) or signed message (19): a secp256k1 key that is also
@@ -38,3 +42,30 @@ func AppendMessage(dst []byte, domain string, parts ...[]byte) []byte {
 	}
 	return dst
 }
+
+// BatchMessage is what an institution signs for a batch.
+func BatchMessage(id chain.ChainID, batch chain.Hash) []byte {
+	return Message(DomainBatch, u64(uint64(id)), batch[:])
+}
+
+// TxMessage is what a sender signs for a single transaction.
+func TxMessage(id chain.ChainID, tx chain.Hash) []byte { return AppendTxMessage(nil, id, tx) }
+
+// AppendTxMessage appends TxMessage(id, tx) to dst.
+func AppendTxMessage(dst []byte, id chain.ChainID, tx chain.Hash) []byte {
+	var chainID [8]byte
+	binary.LittleEndian.PutUint64(chainID[:], uint64(id))
+	return AppendMessage(dst, DomainTx, chainID[:], tx[:])
+}
+
+// HeaderMessage is what a validator signs with Ed25519 for an executed header.
+func HeaderMessage(id chain.ChainID, header chain.Hash) []byte {
+	return Message(DomainExecutedHeader, u64(uint64(id)), header[:])
+}
+
+// RootMessage is what a validator signs with ML-DSA-65 for the state root of height at.
+func RootMessage(id chain.ChainID, epoch chain.Epoch, at chain.Height, root chain.Hash) []byte {
+	return Message(DomainStateRoot, u64(uint64(id)), u64(uint64(epoch)), u64(uint64(at)), root[:])
+}
+
+func u64(v uint64) []byte { return binary.LittleEndian.AppendUint64(nil, v) }

@@ -4,11 +4,14 @@ package keys
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/aurigraph/aurigraph/internal/chain"
 )
 
 func TestMessageForm(t *testing.T) {
@@ -44,5 +47,30 @@ func TestDomains(t *testing.T) {
 		if n := len(d); n <= 4 || n == 0x19 || n >= 0x7f {
 			t.Errorf("%q: a message would begin like one of Ethereum's", d)
 		}
+	}
+}
+
+// TestSignedMessages spells out the bytes of what is signed: who changes one orphans every signature there is.
+func TestSignedMessages(t *testing.T) {
+	hash := chain.Hash{0: 1, 31: 2}
+	field := func(v ...byte) string {
+		return string(binary.LittleEndian.AppendUint64(nil, uint64(len(v)))) + string(v)
+	}
+	number := func(v byte) string { return field(v, 0, 0, 0, 0, 0, 0, 0) }
+	for name, c := range map[string]struct {
+		have []byte
+		want string
+	}{
+		"batch":  {BatchMessage(9, hash), field([]byte("aurigraph/batch/v1")...) + number(9) + field(hash[:]...)},
+		"tx":     {TxMessage(9, hash), field([]byte("aurigraph/tx/v1")...) + number(9) + field(hash[:]...)},
+		"header": {HeaderMessage(9, hash), field([]byte("aurigraph/executed-header/v1")...) + number(9) + field(hash[:]...)},
+		"root":   {RootMessage(9, 3, 7, hash), field([]byte("aurigraph/state-root/v1")...) + number(9) + number(3) + number(7) + field(hash[:]...)},
+	} {
+		if string(c.have) != c.want {
+			t.Errorf("%s: %x, want %x", name, c.have, c.want)
+		}
+	}
+	if got := AppendTxMessage([]byte("x"), 9, hash); string(got) != "x"+string(TxMessage(9, hash)) {
+		t.Errorf("appended: %x", got)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/aurigraph/aurigraph/client"
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/codec"
-	"github.com/aurigraph/aurigraph/internal/intake"
+	"github.com/aurigraph/aurigraph/internal/keys"
 )
 
 // world is what setup made: whom transfers may name.
@@ -67,7 +67,7 @@ func (s *stream) sign(n int, validUntil chain.Height, raw []byte) ([]signed, err
 		s.world.fill(raw, b)
 		b.id = codec.Sum(raw)
 		var err error
-		if b.signature, err = s.world.signer.Sign(intake.BatchMessage(s.world.chain, b.id)); err != nil {
+		if b.signature, err = s.world.signer.Sign(keys.BatchMessage(s.world.chain, b.id)); err != nil {
 			return nil, err
 		}
 	}

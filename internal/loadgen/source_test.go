@@ -9,7 +9,6 @@ import (
 
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/codec"
-	"github.com/aurigraph/aurigraph/internal/intake"
 	"github.com/aurigraph/aurigraph/internal/keys"
 )
 
@@ -59,7 +58,7 @@ func TestLegs(t *testing.T) {
 					t.Errorf("%s: header %+v", load, h)
 				}
 				v, err := keys.NewVerifier(w.signer.Public())
-				if err != nil || !v.Verify(intake.BatchMessage(9, codec.Sum(raw)), list[i].signature) || list[i].id != codec.Sum(raw) {
+				if err != nil || !v.Verify(keys.BatchMessage(9, codec.Sum(raw)), list[i].signature) || list[i].id != codec.Sum(raw) {
 					t.Errorf("%s: the signature is not over what is sent, %v", load, err)
 				}
 				for n := range b.Len() {
@@ -210,7 +209,7 @@ func TestSingles(t *testing.T) {
 				if last[tx.Sender]++; tx.Nonce != last[tx.Sender] {
 					t.Fatalf("payer %d: nonce %d follows %d", tx.Sender, tx.Nonce, last[tx.Sender]-1)
 				}
-				if tx.Nonce%100 == 1 && !v.Verify(intake.TxMessage(9, id), tx.Signature) {
+				if tx.Nonce%100 == 1 && !v.Verify(keys.TxMessage(9, id), tx.Signature) {
 					t.Fatalf("the signature of nonce %d does not verify", tx.Nonce)
 				}
 			}

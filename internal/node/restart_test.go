@@ -13,7 +13,6 @@ import (
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/codec"
 	"github.com/aurigraph/aurigraph/internal/fault"
-	"github.com/aurigraph/aurigraph/internal/intake"
 	"github.com/aurigraph/aurigraph/internal/keys"
 	"github.com/aurigraph/aurigraph/internal/lane"
 	"github.com/aurigraph/aurigraph/internal/server/grpcapi"
@@ -33,7 +32,7 @@ func (r *running) submitBatch(sequence uint64, legs int) (grpcapi.Pending, error
 	b, err := chain.NewBatch(chain.BatchHeader{Chain: testChain, Institution: 2, Key: 2, Sequence: sequence, ValidUntil: 90_000}, list)
 	must(t, err)
 	id := codec.Sum(b.Bytes())
-	sig, err := signer(t, keys.Ed25519, 4).Sign(intake.BatchMessage(testChain, id))
+	sig, err := signer(t, keys.Ed25519, 4).Sign(keys.BatchMessage(testChain, id))
 	must(t, err)
 	edge := backend{r.services.query, r.intake}
 	buf, err := edge.Buffer(context.Background(), len(b.Bytes()))

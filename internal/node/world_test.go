@@ -184,7 +184,7 @@ func (f *folder) transfer() []byte {
 	f.nonce++
 	tx := chain.Tx{Chain: testChain, Sender: payer, Key: payerKey, Nonce: f.nonce, ValidUntil: 90_000,
 		Body: &chain.Transfer{To: payee, Asset: 1, Amount: chain.Units(1)}}
-	sig, err := f.payer.Sign(intake.TxMessage(testChain, codec.TxID(&tx)))
+	sig, err := f.payer.Sign(keys.TxMessage(testChain, codec.TxID(&tx)))
 	must(f.t, err)
 	return codec.AppendSignedTx(nil, &chain.SignedTx{Tx: tx, Signature: sig})
 }

@@ -213,10 +213,9 @@ func (n *Node) Certify(h *chain.ExecutedHeader) *chain.Certificate {
 	c := &chain.Certificate{Epoch: h.Epoch, Height: h.Height, Header: codec.HeaderHash(h)}
 	for i := range n.headerKeys {
 		s := chain.ValidatorSignature{Validator: chain.ValidatorNo(i)}
-		s.Header = sign(n.headerKeys[i], keys.Message(keys.DomainExecutedHeader, u64(uint64(h.Chain)), c.Header[:]))
+		s.Header = sign(n.headerKeys[i], keys.HeaderMessage(h.Chain, c.Header))
 		if h.RootAt != 0 {
-			s.Root = sign(n.rootKeys[i], keys.Message(keys.DomainStateRoot,
-				u64(uint64(h.Chain)), u64(uint64(h.Epoch)), u64(uint64(h.RootAt)), h.StateRoot[:]))
+			s.Root = sign(n.rootKeys[i], keys.RootMessage(h.Chain, h.Epoch, h.RootAt, h.StateRoot))
 		}
 		c.Signatures = append(c.Signatures, s)
 	}
@@ -228,8 +227,6 @@ func sign(s keys.Signer, msg []byte) []byte {
 	fault.Invariant(err == nil, "cannot sign: %v", err)
 	return sig
 }
-
-func u64(v uint64) []byte { return binary.LittleEndian.AppendUint64(nil, v) }
 
 type pending struct {
 	receipt chain.Receipt
