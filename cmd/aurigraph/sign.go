@@ -10,7 +10,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/aurigraph/aurigraph/client"
 	"github.com/aurigraph/aurigraph/internal/chain"
@@ -171,17 +170,10 @@ func (s *session) sign(by *actor, body chain.Body) ([]byte, error) {
 	})
 }
 
-// settleMax bounds the wait for a fate that is asked for again.
-const settleMax = 15 * time.Second
-
 // settled submits a signed transaction and returns its own fate. The client may send the same bytes twice, when an answer
 // was lost; then "this nonce is used" may be the fate of the second copy, and the first was executed.
 func (s *session) settled(ctx context.Context, signed []byte) (*client.Transaction, error) {
 	t, err := s.SubmitTx(ctx, signed)
-	if fault.Is(err, fault.NotFound) {
-		// It was certified with an outcome that does not use it up. That has no place, so the node cannot prove one.
-		t, err = s.unplaced(ctx, signed)
-	}
 	if fault.Is(err, fault.Corrupt) {
 		return nil, unverified(signed, err)
 	}
@@ -205,31 +197,4 @@ func unverified(signed []byte, err error) error {
 		Kind: fault.Corrupt, Reason: fault.ReasonOf(err), Cause: err,
 		Text: fmt.Sprintf("the answer does not verify, transaction %s may have been done or not; ask another node for it before you do it again", id),
 	}
-}
-
-// unplaced sends the same bytes once more, over a stream, whose answers need no place.
-func (s *session) unplaced(ctx context.Context, signed []byte) (*client.Transaction, error) {
-	id, err := client.TxID(signed)
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, settleMax)
-	defer cancel()
-	stream, err := s.OpenTxStream(ctx)
-	if err != nil {
-		return nil, &client.UnknownOutcomeError{ID: id, Cause: err}
-	}
-	defer stream.Close()
-	if err := stream.Send(1, [][]byte{signed}); err != nil {
-		return nil, &client.UnknownOutcomeError{ID: id, Cause: err}
-	}
-	got, err := stream.Recv()
-	switch {
-	case err != nil:
-		return nil, &client.UnknownOutcomeError{ID: id, Cause: err}
-	case len(got.Answers) != 1:
-		return nil, fault.New(fault.Corrupt, "%d answers to one transaction", len(got.Answers))
-	}
-	a := got.Answers[0]
-	return &client.Transaction{ID: id, Place: a.Place, Outcome: a.Outcome, Result: a.Result}, a.Refused
 }

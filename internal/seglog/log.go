@@ -192,9 +192,9 @@ func (l *Log) Buffer(ctx context.Context, n int) (*Buffer, error) { return l.opt
 // TryLater when none can be, as on a full disk.
 //
 // done is called once, in order of the appends, when the record is durable or never will be: Halted (the disk failed;
-// whether the record is there is known after the next Open), TryLater (no room on the disk, or with Reserve a ready segment
-// that cannot be opened; nothing was written) or Unavailable (closed). It runs on the writer's goroutine: it must be quick
-// and must not call Append or Close.
+// whether the record is there is known after the next Open; with Reserve also a ready segment that cannot be opened, and
+// nothing was written), TryLater (no room on the disk, without Reserve; nothing was written) or Unavailable (closed). It runs
+// on the writer's goroutine: it must be quick and must not call Append or Close.
 func (l *Log) Append(ctx context.Context, b *Buffer, done func(Pos, error)) error {
 	n := int64(b.recordBytes())
 	if n > l.opts.SegmentBytes-PageBytes {
@@ -303,6 +303,10 @@ func (l *Log) Close() error {
 func (l *Log) die(cause error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.dieLocked(cause)
+}
+
+func (l *Log) dieLocked(cause error) error {
 	if l.dead == nil {
 		l.dead = fault.Halt(cause, "the log in %s stopped: open it again to recover", l.dir)
 	}

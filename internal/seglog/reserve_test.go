@@ -270,3 +270,34 @@ func TestNoRoomAtFirstOpen(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestBrokenPromise refuses a record that was taken over: nothing that is appended while its user is told may be written.
+func TestBrokenPromise(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := mustOpenReserving(t, reservingOptions(faultfs.New()))
+		synctest.Wait() // the writer waits for work, and is not told of this
+		b := fill(t, l, 1)
+		n := int64(b.recordBytes())
+		if err := l.queueRoom.Acquire(t.Context(), l.weight(n)); err != nil {
+			t.Fatal(err)
+		}
+		l.queued.Add(n)
+		var told, next error
+		l.mu.Lock()
+		l.queue = append(l.queue, item{b: b, done: func(_ Pos, err error) {
+			told = err
+			after := fill(t, l, 2)
+			if next = l.Append(t.Context(), after, nil); next != nil {
+				after.Release()
+			}
+		}})
+		l.mu.Unlock()
+		l.refuse(fault.New(fault.TryLater, "the ready segment cannot be opened"))
+		if !fault.Is(told, fault.Halted) || !fault.Is(next, fault.Halted) {
+			t.Errorf("told %v, and then the next one %v", told, next)
+		}
+		if err := l.Close(); !fault.Is(err, fault.Halted) {
+			t.Error(err)
+		}
+	})
+}

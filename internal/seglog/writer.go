@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/seglog/disk"
 )
 
@@ -168,6 +169,10 @@ func (l *Log) drainLocked() []item {
 func (l *Log) refuse(err error) {
 	l.mu.Lock()
 	items := l.drainLocked()
+	if l.opts.Reserve && len(items) > 0 && fault.Is(err, fault.TryLater) {
+		// They were promised a place. What slips in before their user hears of it must not be written without them.
+		err = l.dieLocked(err)
+	}
 	l.plan = plan{}
 	if w := &l.writer; w.seg != nil {
 		l.plan = plan{off: w.off, size: w.seg.size()}
