@@ -3,6 +3,7 @@
 package certify
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"time"
@@ -60,20 +61,13 @@ type Config struct {
 	Logger  *slog.Logger          // nil means silence
 }
 
-func orDefault[T comparable](v *T, d T) {
-	var zero T
-	if *v == zero {
-		*v = d
-	}
-}
-
 func (c *Config) setDefaults() {
-	orDefault(&c.WindowMax, 1024)
-	orDefault(&c.TailMax, 64)
-	orDefault(&c.LeadMin, 16)
-	orDefault(&c.EvidenceMax, 16)
-	orDefault(&c.TickInterval, 20*time.Millisecond)
-	orDefault(&c.RetryInterval, 100*time.Millisecond)
+	c.WindowMax = cmp.Or(c.WindowMax, 1024)
+	c.TailMax = cmp.Or(c.TailMax, 64)
+	c.LeadMin = cmp.Or(c.LeadMin, 16)
+	c.EvidenceMax = cmp.Or(c.EvidenceMax, 16)
+	c.TickInterval = cmp.Or(c.TickInterval, 20*time.Millisecond)
+	c.RetryInterval = cmp.Or(c.RetryInterval, 100*time.Millisecond)
 	if c.Stored == nil {
 		c.Stored = func(h chain.Height) (*chain.Certificate, error) {
 			return nil, fault.New(fault.NotFound, "no certificate of height %d is kept", h)

@@ -3,6 +3,7 @@
 package seglog
 
 import (
+	"cmp"
 	"crypto/rand"
 	"io"
 	"time"
@@ -61,23 +62,16 @@ type Options struct {
 	Metrics prometheus.Registerer
 }
 
-func orDefault[T comparable](v *T, d T) {
-	var zero T
-	if *v == zero {
-		*v = d
-	}
-}
-
 func (o *Options) setDefaults() {
-	orDefault(&o.Name, "log")
-	orDefault(&o.SegmentBytes, 64<<20)
-	orDefault(&o.GroupBytesMax, 8<<20)
-	orDefault(&o.QueueBytesMax, 32<<20)
-	orDefault(&o.ReadyMin, 2)
-	orDefault(&o.RecycledMax, 16)
-	orDefault(&o.PrepareBytesPerSecond, 600<<20)
-	orDefault(&o.PrepareRetryDelay, time.Second)
-	orDefault(&o.CheckSegments, 2)
+	o.Name = cmp.Or(o.Name, "log")
+	o.SegmentBytes = cmp.Or(o.SegmentBytes, 64<<20)
+	o.GroupBytesMax = cmp.Or(o.GroupBytesMax, 8<<20)
+	o.QueueBytesMax = cmp.Or(o.QueueBytesMax, 32<<20)
+	o.ReadyMin = cmp.Or(o.ReadyMin, 2)
+	o.RecycledMax = cmp.Or(o.RecycledMax, 16)
+	o.PrepareBytesPerSecond = cmp.Or(o.PrepareBytesPerSecond, 600<<20)
+	o.PrepareRetryDelay = cmp.Or(o.PrepareRetryDelay, time.Second)
+	o.CheckSegments = cmp.Or(o.CheckSegments, 2)
 	if o.Pool == nil {
 		o.Pool = NewPool(o.QueueBytesMax+2*(PayloadBytesMax+PageBytes), 16<<20)
 	}

@@ -5,7 +5,6 @@ package transport
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/obs"
 )
 
@@ -28,14 +27,14 @@ type metrics struct {
 	refusals      *prometheus.CounterVec
 	failures      *prometheus.CounterVec
 
-	registerer prometheus.Registerer
 	collectors []prometheus.Collector
+	unregister func()
 }
 
 func metricName(name string) string { return "aurigraph_transport_" + name }
 
 func newMetrics(r prometheus.Registerer, queueBytes func(Class) int64) (*metrics, error) {
-	m := &metrics{registerer: r}
+	m := &metrics{}
 	frames := m.counters("frames_total", "Frames between validators, by class and direction.", "class", "direction")
 	bytes := m.counters("bytes_total", "Bytes of frames between validators, headers included and TLS not, by class and direction.", "class", "direction")
 	connections := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: metricName("connections"), Help: "Open connections, by class and direction."}, []string{"class", "direction"})
@@ -60,36 +59,15 @@ func newMetrics(r prometheus.Registerer, queueBytes func(Class) int64) (*metrics
 			ConstLabels: prometheus.Labels{"class": c.String()},
 		}, func() float64 { return float64(queueBytes(c)) }))
 	}
-	return m, m.register()
+	var err error
+	m.unregister, err = obs.Register(r, "the transport", m.collectors...)
+	return m, err
 }
 
 func (m *metrics) counters(name, help string, labels ...string) *prometheus.CounterVec {
 	v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: metricName(name), Help: help}, labels)
 	m.collectors = append(m.collectors, v)
 	return v
-}
-
-func (m *metrics) register() error {
-	if m.registerer == nil {
-		return nil
-	}
-	for i, c := range m.collectors {
-		if err := m.registerer.Register(c); err != nil {
-			m.collectors = m.collectors[:i]
-			m.unregister()
-			return fault.Wrap(fault.Invalid, err, "the metrics of the transport cannot be registered")
-		}
-	}
-	return nil
-}
-
-func (m *metrics) unregister() {
-	if m.registerer == nil {
-		return
-	}
-	for _, c := range m.collectors {
-		m.registerer.Unregister(c)
-	}
 }
 
 func (m *metrics) count(direction int, c Class, frames int, bytes int64) {

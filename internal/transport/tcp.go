@@ -3,6 +3,7 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"maps"
@@ -48,21 +49,14 @@ type Options struct {
 	recordsMax int64 // of one connection's keys; tests lower it
 }
 
-func orDefault[T comparable](v *T, d T) {
-	var zero T
-	if *v == zero {
-		*v = d
-	}
-}
-
 func (o *Options) setDefaults() {
 	for c := range ClassCount {
-		orDefault(&o.Limits[c], DefaultLimits(c))
+		o.Limits[c] = cmp.Or(o.Limits[c], DefaultLimits(c))
 	}
-	orDefault(&o.LinkBytesPerSecond, DefaultLinkBytesPerSecond)
-	orDefault(&o.PingInterval, DefaultPingInterval)
-	orDefault(&o.DeadAfter, DefaultDeadAfter)
-	orDefault(&o.recordsMax, recordsMax)
+	o.LinkBytesPerSecond = cmp.Or(o.LinkBytesPerSecond, DefaultLinkBytesPerSecond)
+	o.PingInterval = cmp.Or(o.PingInterval, DefaultPingInterval)
+	o.DeadAfter = cmp.Or(o.DeadAfter, DefaultDeadAfter)
+	o.recordsMax = cmp.Or(o.recordsMax, recordsMax)
 }
 
 func (o *Options) validate() error {

@@ -5,7 +5,6 @@ package sqlite
 import (
 	"context"
 	"errors"
-	"io"
 	"io/fs"
 	"iter"
 	"net/url"
@@ -67,27 +66,11 @@ func (c *Contents) open(path string) (err error) {
 	if c.scratch, err = os.MkdirTemp("", "aurigraph-index-"); err != nil {
 		return fault.Wrap(fault.Unavailable, err, "make a folder for a copy of the index")
 	}
-	for _, suffix := range []string{"", "-wal"} {
-		if err := copyFile(path+suffix, filepath.Join(c.scratch, FileName+suffix)); err != nil {
-			return fault.Wrap(fault.Unavailable, err, "copy the index to %s: is there room? TMPDIR names another place", c.scratch)
-		}
+	if err := os.CopyFS(c.scratch, os.DirFS(filepath.Dir(path))); err != nil {
+		return fault.Wrap(fault.Unavailable, err, "copy the index to %s: is there room? TMPDIR names another place", c.scratch)
 	}
 	c.conn, err = sqlite.OpenConn(filepath.Join(c.scratch, FileName), sqlite.OpenReadWrite)
 	return translate(err, "open the copy of the index")
-}
-
-func copyFile(from, to string) (err error) {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, in.Close()) }()
-	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(out, in)
-	return errors.Join(err, out.Close())
 }
 
 func (c *Contents) prepare(id chain.ChainID, genesis chain.Hash) (err error) {

@@ -3,6 +3,7 @@
 package raft
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"time"
@@ -63,24 +64,17 @@ type Config struct {
 	Logger  *slog.Logger          // nil means silence
 }
 
-func orDefault[T comparable](v *T, d T) {
-	var zero T
-	if *v == zero {
-		*v = d
-	}
-}
-
 func (c *Config) setDefaults() {
-	orDefault(&c.WindowMax, 16)
-	orDefault(&c.PendingMax, 4096)
-	orDefault(&c.RecentMax, 16384)
-	orDefault(&c.InboxMax, 1024)
-	orDefault(&c.IntervalMin, 2*time.Millisecond)
-	orDefault(&c.TickInterval, 10*time.Millisecond)
-	orDefault(&c.HeartbeatTicks, 3)
-	orDefault(&c.ElectionTicks, 10)
-	orDefault(&c.RetryInterval, 300*time.Millisecond)
-	orDefault(&c.OverdueAfter, time.Second)
+	c.WindowMax = cmp.Or(c.WindowMax, 16)
+	c.PendingMax = cmp.Or(c.PendingMax, 4096)
+	c.RecentMax = cmp.Or(c.RecentMax, 16384)
+	c.InboxMax = cmp.Or(c.InboxMax, 1024)
+	c.IntervalMin = cmp.Or(c.IntervalMin, 2*time.Millisecond)
+	c.TickInterval = cmp.Or(c.TickInterval, 10*time.Millisecond)
+	c.HeartbeatTicks = cmp.Or(c.HeartbeatTicks, 3)
+	c.ElectionTicks = cmp.Or(c.ElectionTicks, 10)
+	c.RetryInterval = cmp.Or(c.RetryInterval, 300*time.Millisecond)
+	c.OverdueAfter = cmp.Or(c.OverdueAfter, time.Second)
 	if c.Now == nil {
 		c.Now = time.Now
 	}

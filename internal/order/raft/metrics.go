@@ -5,18 +5,17 @@ package raft
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/obs"
 )
 
 // metrics count what an engine does.
 type metrics struct {
-	registerer prometheus.Registerer
 	refused    *prometheus.CounterVec
 	dropped    prometheus.Counter
 	unordered  prometheus.Counter
 	decided    prometheus.Counter
 	terms      prometheus.Counter
-	all        []prometheus.Collector
+	unregister func()
 }
 
 func opts(name, help string) prometheus.CounterOpts {
@@ -25,32 +24,13 @@ func opts(name, help string) prometheus.CounterOpts {
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
-		registerer: r,
-		refused:    prometheus.NewCounterVec(opts("refused_messages_total", "Messages of peers that were not acted on, by reason."), []string{"reason"}),
-		dropped:    prometheus.NewCounter(opts("dropped_frames_total", "Frames of peers dropped because too many waited.")),
-		unordered:  prometheus.NewCounter(opts("unordered_digests_total", "Own digests that stayed undecided for too long.")),
-		decided:    prometheus.NewCounter(opts("decided_proposals_total", "Proposals decided.")),
-		terms:      prometheus.NewCounter(opts("term_changes_total", "Times that this node saw another leader or term.")),
+		refused:   prometheus.NewCounterVec(opts("refused_messages_total", "Messages of peers that were not acted on, by reason."), []string{"reason"}),
+		dropped:   prometheus.NewCounter(opts("dropped_frames_total", "Frames of peers dropped because too many waited.")),
+		unordered: prometheus.NewCounter(opts("unordered_digests_total", "Own digests that stayed undecided for too long.")),
+		decided:   prometheus.NewCounter(opts("decided_proposals_total", "Proposals decided.")),
+		terms:     prometheus.NewCounter(opts("term_changes_total", "Times that this node saw another leader or term.")),
 	}
-	m.all = []prometheus.Collector{m.refused, m.dropped, m.unordered, m.decided, m.terms}
-	if r == nil {
-		return m, nil
-	}
-	for i, c := range m.all {
-		if err := r.Register(c); err != nil {
-			m.all = m.all[:i]
-			m.unregister()
-			return nil, fault.Wrap(fault.Invalid, err, "the metrics of the ordering engine cannot be registered")
-		}
-	}
-	return m, nil
-}
-
-func (m *metrics) unregister() {
-	if m.registerer == nil {
-		return
-	}
-	for _, c := range m.all {
-		m.registerer.Unregister(c)
-	}
+	var err error
+	m.unregister, err = obs.Register(r, "the ordering engine", m.refused, m.dropped, m.unordered, m.decided, m.terms)
+	return m, err
 }
