@@ -30,6 +30,8 @@ type Node struct {
 	Commit   Commit `yaml:"commit"`
 	Intake   Intake `yaml:"intake"`
 	Index    Index  `yaml:"index"`
+	// Validators says how this node and the other validators reach each other; empty in a network of one.
+	Validators Validators `yaml:"validators"`
 
 	// Dir is the node's folder. It is not in the file: it is where the file lies.
 	Dir string `yaml:"-"`
@@ -56,8 +58,26 @@ type Memory struct {
 	PayloadBytes int64 `yaml:"payload_bytes"` // payloads in flight, from the edge to execution
 }
 
-// Order is the pace of the ordering engine.
+// Validators is how the validators of a network reach each other.
+type Validators struct {
+	Listen    string   `yaml:"listen"`    // where this node takes the others' connections
+	Addresses []string `yaml:"addresses"` // where each is reached, by number, this node included
+	CA        string   `yaml:"ca"`        // the authority that vouches for validators
+	Cert      string   `yaml:"cert"`      // this validator's certificate
+	Key       string   `yaml:"key"`
+	// LinkBytesPerSecond is what the link to the others carries; what is sent to those who catch up is measured by it.
+	LinkBytesPerSecond int64 `yaml:"link_bytes_per_second"`
+}
+
+// Engines that order.
+const (
+	EngineSolo = "solo" // one validator
+	EngineRaft = "raft" // several
+)
+
+// Order is the ordering engine and its pace.
 type Order struct {
+	Engine      string        `yaml:"engine"`       // solo or raft
 	IntervalMin time.Duration `yaml:"interval_min"` // least time between two blocks under load
 	WindowMax   int           `yaml:"window_max"`   // proposals in flight
 }
@@ -99,10 +119,14 @@ func Default() Node {
 		Keys:     Keys{Validator: "keys/validator.key", Root: "keys/validator-root.key"},
 		TLS:      TLS{CA: "tls/ca.pem", Cert: "tls/node.pem", Key: "tls/node.key"},
 		Memory:   Memory{LimitBytes: 200 << 20, GCPercent: 50, PayloadBytes: 24 << 20},
-		Order:    Order{IntervalMin: 2 * time.Millisecond, WindowMax: 16},
+		Order:    Order{Engine: EngineSolo, IntervalMin: 2 * time.Millisecond, WindowMax: 16},
 		Commit:   Commit{CheckpointInterval: 3 * time.Second, RetainBytes: 4 << 30, SegmentBytes: 64 << 20, CheckpointBytesPerSecond: 64 << 20, ReserveBytes: 64 << 20},
 		Intake:   Intake{AdmitWaitMax: 250 * time.Millisecond, CutDelay: time.Millisecond},
 		Index:    Index{Enabled: true, RowsPerSecondMax: 20_000},
+		Validators: Validators{ // no addresses: a list that is there, so that what is written reads back equal
+			Addresses: []string{},
+			CA: "tls/validators-ca.pem", Cert: "tls/validator.pem", Key: "tls/validator.key", LinkBytesPerSecond: 1_250_000_000,
+		},
 	}
 }
 
@@ -206,6 +230,10 @@ func (n Node) Validate() error {
 		return bad("memory.limit_bytes", "%d, must be at least 64 MiB", n.Memory.LimitBytes)
 	case n.Memory.GCPercent < 10 || n.Memory.GCPercent > 1000:
 		return bad("memory.gc_percent", "%d, must be 10 to 1000", n.Memory.GCPercent)
+	case n.Order.Engine != EngineSolo && n.Order.Engine != EngineRaft:
+		return bad("order.engine", "%q is none of solo, raft", n.Order.Engine)
+	case n.Order.Engine == EngineSolo && len(n.Validators.Addresses) > 1:
+		return bad("order.engine", "solo orders for one validator, not for %d: use raft", len(n.Validators.Addresses))
 	case n.Order.IntervalMin <= 0 || n.Order.IntervalMin > time.Second:
 		return bad("order.interval_min", "%s, must be above 0, at most 1s", n.Order.IntervalMin)
 	case n.Order.WindowMax < 1 || n.Order.WindowMax > 64:
@@ -224,6 +252,27 @@ func (n Node) Validate() error {
 		return bad("intake", "admit_wait_max and cut_delay must be above 0")
 	case n.Index.RowsPerSecondMax < 1:
 		return bad("index.rows_per_second_max", "%d, must be at least 1", n.Index.RowsPerSecondMax)
+	}
+	return n.Validators.validate(bad)
+}
+
+// validate checks how a network of several is reached; one of one needs nothing.
+func (v Validators) validate(bad func(field, format string, args ...any) error) error {
+	if len(v.Addresses) <= 1 && v.Listen == "" {
+		return nil
+	}
+	switch {
+	case !addressOK(v.Listen):
+		return bad("validators.listen", "%q is not host:port", v.Listen)
+	case v.CA == "" || v.Cert == "" || v.Key == "":
+		return bad("validators", "ca, cert and key must be given: validators know each other by certificate")
+	case v.LinkBytesPerSecond < 1<<20:
+		return bad("validators.link_bytes_per_second", "%d, must be at least 1 MiB", v.LinkBytesPerSecond)
+	}
+	for i, a := range v.Addresses {
+		if !addressOK(a) {
+			return bad("validators.addresses", "address %d, %q, is not host:port", i, a)
+		}
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -22,7 +23,7 @@ func TestDefaultIsValid(t *testing.T) {
 		t.Fatal(err)
 	}
 	n, err := Parse(nil)
-	if err != nil || n != Default() {
+	if err != nil || !reflect.DeepEqual(n, Default()) {
 		t.Errorf("an empty file gives %+v, %v", n, err)
 	}
 }
@@ -49,6 +50,12 @@ func TestEachBound(t *testing.T) {
 		{"memory.limit_bytes", func(n *Node) { n.Memory.LimitBytes = 64<<20 - 1 }},
 		{"memory.gc_percent", func(n *Node) { n.Memory.GCPercent = 9 }},
 		{"memory.gc_percent", func(n *Node) { n.Memory.GCPercent = 1001 }},
+		{"order.engine", func(n *Node) { n.Order.Engine = "paxos" }},
+		{"order.engine", func(n *Node) { n.Validators.Addresses = []string{"a:1", "b:1"} }},
+		{"validators.listen", func(n *Node) { several(n); n.Validators.Listen = "" }},
+		{"validators", func(n *Node) { several(n); n.Validators.Cert = "" }},
+		{"validators.addresses", func(n *Node) { several(n); n.Validators.Addresses[1] = "b" }},
+		{"validators.link_bytes_per_second", func(n *Node) { several(n); n.Validators.LinkBytesPerSecond = 1<<20 - 1 }},
 		{"order.interval_min", func(n *Node) { n.Order.IntervalMin = 0 }},
 		{"order.interval_min", func(n *Node) { n.Order.IntervalMin = time.Second + 1 }},
 		{"order.window_max", func(n *Node) { n.Order.WindowMax = 0 }},
@@ -73,9 +80,16 @@ func TestEachBound(t *testing.T) {
 	}
 	n := Default()
 	n.Metrics = "" // no metrics is a choice
+	several(&n)
 	if err := n.Validate(); err != nil {
 		t.Error(err)
 	}
+}
+
+// several makes settings of a node in a network of two.
+func several(n *Node) {
+	n.Order.Engine = EngineRaft
+	n.Validators.Listen, n.Validators.Addresses = "127.0.0.1:7452", []string{"a:7452", "b:7452"}
 }
 
 func TestParseRefuses(t *testing.T) {
@@ -90,7 +104,7 @@ func TestParseRefuses(t *testing.T) {
 		"not YAML":             "{",
 		"a bound":              "order:\n  window_max: 1000\n",
 	} {
-		if n, err := Parse([]byte(text)); !fault.Is(err, fault.Invalid) || n != (Node{}) {
+		if n, err := Parse([]byte(text)); !fault.Is(err, fault.Invalid) || !reflect.DeepEqual(n, Node{}) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -110,13 +124,13 @@ func TestWriteAndLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := Load(dir)
-	if n.Dir = dir; err != nil || got != n {
+	if n.Dir = dir; err != nil || !reflect.DeepEqual(got, n) {
 		t.Errorf("%+v, %v\nwrote %+v", got, err, n)
 	}
 	if err := Write(dir, Default()); !fault.Is(err, fault.Conflict) {
 		t.Errorf("settings are overwritten: %v", err)
 	}
-	if again, err := Load(dir); err != nil || again != n {
+	if again, err := Load(dir); err != nil || !reflect.DeepEqual(again, n) {
 		t.Errorf("after a refused write: %+v, %v", again, err)
 	}
 	if err := Write(filepath.Join(dir, "missing"), n); !fault.Is(err, fault.Unavailable) {
@@ -140,7 +154,7 @@ func TestReplace(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := Load(dir)
-	if n.Dir = dir; err != nil || got != n {
+	if n.Dir = dir; err != nil || !reflect.DeepEqual(got, n) {
 		t.Errorf("%+v, %v", got, err)
 	}
 	files, err := os.ReadDir(dir)
