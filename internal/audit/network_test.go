@@ -224,7 +224,7 @@ func (n *network) run(s settings) *running {
 	parts := commit.Parts{
 		Chain: testChain, Space: state.Space, Tree: state.Tree, Ledger: state.Ledger, Machine: state.Machine,
 		Lane: r.lane, Start: state.Lane, StartRoot: state.Height, Engine: engine, Store: r.store, Checkpoints: checkpoints,
-		Certifier: commit.Self{Header: n.header, Root: n.root}, Segments: segments{laneLog}, TrimOrder: engine.Trim,
+		Certifier: &commit.Self{Header: n.header, Root: n.root}, Segments: segments{laneLog}, TrimOrder: engine.Trim,
 		Metrics: commit.NewMetrics(obs.NewRegistry(), stages),
 		OnKeys:  func([]ledger.KeyChange) {},
 		OnPublished: func(p *commit.Published) {

@@ -16,16 +16,34 @@ import (
 // block is an executed block on its way to the persister.
 type block struct {
 	proposal *chain.Proposal
-	entries  []*lane.Stored
+	entries  []*lane.Stored // once executed: those that followed in their lane, as the header's lines
 	executed *exec.Executed
 }
 
 // executor is the state of runExecutor. It owns the machine, the ledger and the page space.
 type executor struct {
 	*Loop
-	at       lane.Position // of the newest executed entry of the own lane
+	at       lane.Position // how far the lanes are executed
 	lastWork chain.Height  // newest height that carried entries
 	idle     *time.Timer
+}
+
+// runAhead takes what was decided a little before it can be executed, so that payloads which are not here are fetched while
+// older blocks execute. What waits is bounded by DepthMax.
+func (l *Loop) runAhead(ctx context.Context) error {
+	for {
+		select {
+		case p := <-l.Engine.Decided():
+			l.Lane.Want(p.Entries)
+			select {
+			case l.ordered <- p:
+			case <-ctx.Done():
+				return nil
+			}
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
 func (l *Loop) runExecutor(ctx context.Context) error {
@@ -33,7 +51,7 @@ func (l *Loop) runExecutor(ctx context.Context) error {
 	defer x.idle.Stop()
 	for {
 		select {
-		case p := <-l.Engine.Decided():
+		case p := <-l.ordered:
 			if err := x.execute(ctx, p); err != nil {
 				return endOr(ctx, err)
 			}
@@ -69,7 +87,7 @@ func (x *executor) execute(ctx context.Context, p *chain.Proposal) error {
 		return ctx.Err()
 	}
 	begin := time.Now()
-	b, payloads, err := x.fetch(p)
+	b, payloads, err := x.fetch(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -79,6 +97,9 @@ func (x *executor) execute(ctx context.Context, p *chain.Proposal) error {
 	fetched := time.Now()
 	if b.executed, err = x.Machine.Run(p, payloads); err != nil {
 		return fault.Halt(err, "execute height %d", p.Height)
+	}
+	if err := x.passed(b); err != nil {
+		return err
 	}
 	x.OnKeys(b.executed.Keys)
 	x.executedHeight.Store(uint64(p.Height))
@@ -99,20 +120,40 @@ func (x *executor) execute(ctx context.Context, p *chain.Proposal) error {
 	return nil
 }
 
-// fetch finds the payloads that p names and moves the lane position on.
-func (x *executor) fetch(p *chain.Proposal) (*block, []exec.Payload, error) {
+// fetch finds the payloads that p names.
+func (x *executor) fetch(ctx context.Context, p *chain.Proposal) (*block, []exec.Payload, error) {
 	b := &block{proposal: p, entries: make([]*lane.Stored, len(p.Entries))}
 	payloads := make([]exec.Payload, len(p.Entries))
 	for i, digest := range p.Entries {
-		s, err := x.Lane.Fetch(digest)
+		s, err := x.Lane.Fetch(ctx, digest)
+		if err != nil && ctx.Err() != nil {
+			return nil, nil, ctx.Err()
+		}
 		if err != nil {
 			return nil, nil, fault.Halt(err, "fetch the payload of entry %d of height %d", i, p.Height)
 		}
 		b.entries[i] = s
-		payloads[i] = exec.Payload{Entry: s.Entry, Digest: s.Digest, Bytes: s.Payload()}
-		x.at = lane.Position{Sequence: s.Entry.Sequence, Tip: s.Digest, Pos: s.Pos}
+		payloads[i] = exec.Payload{Entry: s.Entry, Digest: s.Digest, Bytes: s.Payload(), Executed: s.Executed}
 	}
 	return b, payloads, nil
+}
+
+// passed tells the lanes how far they are executed. An entry that was passed over keeps its place: it may be decided again
+// when it follows.
+func (x *executor) passed(b *block) error {
+	if n := b.executed.PassedOver; n > 0 {
+		x.Metrics.passedOver.Add(float64(n))
+		if x.cfg.EntriesFollow {
+			return fault.Halt(fault.New(fault.Corrupt, "%d entries do not follow in their lane", n), "execute height %d", b.proposal.Height)
+		}
+	}
+	followed := make([]*lane.Stored, len(b.executed.Batches))
+	for i := range followed {
+		followed[i] = b.entries[b.executed.Batches[i].Place]
+	}
+	b.entries = followed
+	x.at = x.Lane.Executed(followed)
+	return nil
 }
 
 // awaitRoot waits until the state root that the next header must carry has been hashed.

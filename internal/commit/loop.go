@@ -36,6 +36,9 @@ type Config struct {
 	// RowsOutlivePayloads is for how many heights the rows by which a batch and its outcomes are found stay after its
 	// payload was recycled. Default chain.ValidityBlocksMax; less breaks the answer to repeated batches.
 	RowsOutlivePayloads chain.Height
+	// EntriesFollow says that the engine decides each entry once, in its lane's order: then one that does not follow is
+	// damage, and the writer halts.
+	EntriesFollow bool
 }
 
 func (c *Config) setDefaults() {
@@ -59,6 +62,18 @@ func (c *Config) setDefaults() {
 	}
 }
 
+// Lane is where the payloads of ordered entries are.
+type Lane interface {
+	// Want says that entries were ordered and will be fetched soon.
+	Want(digests []chain.Hash)
+	// Fetch returns an entry that is on this node's disk, and waits for one that is not.
+	Fetch(ctx context.Context, digest chain.Hash) (*lane.Stored, error)
+	// Executed says that entries were executed, and returns how far the lanes are then.
+	Executed(entries []*lane.Stored) lane.Position
+	// Forget gives the memory of a published entry back.
+	Forget(digest chain.Hash)
+}
+
 // Segments is what retention needs of the payload log.
 type Segments interface {
 	// Retained lists the segments that hold records, ascending, with their sizes in bytes.
@@ -80,7 +95,7 @@ type Parts struct {
 	Tree        *pages.Tree // up to date with Space
 	Ledger      *ledger.Ledger
 	Machine     *exec.Machine
-	Lane        *lane.Lane
+	Lane        Lane
 	Start       lane.Position // own lane's position in the state that Machine starts from
 	StartRoot   chain.Height  // height of that state, whose root Tree has; 0 = genesis, which has none
 	Engine      order.Engine
@@ -109,8 +124,10 @@ type Loop struct {
 	Parts
 
 	views    chan viewRequest
+	ordered  chan *chain.Proposal
 	depth    chan struct{} // a token for each block executed, or being executed, and not yet published
 	executed chan *block   // never fuller than depth
+	signed   chan *block   // the same
 	rootJobs chan *stateRoot
 	rooted   chan *stateRoot
 	proofs   chan proofRequest
@@ -120,7 +137,8 @@ type Loop struct {
 
 	ended chan struct{} // closed when Run returns: readers who wait get an answer
 
-	checkpointerFree atomic.Bool // waits for a state
+	startedAt        chain.Height // the published height when the loop was made
+	checkpointerFree atomic.Bool  // waits for a state
 
 	payloadsAfter  atomic.Uint64 // height behind which all payloads are retained: the floor
 	executedHeight atomic.Uint64
@@ -138,8 +156,10 @@ func New(p Parts, cfg Config) (*Loop, error) {
 	l := &Loop{
 		cfg: cfg, Parts: p,
 		views:    make(chan viewRequest, cfg.ViewsMax),
+		ordered:  make(chan *chain.Proposal, cfg.DepthMax),
 		depth:    make(chan struct{}, cfg.DepthMax),
 		executed: make(chan *block, cfg.DepthMax),
+		signed:   make(chan *block, cfg.DepthMax),
 		rootJobs: make(chan *stateRoot, chain.RootDelay),
 		rooted:   make(chan *stateRoot, chain.RootDelay),
 		proofs:   make(chan proofRequest),
@@ -165,7 +185,9 @@ func New(p Parts, cfg Config) (*Loop, error) {
 func (l *Loop) Run(ctx context.Context) error {
 	defer close(l.ended)
 	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return l.runAhead(ctx) })
 	group.Go(func() error { return l.runExecutor(ctx) })
+	group.Go(func() error { return l.runSigner(ctx) })
 	group.Go(func() error { return l.runPersister(ctx) })
 	group.Go(func() error { return l.runRooter(ctx) })
 	group.Go(func() error { return l.runCheckpointer(ctx) })

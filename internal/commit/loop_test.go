@@ -540,7 +540,9 @@ func deleted(_ store.Reader, write func(*store.Changes)) (low, high []byte) {
 
 type failingCertifier struct{ err error }
 
-func (f failingCertifier) Certify(context.Context, *chain.ExecutedHeader, chain.Hash) (*chain.Certificate, error) {
+func (f failingCertifier) Sign(context.Context, *chain.ExecutedHeader, chain.Hash) error { return nil }
+
+func (f failingCertifier) Await(context.Context, chain.Height) (*chain.Certificate, error) {
 	return nil, f.err
 }
 
@@ -550,12 +552,18 @@ func (badSigner) Sign([]byte) ([]byte, error) { return nil, errors.New("no key")
 
 func TestSelfNeedsBothKeys(t *testing.T) {
 	header, _ := validatorKeys()
-	s := Self{Header: header, Root: badSigner{}}
-	if _, err := s.Certify(context.Background(), &chain.ExecutedHeader{Height: 1}, chain.Hash{}); err != nil {
+	s := &Self{Header: header, Root: badSigner{}}
+	if err := s.Sign(context.Background(), &chain.ExecutedHeader{Height: 1}, chain.Hash{}); err != nil {
 		t.Errorf("a header without a root: %v", err)
 	}
-	if _, err := s.Certify(context.Background(), &chain.ExecutedHeader{Height: 9, RootAt: 1}, chain.Hash{}); err == nil {
+	if err := s.Sign(context.Background(), &chain.ExecutedHeader{Height: 9, RootAt: 1}, chain.Hash{}); err == nil {
 		t.Error("a root without its signature")
+	}
+	if c, err := s.Await(context.Background(), 1); err != nil || c.Height != 1 {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if _, err := s.Await(context.Background(), 9); !fault.Is(err, fault.Internal) {
+		t.Errorf("a height that was not signed has a certificate: %v", err)
 	}
 }
 
@@ -571,7 +579,7 @@ func TestHalts(t *testing.T) {
 			n.mustSubmit(1)
 		}, "persist height 1"},
 		"nobody certifies":          {setup{certifier: func(Certifier) Certifier { return failingCertifier{disk} }}, func(n *node, _ *disks) { n.mustSubmit(1) }, "certify height 1"},
-		"the validator's key fails": {setup{certifier: func(c Certifier) Certifier { return Self{Header: badSigner{}, Root: badSigner{}} }}, func(n *node, _ *disks) { n.mustSubmit(1) }, "certify height 1"},
+		"the validator's key fails": {setup{certifier: func(c Certifier) Certifier { return &Self{Header: badSigner{}, Root: badSigner{}} }}, func(n *node, _ *disks) { n.mustSubmit(1) }, "sign height 1"},
 		"an invariant breaks": {setup{machine: func(_ *exec.Machine, l *ledger.Ledger) {
 			l.BeginBlock(1, 5) // behind the machine's back
 		}}, func(n *node, _ *disks) { n.mustSubmit(1) }, "execute height 1: the writer stopped: invariant broken"},

@@ -20,6 +20,7 @@ type Metrics struct {
 	legs         *prometheus.CounterVec
 	legsOK       prometheus.Counter
 	viewsRefused prometheus.Counter
+	passedOver   prometheus.Counter
 	checkpoints  prometheus.Histogram
 	checkpointAt prometheus.Gauge
 	checkpointed prometheus.Counter
@@ -34,11 +35,12 @@ func NewMetrics(r prometheus.Registerer, stages *obs.StageTimer) *Metrics {
 		legs:         prometheus.NewCounterVec(prometheus.CounterOpts{Name: "aurigraph_commit_outcomes_total", Help: "Legs and single transactions executed, by outcome other than ok."}, []string{"outcome"}),
 		legsOK:       prometheus.NewCounter(prometheus.CounterOpts{Name: "aurigraph_commit_transfers_ok_total", Help: "Transfers executed with outcome ok."}),
 		viewsRefused: prometheus.NewCounter(prometheus.CounterOpts{Name: "aurigraph_commit_views_refused_total", Help: "Readers told to try later."}),
+		passedOver:   prometheus.NewCounter(prometheus.CounterOpts{Name: "aurigraph_commit_passed_over_total", Help: "Ordered entries that did not follow in their lane and were not executed."}),
 		checkpoints:  prometheus.NewHistogram(prometheus.HistogramOpts{Name: "aurigraph_commit_checkpoint_seconds", Help: "Time to write a checkpoint.", Buckets: obs.LatencyBuckets()}),
 		checkpointAt: prometheus.NewGauge(prometheus.GaugeOpts{Name: "aurigraph_commit_checkpoint_height", Help: "Height of the newest durable checkpoint."}),
 		checkpointed: prometheus.NewCounter(prometheus.CounterOpts{Name: "aurigraph_commit_checkpoint_bytes_total", Help: "Bytes written to checkpoints."}),
 	}
-	r.MustRegister(m.height, m.blocks, m.legs, m.legsOK, m.viewsRefused, m.checkpoints, m.checkpointAt, m.checkpointed)
+	r.MustRegister(m.height, m.blocks, m.legs, m.legsOK, m.viewsRefused, m.passedOver, m.checkpoints, m.checkpointAt, m.checkpointed)
 	return m
 }
 

@@ -27,7 +27,7 @@ func (l *Loop) readHead() error {
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		return err
 	}
-	l.published = h
+	l.published, l.startedAt = h, h
 	if raw, err := store.ReadMeta(l.Store, metaLegsOK); err == nil && len(raw) == 16 {
 		l.legsOK.Store(binary.LittleEndian.Uint64(raw[8:]))
 	} else if err != nil && !fault.Is(err, fault.NotFound) {
@@ -36,12 +36,29 @@ func (l *Loop) readHead() error {
 	return nil
 }
 
-// runPersister certifies, persists and publishes executed blocks.
+// runSigner signs executed blocks. What was published before a restart is not signed again.
+func (l *Loop) runSigner(ctx context.Context) error {
+	for {
+		select {
+		case b := <-l.executed:
+			if h := b.executed.Header; h.Height > l.startedAt {
+				if err := l.Certifier.Sign(ctx, h, b.executed.Hash); err != nil && ctx.Err() == nil {
+					return fault.Halt(err, "sign height %d", h.Height)
+				}
+			}
+			l.signed <- b // never blocks: b has its token of depth
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// runPersister awaits the certificates of signed blocks, persists and publishes them.
 func (l *Loop) runPersister(ctx context.Context) error {
 	var changes store.Changes
 	for {
 		select {
-		case b := <-l.executed:
+		case b := <-l.signed:
 			if err := l.persist(ctx, b, &changes); err != nil {
 				return endOr(ctx, err)
 			}
@@ -58,7 +75,7 @@ func (l *Loop) persist(ctx context.Context, b *block, changes *store.Changes) er
 	if ex.Header.Height <= l.Height() {
 		return l.persistAgain(b)
 	}
-	cert, err := l.Certifier.Certify(ctx, ex.Header, ex.Hash)
+	cert, err := l.Certifier.Await(ctx, ex.Header.Height)
 	if err != nil && ctx.Err() != nil {
 		return ctx.Err() // stopped while the quorum was awaited
 	}
@@ -114,7 +131,7 @@ func (l *Loop) record(b *block, cert *chain.Certificate, changes *store.Changes)
 }
 
 // Record adds to changes the rows that a block leaves behind in the store, all but the count of transfers. entries are
-// those of p, in its order, and ex is what their execution gave. Offline verification makes the same rows anew.
+// those of p that followed in their lane, in its order, and ex is what their execution gave. Offline verification makes the same rows anew.
 func Record(changes *store.Changes, p *chain.Proposal, entries []*lane.Stored, ex *exec.Executed, certificate []byte) []chain.CertifiedBatch {
 	h := ex.Header.Height
 	store.WriteHeader(changes, h, ex.HeaderBytes)

@@ -279,7 +279,7 @@ func (n *node) openLoop(d *disks, st *state, s setup) (err error) {
 		return err
 	}
 	header, root := validatorKeys()
-	var certifier Certifier = Self{Header: header, Root: root}
+	var certifier Certifier = &Self{Header: header, Root: root}
 	if s.certifier != nil {
 		certifier = s.certifier(certifier)
 	}
@@ -457,10 +457,10 @@ type gate struct {
 	open chan struct{}
 }
 
-func (g gate) Certify(ctx context.Context, h *chain.ExecutedHeader, hash chain.Hash) (*chain.Certificate, error) {
+func (g gate) Await(ctx context.Context, h chain.Height) (*chain.Certificate, error) {
 	select {
 	case <-g.open:
-		return g.Certifier.Certify(ctx, h, hash)
+		return g.Certifier.Await(ctx, h)
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

@@ -125,7 +125,7 @@ func Default() Node {
 		Index:    Index{Enabled: true, RowsPerSecondMax: 20_000},
 		Validators: Validators{ // no addresses: a list that is there, so that what is written reads back equal
 			Addresses: []string{},
-			CA: "tls/validators-ca.pem", Cert: "tls/validator.pem", Key: "tls/validator.key", LinkBytesPerSecond: 1_250_000_000,
+			CA:        "tls/validators-ca.pem", Cert: "tls/validator.pem", Key: "tls/validator.key", LinkBytesPerSecond: 1_250_000_000,
 		},
 	}
 }

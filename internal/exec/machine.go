@@ -14,10 +14,14 @@ type Payload struct {
 	Entry  chain.LaneEntry
 	Digest chain.Hash
 	Bytes  []byte
+	// Executed says that the entry is known to be executed before, and nothing more of it than its digest: it was decided
+	// again, and its payload may be gone.
+	Executed bool
 }
 
 // BatchOutcome is what became of one payload.
 type BatchOutcome struct {
+	Place    int // of its entry in the proposal
 	Outcomes codec.Outcomes
 	LegsOK   uint32
 	// TxIDs are the ids of single transactions whose nonce was consumed, by place; zero for the others. Empty for client
@@ -35,6 +39,7 @@ type Executed struct {
 	Hash        chain.Hash
 	Batches     []BatchOutcome
 	LegsOK      uint64
+	PassedOver  int // entries that do not follow in their lane
 	Keys        []ledger.KeyChange
 	Versioned   []ledger.VersionedChange
 	RootDue     bool // the state after this block is to be hashed: SetRoot(Height, root)
@@ -118,7 +123,11 @@ func (m *Machine) Run(p *chain.Proposal, payloads []Payload) (ex *Executed, err 
 		if payloads[i].Digest != p.Entries[i] {
 			return nil, fault.New(fault.Corrupt, "block %d: payload %d is not entry %s", p.Height, i, p.Entries[i])
 		}
-		if err := m.runPayload(ex, &payloads[i]); err != nil {
+		if !m.follows(&payloads[i]) {
+			ex.PassedOver++
+			continue
+		}
+		if err := m.runPayload(ex, &payloads[i], i); err != nil {
 			return nil, err
 		}
 	}
@@ -136,10 +145,7 @@ func (m *Machine) finish(ex *Executed, p *chain.Proposal) {
 	ex.RootDue = m.roots.next(p.Height, p.TimeUs)
 }
 
-func (m *Machine) runPayload(ex *Executed, p *Payload) error {
-	if err := m.checkLane(p); err != nil {
-		return err
-	}
+func (m *Machine) runPayload(ex *Executed, p *Payload, place int) error {
 	var out BatchOutcome
 	var err error
 	switch p.Entry.Kind {
@@ -153,6 +159,7 @@ func (m *Machine) runPayload(ex *Executed, p *Payload) error {
 	if err != nil {
 		return fault.Wrap(fault.Corrupt, err, "entry %d of lane %d", p.Entry.Sequence, p.Entry.Validator)
 	}
+	out.Place = place
 	m.ledger.AdvanceLane(p.Entry, p.Digest)
 	ex.Batches = append(ex.Batches, out)
 	ex.LegsOK += uint64(out.LegsOK)
@@ -165,14 +172,14 @@ func (m *Machine) runPayload(ex *Executed, p *Payload) error {
 	return nil
 }
 
-// checkLane asserts that entries of a lane execute in the lane's order, each once.
-func (m *Machine) checkLane(p *Payload) error {
-	epoch, sequence, tip := m.ledger.Lane(p.Entry.Validator)
-	if epoch == 0 || p.Entry.JoinEpoch != epoch || p.Entry.Sequence != sequence+1 || p.Entry.Parent != tip {
-		return fault.New(fault.Corrupt, "lane %d: entry %d (epoch %d) cannot follow entry %d (epoch %d)",
-			p.Entry.Validator, p.Entry.Sequence, p.Entry.JoinEpoch, sequence, epoch)
+// follows reports whether an entry is the next of its lane. One that is not is passed over, on every node alike, since it
+// depends on the history alone: a change of leader may order an entry again, and a lying one may order it too early.
+func (m *Machine) follows(p *Payload) bool {
+	if p.Executed {
+		return false
 	}
-	return nil
+	epoch, sequence, tip := m.ledger.Lane(p.Entry.Validator)
+	return epoch != 0 && p.Entry.JoinEpoch == epoch && p.Entry.Sequence == sequence+1 && p.Entry.Parent == tip
 }
 
 func (m *Machine) runBatch(p *Payload) (BatchOutcome, error) {

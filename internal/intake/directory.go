@@ -44,18 +44,36 @@ func (d *Directory) Set(records ...KeyRecord) {
 
 // verifier returns the parsed key of number no, with its owner. An unknown or revoked key is Denied.
 func (d *Directory) verifier(no chain.KeyNo) (*keys.Verifier, chain.InstitutionNo, error) {
-	d.mu.RLock()
-	var r KeyRecord
-	if int(no) < len(d.records) {
-		r = d.records[no]
-	}
-	d.mu.RUnlock()
+	r := d.record(no)
 	if !r.Active {
 		return nil, 0, fault.Reasoned(fault.Denied, "unknown_key", "key %d does not exist or was revoked", no)
 	}
+	return d.parse(r)
+}
+
+// known returns the parsed key of number no, with its owner, also of a revoked one. TryLater: there is none yet.
+func (d *Directory) known(no chain.KeyNo) (*keys.Verifier, chain.InstitutionNo, error) {
+	r := d.record(no)
+	if r.No == 0 {
+		return nil, 0, fault.Reasoned(fault.TryLater, "unknown_key", "key %d does not exist yet", no)
+	}
+	return d.parse(r)
+}
+
+// record is what is known of a key; the zero record if nothing is.
+func (d *Directory) record(no chain.KeyNo) (r KeyRecord) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if int(no) < len(d.records) {
+		r = d.records[no]
+	}
+	return r
+}
+
+func (d *Directory) parse(r KeyRecord) (*keys.Verifier, chain.InstitutionNo, error) {
 	v, err := d.cache.Find(r.Public)
 	if err != nil {
-		return nil, 0, fault.Reasoned(fault.Denied, "bad_key", "key %d cannot verify: %v", no, err)
+		return nil, 0, fault.Reasoned(fault.Denied, "bad_key", "key %d cannot verify: %v", r.No, err)
 	}
 	return v, r.Institution, nil
 }

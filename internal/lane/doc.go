@@ -6,10 +6,28 @@
 // The payload's bytes are written, hashed and executed in place: one buffer from the network edge to the disk and the
 // ledger. A lane keeps the buffers of entries that are stored but not yet executed, and finds older ones on disk.
 //
+// Lane is the own lane, and the log in which the entries of all validators lie mixed, so that one flush serves all that
+// came meanwhile. A network of one needs no more. Relay is the lane among several: it streams own entries to the others,
+// stores and acknowledges theirs, offers to ordering what a quorum holds, and fetches what was ordered and is not here.
+// What to do is decided by package spread, a step function; Relay is the disk, the memory and the frames around it.
+//
+//	relay, err := lane.OpenRelay(ctx, log, lane.RelayConfig{Self: 2, Peers: links, Offer: engine.Offer, …}, epoch, lanes, executed)
+//	go relay.Run(ctx)
+//	relay.Receive(from, kind, bytes, frame)         // for each frame of a peer, on the peer's goroutine
+//	relay.Append(ctx, lane.Item{…})                 // from the door
+//	relay.Want(proposal.Entries)                    // ordered: what does not come by itself is asked for
+//	s, err := relay.Fetch(ctx, digest)              // waits until it is on this node's disk
+//	at := relay.Executed(entries)                   // how far the log is executed, for a checkpoint
+//	relay.Forget(digest)                            // published
+//
 // Invariants:
 //
-//  1. Entries have consecutive sequences from 1 and each names its parent; the log's order is the lane's order.
-//  2. OnDurable is called once an entry, in lane order, after its bytes are on disk, and never for an entry that is not, nor
-//     for one behind it.
-//  3. Bytes held in memory are bounded by the buffers' pool: a full pool holds up the door, not the lane.
+//  1. Own entries have consecutive sequences from 1 and each names its parent; the log's order is the own lane's order.
+//  2. OnDurable is called once an entry, an own one in lane order, after its bytes are on disk, and never for an entry that
+//     is not, nor for an own one behind it.
+//  3. Bytes held in memory are bounded by the buffers' pools, one for the doors and one for the others' entries: a full
+//     pool of the doors holds up the doors, not the lane; in the other, what is on disk gives its memory up.
+//  4. What Fetch returns with a payload is on this node's disk.
+//  5. Every record up to and including the Position that Executed gives is executed, so a log that begins there is enough
+//     to go on from.
 package lane

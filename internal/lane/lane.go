@@ -5,7 +5,6 @@ package lane
 import (
 	"cmp"
 	"context"
-	"maps"
 	"slices"
 	"sync"
 
@@ -31,9 +30,13 @@ type Stored struct {
 	Key       chain.KeyNo
 	Signature []byte
 	Pos       seglog.Pos
+	// Executed says that the entry was executed lately and its payload let go.
+	Executed bool
 
-	buffer *seglog.Buffer // nil when read back from disk
-	bytes  []byte
+	buffer  *seglog.Buffer // nil when read back from disk
+	bytes   []byte
+	durable bool
+	pinned  bool // somebody reads bytes
 }
 
 // Payload is the entry's payload. It is valid until Forget of its digest.
@@ -43,15 +46,25 @@ func (s *Stored) Payload() []byte { return s.bytes }
 type Config struct {
 	Validator chain.ValidatorNo
 	JoinEpoch chain.Epoch
-	// OnDurable is told of each entry once its bytes are on disk, in lane order, on the log's writer goroutine: it must
-	// not block.
+	// Lanes are the executed places of all validators' lanes, by number; this one's own is not looked at. Empty: there are
+	// no others.
+	Lanes []Place
+	// OnDurable is told of each entry once its bytes are on disk, an own one in lane order, on the log's writer goroutine: it
+	// must not block.
 	OnDurable func(*Stored)
 	// OnFailed is told that an entry whose place in the lane was fixed is not on disk. The lane cannot go on without it:
 	// the node stops, and recovery begins from what is there.
 	OnFailed func(error)
 }
 
-// Lane is one validator's own lane.
+// Place is how far a lane is executed.
+type Place struct {
+	Epoch    chain.Epoch // in which its owner joined
+	Sequence uint64
+	Tip      chain.Hash
+}
+
+// Lane is one validator's own lane, and what it keeps of the others'.
 type Lane struct {
 	cfg Config
 	log *seglog.Log
@@ -61,46 +74,16 @@ type Lane struct {
 	sequence uint64
 	tip      chain.Hash
 
-	// heldMu guards held, entries on disk or on the way there that are not forgotten yet, what becomes known of these (Pos and
-	// bytes), and failed.
+	// heldMu guards all below, and what becomes known of held entries.
 	heldMu sync.Mutex
-	held   map[chain.Hash]*Stored
+	held   map[chain.Hash]*Stored // on disk or on the way there, and not forgotten yet
+	recent recent                 // executed lately
+	reach  reach
 	failed error // why an entry whose place was fixed is not on disk: nothing may be written after it
 }
 
-// Open continues the lane kept in log. executed is the sequence of the newest entry that the recovered state contains:
-// entries after it are read back, in order, and can be fetched; Pending lists them. A log that does not hold the executed
-// entry, or that holds another one in its place, is Corrupt.
-func Open(ctx context.Context, log *seglog.Log, cfg Config, executed Position) (*Lane, error) {
-	l := &Lane{cfg: cfg, log: log, sequence: executed.Sequence, tip: executed.Tip, held: map[chain.Hash]*Stored{}}
-	if executed.Sequence > 0 && log.NextSeq() <= executed.Pos.Seq {
-		return nil, fault.New(fault.Corrupt, "lane: the log ends before record %d, which holds executed entry %d", executed.Pos.Seq, executed.Sequence)
-	}
-	err := log.Scan(ctx, executed.Pos, func(pos seglog.Pos, rec seglog.Record) error {
-		s, err := parseRecord(rec.Kind, rec.Meta, pos)
-		if err != nil {
-			return err
-		}
-		if s.Entry.Sequence == executed.Sequence && s.Digest != executed.Tip {
-			return fault.New(fault.Corrupt, "lane: entry %d in the log is not the one that was executed", s.Entry.Sequence)
-		}
-		if s.Entry.Sequence <= executed.Sequence {
-			return nil
-		}
-		if s.Entry.Sequence != l.sequence+1 || s.Entry.Parent != l.tip {
-			return fault.New(fault.Corrupt, "lane: entry %d at segment %d offset %d does not follow entry %d", s.Entry.Sequence, pos.Segment, pos.Offset, l.sequence)
-		}
-		l.sequence, l.tip = s.Entry.Sequence, s.Digest
-		l.held[s.Digest] = s
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return l, nil
-}
-
-// Position is a place in the lane: an entry, and where its record lies.
+// Position is how far the lanes are executed: the newest executed own entry, and the place in the log up to which every
+// record is executed. With one lane that is the entry's own place.
 type Position struct {
 	Sequence uint64
 	Tip      chain.Hash
@@ -134,25 +117,30 @@ func (l *Lane) Append(ctx context.Context, it Item) error {
 		bytes:     it.Payload.Payload(),
 	}
 	s.Digest = codec.EntryDigest(s.Entry)
-	if err := it.Payload.SetMeta(uint8(it.Kind), appendMeta(nil, s)); err != nil {
-		it.Payload.Release()
-		return err
-	}
-	l.hold(s)
-	it.Payload.Retain() // one reference for the log, one held for execution
-	if err := l.log.Append(ctx, it.Payload, func(pos seglog.Pos, err error) { l.durable(s, pos, err) }); err != nil {
-		it.Payload.Release()
-		l.Forget(s.Digest)
+	if err := l.write(ctx, s); err != nil {
 		return err
 	}
 	l.sequence, l.tip = s.Entry.Sequence, s.Digest
 	return nil
 }
 
-func (l *Lane) hold(s *Stored) {
+// write hands an entry to the log and holds it. On an error its buffer is released.
+func (l *Lane) write(ctx context.Context, s *Stored) error {
+	buf := s.buffer
+	if err := buf.SetMeta(uint8(s.Entry.Kind), appendMeta(nil, s)); err != nil {
+		buf.Release()
+		return err
+	}
 	l.heldMu.Lock()
 	l.held[s.Digest] = s
 	l.heldMu.Unlock()
+	buf.Retain() // one reference for the log, one held for execution
+	if err := l.log.Append(ctx, buf, func(pos seglog.Pos, err error) { l.durable(s, pos, err) }); err != nil {
+		buf.Release()
+		l.Forget(s.Digest)
+		return err
+	}
+	return nil
 }
 
 // durable runs on the log's writer goroutine. After an error the lane takes nothing more: a disk that has room again would
@@ -171,7 +159,10 @@ func (l *Lane) durable(s *Stored, pos seglog.Pos, err error) {
 	}
 	l.heldMu.Lock()
 	failed := l.failed
-	s.Pos = pos
+	if s.Pos = pos; failed == nil {
+		s.durable = true
+		l.reach.note(s)
+	}
 	l.heldMu.Unlock()
 	if failed != nil { // it was queued in the moment in which one before it failed: nobody may build on it
 		l.Forget(s.Digest)
@@ -186,19 +177,31 @@ func (l *Lane) failure() error {
 	return l.failed
 }
 
-// Fetch returns an entry that is not forgotten, with its payload, reading it from disk if it is not in memory.
-func (l *Lane) Fetch(digest chain.Hash) (*Stored, error) {
+// Fetch returns an entry that is on disk and not forgotten, with its payload, reading it from disk if it is not in memory.
+// One that was executed and forgotten lately is returned without.
+func (l *Lane) Fetch(_ context.Context, digest chain.Hash) (*Stored, error) {
+	return l.fetch(digest)
+}
+
+func (l *Lane) fetch(digest chain.Hash) (*Stored, error) {
 	l.heldMu.Lock()
 	s, ok := l.held[digest]
+	ok = ok && s.durable
 	inMemory := ok && s.bytes != nil
+	if ok {
+		s.pinned = true
+	}
+	executed, before := l.recent.find(digest)
 	l.heldMu.Unlock()
 	switch {
-	case !ok:
-		return nil, fault.New(fault.NotFound, "lane entry %s is not held", digest)
 	case inMemory:
 		return s, nil
+	case !ok && before:
+		return executed, nil
+	case !ok:
+		return nil, fault.New(fault.NotFound, "lane entry %s is not held", digest)
 	}
-	rec, err := l.log.Read(s.Pos) // which is known since Open
+	rec, err := l.log.Read(s.Pos)
 	if err != nil {
 		return nil, err
 	}
@@ -209,6 +212,9 @@ func (l *Lane) Fetch(digest chain.Hash) (*Stored, error) {
 	}
 	return s, nil
 }
+
+// Want says that entries will be fetched soon. Whoever is alone has them.
+func (l *Lane) Want([]chain.Hash) {}
 
 // Holds reports whether an entry is on disk, or on the way there, and not forgotten yet.
 func (l *Lane) Holds(digest chain.Hash) bool {
@@ -229,10 +235,15 @@ func (l *Lane) Forget(digest chain.Hash) {
 	}
 }
 
-// Pending lists the digests of entries held, in lane order; after Open these are what ordering has not executed yet.
+// Pending lists the digests of own entries held, in lane order; after Open these are what ordering has not executed yet.
 func (l *Lane) Pending() []chain.Hash {
 	l.heldMu.Lock()
-	entries := slices.Collect(maps.Values(l.held))
+	var entries []*Stored
+	for _, s := range l.held {
+		if s.Entry.Validator == l.cfg.Validator {
+			entries = append(entries, s)
+		}
+	}
 	l.heldMu.Unlock()
 	slices.SortFunc(entries, func(a, b *Stored) int { return cmp.Compare(a.Entry.Sequence, b.Entry.Sequence) })
 	out := make([]chain.Hash, len(entries))

@@ -162,7 +162,7 @@ func TestChain(t *testing.T) {
 		if pending[i] != s.Digest {
 			t.Fatalf("pending entry %d is %s", i, pending[i])
 		}
-		got, err := w.lane.Fetch(s.Digest)
+		got, err := w.lane.Fetch(t.Context(), s.Digest)
 		if err != nil || codec.Sum(got.Payload()) != s.Entry.Payload || len(got.Payload()) != int(s.Entry.Bytes) {
 			t.Fatalf("entry %d: %v", i, err)
 		}
@@ -170,7 +170,7 @@ func TestChain(t *testing.T) {
 	for _, s := range w.durable {
 		w.lane.Forget(s.Digest)
 		w.lane.Forget(s.Digest) // twice is once
-		if _, err := w.lane.Fetch(s.Digest); !fault.Is(err, fault.NotFound) {
+		if _, err := w.lane.Fetch(t.Context(), s.Digest); !fault.Is(err, fault.NotFound) {
 			t.Fatalf("a forgotten entry is fetched: %v", err)
 		}
 	}
@@ -218,7 +218,7 @@ func TestReopen(t *testing.T) {
 		}
 		for i, d := range pending {
 			want := all[executed+i]
-			got, err := w.lane.Fetch(d)
+			got, err := w.lane.Fetch(context.Background(), d)
 			if err != nil || d != want.Digest || got.Pos != want.Pos || got.Key != want.Key || !bytes.Equal(got.Signature, want.Signature) ||
 				codec.Sum(got.Payload()) != want.Entry.Payload {
 				t.Fatalf("executed %d: entry %d is %+v, %v", executed, i, got, err)
@@ -430,7 +430,7 @@ func TestUsedFromAllSides(t *testing.T) {
 	}()
 	for n := range doors * each {
 		s := <-decided
-		got, err := w.lane.Fetch(s.Digest)
+		got, err := w.lane.Fetch(t.Context(), s.Digest)
 		if err != nil || got != s || s.Entry.Sequence != uint64(n+1) || codec.Sum(got.Payload()) != s.Entry.Payload {
 			t.Fatalf("entry %d: %+v, %v", n+1, got, err)
 		}
@@ -463,7 +463,7 @@ func TestFetchTogether(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 2 {
 			wg.Go(func() {
-				if s, err := w.lane.Fetch(d); err != nil || codec.Sum(s.Payload()) != s.Entry.Payload {
+				if s, err := w.lane.Fetch(context.Background(), d); err != nil || codec.Sum(s.Payload()) != s.Entry.Payload {
 					t.Errorf("%+v, %v", s, err)
 				}
 			})
@@ -481,7 +481,7 @@ func TestNothingBehindAFailedEntry(t *testing.T) {
 	var entries []*Stored
 	for range 2 {
 		s := &Stored{Digest: chain.Hash{byte(len(entries) + 1)}, buffer: w.item(len(entries)).Payload}
-		w.lane.hold(s)
+		w.lane.held[s.Digest] = s
 		entries = append(entries, s)
 	}
 	w.lane.durable(entries[0], seglog.Pos{}, fault.New(fault.TryLater, "no room"))
@@ -527,7 +527,7 @@ func TestFetchOfARecycledEntry(t *testing.T) {
 	if _, err := w.log.Recycle(w.log.Segments()[1].Number); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.lane.Fetch(first); !fault.Is(err, fault.Pruned) {
+	if _, err := w.lane.Fetch(context.Background(), first); !fault.Is(err, fault.Pruned) {
 		t.Errorf("fetch: %v", err)
 	}
 	if _, err := w.lane.ReadPayload(seglog.Pos{Segment: 1, Offset: seglog.PageBytes, Bytes: seglog.PageBytes, Seq: 1}); !fault.Is(err, fault.Pruned) {

@@ -25,6 +25,7 @@ import (
 	"github.com/aurigraph/aurigraph/internal/lane"
 	"github.com/aurigraph/aurigraph/internal/ledger"
 	"github.com/aurigraph/aurigraph/internal/obs"
+	"github.com/aurigraph/aurigraph/internal/order"
 	"github.com/aurigraph/aurigraph/internal/order/solo"
 	"github.com/aurigraph/aurigraph/internal/seglog"
 	"github.com/aurigraph/aurigraph/internal/store"
@@ -54,14 +55,19 @@ type Node struct {
 
 	lock        *os.File
 	room        *room
+	self        chain.ValidatorNo
+	header      keys.Signer
+	root        keys.Signer
 	pool        *seglog.Pool
 	laneLog     *seglog.Log
 	orderLog    *seglog.Log
+	peers       *peers // nil in a network of one
 	store       store.Store
 	checkpoints *checkpoint.Store
 	state       *State
-	engine      *solo.Engine
-	lane        *lane.Lane
+	engine      engine
+	lane        laneParts
+	certifier   commit.Certifier
 	offered     []chain.Hash // entries of the lane that nobody had decided at the start
 	history     *history.History
 	loop        *commit.Loop
@@ -77,7 +83,7 @@ type Node struct {
 // Open opens the node in the settings' folder and recovers its state. Close must follow.
 func Open(ctx context.Context, cfg config.Node, log *slog.Logger) (*Node, error) {
 	n := &Node{cfg: cfg, log: log, metrics: obs.NewRegistry(), health: obs.NewHealth(componentState, componentAPI), fatal: make(chan error, 1)}
-	for _, step := range []func(context.Context) error{n.openFolder, n.openLogs, n.openState, n.openOrder, n.openLoop, n.openDoor, n.openServices} {
+	for _, step := range []func(context.Context) error{n.openFolder, n.readValidatorKeys, n.openLogs, n.openState, n.openPeers, n.openOrder, n.openCertifier, n.openLoop, n.openDoor, n.openServices} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, n.Close())
 		}
@@ -139,7 +145,11 @@ func (n *Node) openLogs(context.Context) (err error) {
 	if err := n.room.register(n.metrics); err != nil {
 		return err
 	}
-	n.pool = seglog.NewPool(n.cfg.Memory.PayloadBytes, n.cfg.Memory.PayloadBytes/2)
+	doors := n.cfg.Memory.PayloadBytes
+	if n.several() {
+		doors /= 2 // the others' entries have the rest
+	}
+	n.pool = seglog.NewPool(doors, doors/2)
 	if n.laneLog, err = n.openLog("lane", n.cfg.Commit.SegmentBytes, 2, n.cfg.Commit.PrepareByWriting); err != nil {
 		return err
 	}
@@ -179,11 +189,26 @@ func (n *Node) openState(context.Context) (err error) {
 	return nil
 }
 
+// engine is an ordering engine over a log of its own.
+type engine interface {
+	order.Engine
+	Replayed() map[chain.Hash]bool
+	ReplayedTo() chain.Height
+	Trim(below chain.Height) error
+}
+
+// laneParts is the lane as the node's other parts use it: a lane.Lane alone, or a lane.Relay among several.
+type laneParts interface {
+	commit.Lane
+	intake.Lane
+	Pending() []chain.Hash
+	Holds(digest chain.Hash) bool
+	ReadPayload(at seglog.Pos) ([]byte, error)
+}
+
 // openOrder opens the ordering log and the lane, and finds what the lane has to offer again.
 func (n *Node) openOrder(ctx context.Context) (err error) {
-	n.engine, err = solo.Open(ctx, n.orderLog, n.state.Height, n.genesis.TimeUs,
-		solo.Config{IntervalMin: n.cfg.Order.IntervalMin, WindowMax: n.cfg.Order.WindowMax})
-	if err != nil {
+	if n.engine, err = n.openEngine(ctx); err != nil {
 		return err
 	}
 	head, _, err := store.LastHeader(n.store)
@@ -193,7 +218,10 @@ func (n *Node) openOrder(ctx context.Context) (err error) {
 	if n.engine.ReplayedTo() < head {
 		return fault.New(fault.Corrupt, "the ordering log ends at height %d, but height %d was published: restore the data folder from a copy", n.engine.ReplayedTo(), head)
 	}
-	n.lane, err = lane.Open(ctx, n.laneLog, lane.Config{
+	if n.several() {
+		return n.openRelay(ctx)
+	}
+	alone, err := lane.Open(ctx, n.laneLog, lane.Config{
 		JoinEpoch: 1,
 		OnDurable: n.onDurable,
 		OnFailed:  n.fail,
@@ -201,22 +229,38 @@ func (n *Node) openOrder(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	decided := n.engine.Replayed()
-	for _, d := range n.lane.Pending() {
-		if decided[d] {
-			continue
-		}
+	n.lane = alone
+	n.noteOffered()
+	for _, d := range n.offered {
 		if err := n.engine.Offer(d); err != nil {
 			return err
 		}
-		n.offered = append(n.offered, d)
 	}
 	return nil
 }
 
+func (n *Node) openEngine(ctx context.Context) (engine, error) {
+	if n.cfg.Order.Engine == config.EngineRaft {
+		return n.openRaft(ctx)
+	}
+	return solo.Open(ctx, n.orderLog, n.state.Height, n.genesis.TimeUs, solo.Config{IntervalMin: n.cfg.Order.IntervalMin, WindowMax: n.cfg.Order.WindowMax})
+}
+
+// noteOffered finds the own entries that nobody has decided: they will be offered again.
+func (n *Node) noteOffered() {
+	decided := n.engine.Replayed()
+	for _, d := range n.lane.Pending() {
+		if !decided[d] {
+			n.offered = append(n.offered, d)
+		}
+	}
+}
+
 // onDurable offers a durable entry to ordering. The pool bounds what the lane holds far below what ordering takes.
-func (n *Node) onDurable(s *lane.Stored) {
-	if err := n.engine.Offer(s.Digest); err != nil {
+func (n *Node) onDurable(s *lane.Stored) { n.offer(s.Digest) }
+
+func (n *Node) offer(digest chain.Hash) {
+	if err := n.engine.Offer(digest); err != nil {
 		n.fail(err)
 	}
 }
@@ -230,24 +274,28 @@ func (n *Node) fail(err error) {
 }
 
 func (n *Node) openLoop(context.Context) (err error) {
-	header, root, err := n.readValidatorKeys()
-	if err != nil {
-		return err
-	}
 	n.history = history.New(n.store, n.payload)
 	n.directory = intake.NewDirectory(keys.NewCache(keyCacheEntries, keyCacheBytes))
 	n.loadKeys()
 	n.loop, err = commit.New(commit.Parts{
 		Chain: n.genesis.Chain, Space: n.state.Space, Tree: n.state.Tree, Ledger: n.state.Ledger, Machine: n.state.Machine,
 		Lane: n.lane, Start: n.state.Lane, StartRoot: n.state.Height, Engine: n.engine, Store: n.store, Checkpoints: n.checkpoints,
-		Certifier:   commit.Self{Header: header, Root: root},
+		Certifier:   n.certifier,
 		Segments:    laneSegments{n.laneLog},
-		TrimOrder:   n.engine.Trim,
+		TrimOrder:   n.trimOrder,
 		Metrics:     commit.NewMetrics(n.metrics, n.stages),
 		OnKeys:      n.setKeys,
 		OnPublished: n.onPublished,
-	}, commit.Config{CheckpointInterval: n.cfg.Commit.CheckpointInterval, RetainBytes: n.cfg.Commit.RetainBytes})
+	}, commit.Config{CheckpointInterval: n.cfg.Commit.CheckpointInterval, RetainBytes: n.cfg.Commit.RetainBytes, EntriesFollow: n.cfg.Order.Engine == config.EngineSolo})
 	return err
+}
+
+// trimOrder lets go of proposals below a height, and of the votes on them.
+func (n *Node) trimOrder(below chain.Height) error {
+	if err := n.engine.Trim(below); err != nil || n.peers == nil {
+		return err
+	}
+	return n.peers.certifier.Trim(below)
 }
 
 func (n *Node) payload(l chain.Location) ([]byte, error) {
@@ -307,6 +355,9 @@ func (n *Node) Run(ctx context.Context) error {
 
 func (n *Node) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
+	if n.peers != nil {
+		group.Go(func() error { return n.peers.run(ctx) })
+	}
 	group.Go(func() error { return n.engine.Run(ctx) })
 	group.Go(func() error { return n.loop.Run(ctx) })
 	group.Go(func() error { return n.intake.Run(ctx) })

@@ -176,7 +176,7 @@ func TestKeyFiles(t *testing.T) {
 		"two validators": {func(f *folder) {
 			f.genesis.Validators = append(f.genesis.Validators, f.genesis.Validators[0])
 			f.writeGenesis()
-		}, fault.Invalid, "this version runs one"},
+		}, fault.Invalid, "give one address for each"},
 		"no certificate": {func(f *folder) { f.remove(f.cfg.TLS.Cert) }, fault.Invalid, "node.pem"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/intake"
 	"github.com/aurigraph/aurigraph/internal/lane"
 	"github.com/aurigraph/aurigraph/internal/obs"
 )
@@ -133,7 +134,7 @@ func (r *room) register(to prometheus.Registerer) error {
 
 // roomyLane is the lane behind a look at the disk.
 type roomyLane struct {
-	*lane.Lane
+	intake.Lane
 	room *room
 }
 

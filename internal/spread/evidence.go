@@ -20,6 +20,13 @@ const (
 	EvidenceDecided                         // ordering decided another entry than one that q validators hold, or than the one here
 )
 
+var evidenceNames = map[EvidenceKind]string{
+	EvidenceFork: "fork", EvidenceParent: "parent", EvidenceAck: "ack", EvidenceAhead: "ahead", EvidenceDecided: "decided",
+}
+
+// String is the kind's word in logs and answers.
+func (k EvidenceKind) String() string { return evidenceNames[k] }
+
 // Evidence is what contradicts what. There is at most one of each kind and sender for a lane.
 type Evidence struct {
 	Kind     EvidenceKind

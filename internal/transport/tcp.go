@@ -246,6 +246,22 @@ func (t *TCP) Status() []PeerStatus {
 	return all
 }
 
+// Connection numbers the connection for what is sent to a peer in a class: each one has a higher number than those before
+// it. 0: there is none now.
+func (t *TCP) Connection(to chain.ValidatorNo, class Class) uint64 {
+	p, ok := (*t.peers.Load())[to]
+	if !ok || class >= ClassCount {
+		return 0
+	}
+	l := p.links[class]
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.conn == nil {
+		return 0
+	}
+	return l.connects
+}
+
 func (t *TCP) queueBytes(c Class) int64 {
 	var sum int64
 	for _, p := range *t.peers.Load() {

@@ -142,7 +142,7 @@ func (w *World) open() {
 	w.Loop, err = commit.New(commit.Parts{
 		Chain: w.Genesis.Chain, Space: space, Tree: pages.NewTree(), Ledger: w.ledger, Machine: machine,
 		Lane: w.lane, Engine: w.engine, Store: w.Store, Checkpoints: checkpoints,
-		Certifier: commit.Self{Header: header, Root: root},
+		Certifier: &commit.Self{Header: header, Root: root},
 		Segments:  keepAll{}, TrimOrder: func(chain.Height) error { return nil },
 		Metrics:     commit.NewMetrics(registry, stages),
 		OnKeys:      func([]ledger.KeyChange) {},
