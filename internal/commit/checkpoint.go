@@ -140,7 +140,7 @@ func (l *Loop) checkpoint(ctx context.Context, r *stateRoot) error {
 	if err != nil {
 		return err
 	}
-	l.Metrics.checkpoint(r.at, written, time.Since(begin))
+	l.Metrics.checkpoint(r.at, written, time.Since(begin), l.cuts.upTo(r.at))
 	if plan.anchor {
 		if err := l.Checkpoints.WriteAnchor(ctx, r.snapshot, meta); err != nil && !noRoom(err) {
 			return err

@@ -25,6 +25,7 @@ type executor struct {
 	*Loop
 	at       lane.Position // how far the lanes are executed
 	lastWork chain.Height  // newest height that carried entries
+	lastKept chain.Height  // newest height whose state was kept to be read
 	idle     *time.Timer
 }
 
@@ -47,7 +48,7 @@ func (l *Loop) runAhead(ctx context.Context) error {
 }
 
 func (l *Loop) runExecutor(ctx context.Context) error {
-	x := &executor{Loop: l, at: l.Start, lastWork: l.Machine.Height(), idle: time.NewTimer(l.cfg.SettleDelay)}
+	x := &executor{Loop: l, at: l.Start, lastWork: l.Machine.Height(), lastKept: l.Machine.Height(), idle: time.NewTimer(l.cfg.SettleDelay)}
 	defer x.idle.Stop()
 	for {
 		select {
@@ -68,13 +69,13 @@ func (l *Loop) runExecutor(ctx context.Context) error {
 }
 
 // settle lets the last state root appear in a header when traffic has stopped: it asks for empty blocks until the state
-// after the last entry has been hashed and its root stands in a header. Then an idle network is silent. While published
+// after the last entry has been hashed, and kept to be read, and its root stands in a header. Then an idle network is silent. While published
 // blocks are executed again it asks for none: what it waits for follows.
 func (x *executor) settle() {
 	if x.Machine.Height() < x.Height() {
 		return
 	}
-	if x.Machine.RootsPending() || x.Machine.LastRoot() < x.lastWork {
+	if x.Machine.RootsPending() || x.lastKept < x.lastWork {
 		x.Engine.Nudge()
 	}
 }
@@ -171,19 +172,38 @@ func (x *executor) awaitRoot(ctx context.Context) error {
 	}
 }
 
-// rootDue freezes the state after height and gives it to the rooter.
+// rootDue freezes the state after height and gives it to the rooter. If much was written and nobody wants to read that state,
+// execution waits until it is hashed: pages written next would else be copied first, all of them ten times a second.
 func (x *executor) rootDue(ctx context.Context, height chain.Height) error {
+	brief := x.Space.Owned() >= briefPagesMin && !x.wantsState()
+	if !brief {
+		x.lastKept = height
+	}
 	job := newStateRoot(height, x.at, x.Space.Snapshot())
+	job.brief = brief
 	for {
 		select {
 		case x.rootJobs <- job:
-			return nil
+			return x.awaitBrief(ctx, job)
 		case r := <-x.rooted: // the rooter may be waiting to hand an older root over
 			x.Machine.SetRoot(r.at, r.root)
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
+}
+
+func (x *executor) awaitBrief(ctx context.Context, job *stateRoot) error {
+	for done := !job.brief; !done; {
+		select {
+		case r := <-x.rooted:
+			x.Machine.SetRoot(r.at, r.root)
+			done = r == job
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 // endOr hides an error that only says that ctx ended.

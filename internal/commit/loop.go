@@ -139,7 +139,9 @@ type Loop struct {
 
 	startedAt        chain.Height // the published height when the loop was made
 	checkpointerFree atomic.Bool  // waits for a state
+	proofsWaiting    atomic.Int32
 
+	cuts           cuts
 	payloadsAfter  atomic.Uint64 // height behind which all payloads are retained: the floor
 	executedHeight atomic.Uint64
 	legsOK         atomic.Uint64

@@ -89,7 +89,7 @@ func (l *Loop) persist(ctx context.Context, b *block, changes *store.Changes) er
 	}
 	// The payloads and the proposal are on disk, and this write is a function of them: it is flushed only where a
 	// checkpoint will lean on it. What a power cut takes of it is executed again.
-	flush := ex.Header.RootAt != 0 && l.checkpointerFree.Load()
+	flush := ex.Header.RootAt != 0 && l.checkpointerFree.Load() && l.board.keeps(ex.Header.RootAt)
 	if err := l.Store.Apply(changes, flush); err != nil {
 		return fault.Halt(err, "persist height %d", ex.Header.Height)
 	}
@@ -189,6 +189,7 @@ func (l *Loop) finish(b *block, pub *Published, flushed bool) {
 	l.OnPublished(pub)
 	l.forget(b)
 	l.Metrics.block(pub)
+	l.cuts.note(pub.Header)
 	l.Metrics.stages.Observe(obs.StagePublish, time.Since(begin))
 	l.rootCertified(pub.Header, pub.HeaderBytes, pub.CertBytes, flushed)
 }

@@ -4,6 +4,7 @@ package commit
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -14,11 +15,13 @@ import (
 )
 
 // stateRoot is the state after a height at which a root was due: frozen, then hashed, then certified. Its snapshot is
-// shared: whoever holds a reference may read it.
+// shared: whoever holds a reference may read it. A brief one lives only until it is hashed, and the executor waits for that:
+// so nothing is copied.
 type stateRoot struct {
-	at   chain.Height
-	lane lane.Position
-	root chain.Hash
+	at    chain.Height
+	lane  lane.Position
+	root  chain.Hash
+	brief bool
 
 	snapshot *pages.Snapshot
 	refs     atomic.Int32
@@ -37,6 +40,12 @@ func (r *stateRoot) release() {
 		r.snapshot.Release()
 	}
 }
+
+// briefPagesMin is how many written pages make a root's snapshot brief: below, copying some of them costs less than waiting.
+const briefPagesMin = 256
+
+// wantsState reports whether somebody waits for a state to read: a checkpoint, or a proof.
+func (l *Loop) wantsState() bool { return l.checkpointerFree.Load() || l.proofsWaiting.Load() > 0 }
 
 // certifiedRoot is a root that stands in a certified header.
 type certifiedRoot struct {
@@ -83,48 +92,84 @@ type proofReply struct {
 	err error
 }
 
-// runRooter hashes frozen states and answers proof requests from the newest one. It owns the tree.
+// rooter is the state of runRooter. It owns the tree.
+type rooter struct {
+	*Loop
+	newest  *stateRoot     // whose snapshot the tree is of; nil: that was brief, or there is none
+	waiting []proofRequest // for the next state that is kept
+}
+
+// runRooter hashes frozen states and answers proof requests from the newest one.
 func (l *Loop) runRooter(ctx context.Context) error {
-	newest := l.start // so that proofs can be made before the next root is due
-	defer func() {
-		if newest != nil {
-			newest.release()
-		}
-	}()
+	r := &rooter{Loop: l, newest: l.start} // so that proofs can be made before the next root is due
+	defer r.end()
 	for {
 		select {
 		case job := <-l.rootJobs:
-			job.root = l.Tree.Update(job.snapshot)
-			if newest != nil {
-				newest.release()
-			}
-			newest = job
-			newest.retain()
-			l.board.add(job)
+			r.hash(job)
 			select {
 			case l.rooted <- job:
 			case <-ctx.Done():
 				return nil
 			}
 		case q := <-l.proofs:
-			q.reply <- l.prove(q, newest)
+			r.prove(q)
 		case <-ctx.Done():
 			return nil
 		}
 	}
 }
 
-func (l *Loop) prove(q proofRequest, newest *stateRoot) proofReply {
-	if newest == nil {
-		return proofReply{err: fault.New(fault.Unavailable, "no state root since the start yet: try again after the next block")}
+func (r *rooter) hash(job *stateRoot) {
+	job.root = r.Tree.Update(job.snapshot)
+	r.drop()
+	if job.brief {
+		job.release()
+		return
 	}
-	return proofReply{at: newest.at, err: q.read(newest.snapshot, l.Tree)}
+	r.newest = job
+	job.retain()
+	r.board.add(job)
+	waiting := r.waiting
+	r.waiting = nil
+	for _, q := range waiting {
+		r.prove(q)
+	}
+}
+
+func (r *rooter) drop() {
+	if r.newest != nil {
+		r.newest.release()
+		r.newest = nil
+	}
+}
+
+// prove answers from the newest state, or else from the next that is kept: a state comes soon, since brief ones are made
+// under load only. Before the first root there is nothing to prove by.
+func (r *rooter) prove(q proofRequest) {
+	switch {
+	case r.newest != nil:
+		q.reply <- proofReply{at: r.newest.at, err: q.read(r.newest.snapshot, r.Tree)}
+	case r.Tree.Rows() == nil:
+		q.reply <- proofReply{err: fault.New(fault.Unavailable, "no state root since the start yet: try again after the next block")}
+	default:
+		r.waiting = append(r.waiting, q) // at most as many as callers of Prove
+	}
+}
+
+func (r *rooter) end() {
+	r.drop()
+	for _, q := range r.waiting {
+		q.reply <- proofReply{err: errEnded()}
+	}
 }
 
 // Prove runs read on the newest hashed state, and returns once a certified header carries its root: that header, its
 // certificate, and the height of the state.
 func (l *Loop) Prove(ctx context.Context, read func(*pages.Snapshot, *pages.Tree) error) (at chain.Height, headerBytes, certBytes []byte, err error) {
 	q := proofRequest{read: read, reply: make(chan proofReply, 1)}
+	l.proofsWaiting.Add(1)
+	defer l.proofsWaiting.Add(-1)
 	select {
 	case l.proofs <- q:
 	case <-l.ended:
@@ -132,7 +177,12 @@ func (l *Loop) Prove(ctx context.Context, read func(*pages.Snapshot, *pages.Tree
 	case <-ctx.Done():
 		return 0, nil, nil, ctx.Err()
 	}
-	reply := <-q.reply
+	var reply proofReply
+	select {
+	case reply = <-q.reply:
+	case <-ctx.Done():
+		return 0, nil, nil, ctx.Err()
+	}
 	if reply.err != nil {
 		return 0, nil, nil, reply.err
 	}
@@ -153,6 +203,13 @@ func (b *rootBoard) add(r *stateRoot) {
 	b.mu.Unlock()
 }
 
+// keeps reports whether the hashed state of a height is on the board: it can become a checkpoint.
+func (b *rootBoard) keeps(at chain.Height) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.ContainsFunc(b.waiting, func(r *stateRoot) bool { return r.at == at })
+}
+
 // settle takes the hashed state whose root a certified header carries off the board, with its reference.
 func (b *rootBoard) settle(h *chain.ExecutedHeader, headerBytes, certBytes []byte) *stateRoot {
 	b.mu.Lock()
@@ -169,7 +226,7 @@ func (b *rootBoard) settle(h *chain.ExecutedHeader, headerBytes, certBytes []byt
 			return r
 		}
 	}
-	return nil // due before a restart
+	return nil // due before a restart, or brief
 }
 
 func (b *rootBoard) await(ctx context.Context, ended <-chan struct{}, at chain.Height) (chain.Height, []byte, []byte, error) {

@@ -63,7 +63,7 @@ func TestRootsAppear(t *testing.T) {
 			}
 		}
 		ex := w.mustStep(chain.RootMicros)
-		if !ex.RootDue || w.machine.LastRoot() != h || !w.machine.RootsPending() {
+		if !ex.RootDue || w.machine.roots.last != h || !w.machine.RootsPending() {
 			t.Fatalf("at height %d no root is due", h)
 		}
 		at, root := chain.Height(0), chain.Hash{}

@@ -37,6 +37,7 @@ func (s *Space) Snapshot() *Snapshot {
 		clear(c.writable)
 	}
 	s.epoch++
+	s.owned = 0
 	return sn
 }
 

@@ -26,8 +26,13 @@ type Space struct {
 	columns []*column // in ascending order of section
 	epoch   uint64    // of the pages written now; snapshots have smaller ones
 	zero    *Page     // stands for every absent page; never written
+	owned   int       // pages made writable since the last snapshot
 	pool    pool
 }
+
+// Owned is the number of pages written since the last snapshot: what an Update of it will hash, and what the writer copies
+// if it goes on while the snapshot lives and writes to them all again.
+func (s *Space) Owned() int { return s.owned }
 
 // column is a section without its record type.
 type column struct {
@@ -117,6 +122,7 @@ func (c *column) own(i uint64) *Page {
 func (c *column) put(p uint64, page *Page) {
 	c.current[p], c.writable[p], c.born[p] = page, page, c.space.epoch
 	c.used = max(c.used, int(p)+1)
+	c.space.owned++
 }
 
 // resize gives c slots for that many pages, never fewer than it has.
