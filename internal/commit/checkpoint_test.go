@@ -41,10 +41,13 @@ func (n *node) worked() (h chain.Height) {
 }
 
 // When traffic stops, its last state is written after the interval, and then no more.
-func TestIdleNetworkIsCheckpointed(t *testing.T) {
+func TestIdleNetworkIsCheckpointed(t *testing.T)      { testIdleNetworkIsCheckpointed(t, 0) }
+func TestIdleNetworkIsCheckpointedBrief(t *testing.T) { testIdleNetworkIsCheckpointed(t, 1) }
+
+func testIdleNetworkIsCheckpointed(t *testing.T, briefPagesMin int) {
 	bubble(t, func(t *testing.T) {
 		const interval = 3 * time.Second
-		n := mustOpen(t, newDisks(t), setup{commit: Config{CheckpointInterval: interval}})
+		n := mustOpen(t, newDisks(t), setup{commit: Config{CheckpointInterval: interval, BriefPagesMin: briefPagesMin}})
 		for range 20 { // one checkpoint falls into this time, and work goes on
 			n.work()
 			pause(20 * time.Millisecond)

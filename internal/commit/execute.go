@@ -175,7 +175,7 @@ func (x *executor) awaitRoot(ctx context.Context) error {
 // rootDue freezes the state after height and gives it to the rooter. If much was written and nobody wants to read that state,
 // execution waits until it is hashed: pages written next would else be copied first, all of them ten times a second.
 func (x *executor) rootDue(ctx context.Context, height chain.Height) error {
-	brief := x.Space.Owned() >= briefPagesMin && !x.wantsState()
+	brief := x.Space.Owned() >= x.cfg.BriefPagesMin && !x.wantsState()
 	if !brief {
 		x.lastKept = height
 	}

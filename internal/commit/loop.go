@@ -36,6 +36,9 @@ type Config struct {
 	// RowsOutlivePayloads is for how many heights the rows by which a batch and its outcomes are found stay after its
 	// payload was recycled. Default chain.ValidityBlocksMax; less breaks the answer to repeated batches.
 	RowsOutlivePayloads chain.Height
+	// BriefPagesMin is how many written pages make a root's snapshot brief. Below, copying some of them later costs less than
+	// waiting. Default 256.
+	BriefPagesMin int
 	// EntriesFollow says that the engine decides each entry once, in its lane's order: then one that does not follow is
 	// damage, and the writer halts.
 	EntriesFollow bool
@@ -56,6 +59,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.RetainBytes == 0 {
 		c.RetainBytes = 4 << 30
+	}
+	if c.BriefPagesMin == 0 {
+		c.BriefPagesMin = 256
 	}
 	if c.RowsOutlivePayloads == 0 {
 		c.RowsOutlivePayloads = chain.ValidityBlocksMax

@@ -327,10 +327,13 @@ func TestTooManyViews(t *testing.T) {
 	})
 }
 
-func TestProve(t *testing.T) {
+func TestProve(t *testing.T)      { testProve(t, Config{}) }
+func TestProveBrief(t *testing.T) { testProve(t, Config{BriefPagesMin: 1}) }
+
+func testProve(t *testing.T, cfg Config) {
 	bubble(t, func(t *testing.T) {
 		d := newDisks(t)
-		n := mustOpen(t, d, setup{})
+		n := mustOpen(t, d, setup{commit: cfg})
 		if _, _, _, err := n.loop.Prove(context.Background(), nil); !fault.Is(err, fault.Unavailable) {
 			t.Errorf("a proof of genesis: %v", err)
 		}
@@ -357,7 +360,12 @@ func TestProve(t *testing.T) {
 			}
 		}
 		n.work()
-		prove() // waits for the header
+		prove()       // waits for the header
+		for range 3 { // while the state moves on
+			n.work()
+			pause(150 * time.Millisecond)
+			prove()
+		}
 		pause(time.Minute)
 		prove()
 		failed := errors.New("no such page")
@@ -365,7 +373,7 @@ func TestProve(t *testing.T) {
 			t.Errorf("a reader's error: %v", err)
 		}
 		n.mustStop()
-		n = mustOpen(t, d, setup{})
+		n = mustOpen(t, d, setup{commit: cfg})
 		if n.from == 0 {
 			t.Error("the checkpoint was not used")
 		}

@@ -41,9 +41,6 @@ func (r *stateRoot) release() {
 	}
 }
 
-// briefPagesMin is how many written pages make a root's snapshot brief: below, copying some of them costs less than waiting.
-const briefPagesMin = 256
-
 // wantsState reports whether somebody waits for a state to read: a checkpoint, or a proof.
 func (l *Loop) wantsState() bool { return l.checkpointerFree.Load() || l.proofsWaiting.Load() > 0 }
 
