@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -80,9 +81,12 @@ type net struct {
 }
 
 // up starts `aurigraph up --json` in dir and waits until it is ready.
-func up(t *testing.T, dir string) *net {
+func up(t *testing.T, dir string) *net { return upWith(t, dir, 1) }
+
+// upWith runs a network of so many validators.
+func upWith(t *testing.T, dir string, validators int) *net {
 	t.Helper()
-	n := &net{t: t, dir: dir, cmd: exec.Command(program, "up", "--network", dir, "--json"), ended: make(chan struct{})}
+	n := &net{t: t, dir: dir, cmd: exec.Command(program, "up", "--validators", strconv.Itoa(validators), "--network", dir, "--json"), ended: make(chan struct{})}
 	logs, err := os.Create(filepath.Join(t.TempDir(), "up.log"))
 	if err != nil {
 		t.Fatal(err)

@@ -21,7 +21,7 @@ import (
 )
 
 func newBench(a *app) *cobra.Command {
-	c := group("bench", "Measure a network of its own", newBenchTransfers(a))
+	c := group("bench", "Measure a network of its own", newBenchTransfers(a), newBenchOrder(a), newBenchOrderNode(a))
 	c.Long = `Measures this machine: makes a network of its own, loads it through its public API, and reports what was certified and durable.`
 	c.Example = `  aurigraph bench transfers
   aurigraph bench transfers --rate 100000 --duration 5s --json`
@@ -45,6 +45,9 @@ Exit codes: 0 measured, and roots, money and receipts are right; 1 not; 2 the op
   aurigraph bench transfers --rate 1000000 --network /tmp/bench --json`,
 		Args: args(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if cfg.Engine == "" {
+				cfg.Engine = loadgen.DefaultEngine(cfg.Nodes)
+			}
 			if err := cfg.Validate(); err != nil {
 				return usage(cmd, "%v", err)
 			}
@@ -53,8 +56,8 @@ Exit codes: 0 measured, and roots, money and receipts are right; 1 not; 2 the op
 	}
 	f := c.Flags()
 	f.StringVar(&cfg.Dir, "network", "", "new folder for the bench's network, kept at the end (default: one that is removed)")
-	f.IntVar(&cfg.Nodes, "nodes", 1, "validators; this version runs 1")
-	f.StringVar(&cfg.Engine, "engine", "solo", "ordering engine: solo")
+	f.IntVar(&cfg.Nodes, "nodes", 1, "validators, 1 to 16")
+	f.StringVar(&cfg.Engine, "engine", "", "ordering engine: solo or raft (default: solo for one validator, else raft)")
 	f.IntVar(&cfg.Accounts, "accounts", 1_000_000, "accounts that pay and are paid")
 	f.IntVar(&cfg.Assets, "assets", 1, "assets they hold")
 	f.StringVar(&cfg.Auth, "auth", loadgen.AuthBatchMLDSA, "who signs: batch-mldsa65, batch-ed25519 (the institution, whole batches) or single-ed25519 (each payer)")
@@ -98,7 +101,7 @@ func (a *app) launchBench(ctx context.Context, cfg loadgen.Config) (*loadgen.Tar
 	if _, err := os.Stat(filepath.Join(dir, network.FileName)); err == nil {
 		return nil, fault.New(fault.Conflict, "%s holds a network already: the bench makes its own, name a new folder", dir)
 	}
-	n, err := network.Create(dir, network.Options{Name: "bench", Nodes: cfg.Nodes})
+	n, err := network.Create(dir, network.Options{Name: "bench", Nodes: cfg.Nodes, Engine: cfg.Engine})
 	if err != nil {
 		return nil, err
 	}
@@ -114,19 +117,13 @@ func (a *app) launchBench(ctx context.Context, cfg loadgen.Config) (*loadgen.Tar
 		return nil, err
 	}
 	processes, err := a.startNodes(ctx, n)
-	t.Stop = func() error {
-		var errs []error
-		for _, p := range processes {
-			errs = append(errs, p.Stop())
-		}
-		return errors.Join(errs...)
-	}
+	t.Stop = func() error { return network.StopAll(processes) }
 	if err != nil {
 		return nil, errors.Join(err, t.Stop())
 	}
 	for _, p := range processes {
 		t.Endpoints = append(t.Endpoints, p.Ready.GRPC)
-		t.Nodes = append(t.Nodes, loadgen.TargetNode{ID: p.Node.ID, PID: p.PID(), Dir: n.Path(p.Node.Dir)})
+		t.Nodes = append(t.Nodes, loadgen.TargetNode{ID: p.Node.ID, PID: p.PID(), Dir: n.Path(p.Node.Dir), Metrics: metricsURL(p.Ready.Metrics)})
 	}
 	return t, nil
 }
@@ -138,6 +135,14 @@ func benchTable(r *loadgen.Report, row func(...any)) {
 	row("committed", fmt.Sprintf("%.0f transfers/s", r.CommittedPerS), fmt.Sprintf("%d in all", r.Committed))
 	row("peak", fmt.Sprintf("%.0f transfers/s", r.PeakPerS))
 	row("finality", fmt.Sprintf("p50 %.1f ms", r.FinalityMs.P50), fmt.Sprintf("p99 %.1f ms", r.FinalityMs.P99), fmt.Sprintf("p99.9 %.1f ms", r.FinalityMs.P999))
+	for _, stage := range []struct {
+		name string
+		ms   *loadgen.Percentiles
+	}{{"vote", r.VoteMs}, {"certificate", r.CertificateMs}, {"checkpoint", r.CheckpointMs}} {
+		if stage.ms != nil {
+			row(stage.name, fmt.Sprintf("p50 %.1f ms", stage.ms.P50), fmt.Sprintf("p99 %.1f ms", stage.ms.P99))
+		}
+	}
 	row("CPU", fmt.Sprintf("%.3f us a transfer in each node", r.CPUUsPerTransferPerNode), fmt.Sprintf("%.3f us in the load generator", r.LoadCPUUsPerTransfer))
 	row("memory", fmt.Sprintf("%.0f MB at most", r.RSSMBMax))
 	row("disk", fmt.Sprintf("%.0f bytes a transfer", r.DiskBytesPerTransfer))

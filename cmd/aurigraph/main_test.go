@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -38,6 +39,26 @@ type result struct {
 	code     int
 }
 
+// buffer is what several processes write to, as they may to a file.
+type buffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+// Write adds p.
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+// String is what was written so far.
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
 // cli runs a command line in this process.
 func cli(t *testing.T, words ...string) result {
 	t.Helper()
@@ -47,7 +68,7 @@ func cli(t *testing.T, words ...string) result {
 }
 
 func cliIn(ctx context.Context, words ...string) result {
-	var out, errOut bytes.Buffer
+	var out, errOut buffer
 	code := run(ctx, "aurigraph", words, &out, &errOut)
 	return result{out.String(), errOut.String(), code}
 }
@@ -85,15 +106,21 @@ type demo struct {
 	code   int // after ended
 }
 
+// up runs a network of one validator.
 func up(t *testing.T, dir string) *demo {
+	t.Helper()
+	return upWith(t, dir, "--validators", "1")
+}
+
+func upWith(t *testing.T, dir string, flags ...string) *demo {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	d := &demo{dir: dir, cancel: cancel, ended: make(chan struct{})}
 	out, in := io.Pipe()
-	var logs bytes.Buffer
+	var logs buffer
 	go func() {
 		defer close(d.ended)
-		d.code = run(ctx, "aurigraph", []string{"up", "--network", dir, "--json"}, in, &logs)
+		d.code = run(ctx, "aurigraph", append([]string{"up", "--network", dir, "--json"}, flags...), in, &logs)
 		in.Close()
 	}()
 	t.Cleanup(func() { d.stop(t) })

@@ -108,7 +108,7 @@ func (a *app) runNode(ctx context.Context, dir string) (err error) {
 	bar := a.newBar()
 	defer bar.clear()
 	bar.spin("starting")
-	log := obs.NewLogger(above{bar, a.err}, level)
+	log := obs.NewLogger(above{bar, a.err}, level).With(obs.KeyNode, cfg.Name)
 	useThreads()
 	debug.SetMemoryLimit(cfg.Memory.LimitBytes)
 	debug.SetGCPercent(cfg.Memory.GCPercent)

@@ -16,7 +16,7 @@ import (
 func TestCtrlC(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "net")
 	for _, x := range []struct{ ready, line string }{
-		{"ready:", "up --network " + dir},
+		{"ready:", "up --validators 1 --network " + dir},
 		{`"ready":true`, "node start --json --dir " + dir + "/node0"},
 	} {
 		cmd := program(strings.Fields(x.line)...)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -22,32 +23,56 @@ import (
 // demoAccounts is how many funded accounts a demo network has.
 const demoAccounts = 3
 
+// validatorsOffered are the sizes of networks that make sense on one machine: with 4 one may fail or lie, with 7 two.
+var validatorsOffered = []int{1, 4, 7}
+
 func newUp(a *app) *cobra.Command {
-	o := network.Options{Name: "demo", Nodes: 1, Demo: true, Accounts: demoAccounts}
+	o := network.Options{Name: "demo", Demo: true, Accounts: demoAccounts}
 	c := &cobra.Command{
 		Use:   "up",
 		Short: "Run a network on this machine, made on the first run",
-		Long: `Runs a network in the folder --network, and makes it there on the first run: a node, an institution, a demo asset and
-three funded accounts. Ctrl-C stops it cleanly; running it again on the same folder continues. A second Ctrl-C does not wait.
+		Long: `Runs a network in the folder --network, and makes it there on the first run: four validators, an institution, a demo asset
+and three funded accounts. Ctrl-C stops it cleanly; running it again on the same folder continues. A second Ctrl-C does not wait.
 
-When it is ready it prints the accounts, where their keys are, and a payment to try. The node's log is in node0/node.log of the
-folder; with --json it goes to standard error, and standard output gets one line of JSON when the network is ready.
+Each validator is a process of its own. One that dies is started again after a second, and standard error says so; with four of
+them the network goes on meanwhile. One that ends five times within a minute before it serves stops the network.
 
-Exit codes: 0 it was told to stop; 1 a node could not start or ended; 2 the folder is in use or holds something else.`,
+When it is ready it prints the accounts, where their keys are, and a payment to try. A validator's log is node.log in its folder,
+node0 and so on; with --json logs go to standard error, and standard output gets one line of JSON when the network is ready.
+While it runs, run.json of the folder names the processes.
+
+Exit codes: 0 it was told to stop; 1 a validator could not start; 2 the folder is in use, holds something else, or has another
+number of validators.`,
 		Example: `  aurigraph up
-  aurigraph up --network /srv/trial --port 7450
+  aurigraph up --validators 1 --network /srv/trial --port 7450
   aurigraph up --network /tmp/net --json`,
 		Args: args(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkValidators(cmd, o.Nodes); err != nil {
+				return err
+			}
 			if err := checkPort(cmd, o.Port); err != nil {
 				return err
 			}
 			return a.up(cmd.Context(), o)
 		},
 	}
-	c.Flags().IntVar(&o.Nodes, "nodes", o.Nodes, "validators of the network; this version runs 1")
-	c.Flags().IntVar(&o.Port, "port", 0, "port of the first node's API, 1 to 65534; its metrics are on the next (default: free ones)")
+	c.Flags().IntVar(&o.Nodes, "validators", 0, "validators of a new network: 1, 4 or 7 (default: 4, or as many as there are)")
+	c.Flags().IntVar(&o.Port, "port", 0, "port of the first validator's API, 1 to 65534; the network's others are the next ones (default: free ones)")
+	c.Flags().IntVar(&o.Nodes, "nodes", 0, "what --validators was called")
+	_ = c.Flags().MarkHidden("nodes") // it is there
 	return networkFlag(a, c)
+}
+
+func checkValidators(cmd *cobra.Command, n int) error {
+	changed := cmd.Flags().Changed
+	switch {
+	case changed("nodes") && changed("validators"):
+		return usage(cmd, "--nodes is what --validators was called: give one of them")
+	case (changed("nodes") || changed("validators")) && !slices.Contains(validatorsOffered, n):
+		return usage(cmd, "--validators %d, must be 1, 4 or 7", n)
+	}
+	return nil
 }
 
 // portMax leaves room for the metrics' port above.
@@ -103,30 +128,20 @@ func (a *app) up(ctx context.Context, o network.Options) error {
 	}
 	bar := a.newBar()
 	bar.spin("starting: a node executes again what its newest checkpoint does not have")
-	processes, err := a.startNodes(ctx, n)
+	defer bar.clear()
+	s, err := newSupervisor(a, n, bar)
+	if err != nil {
+		return err
+	}
+	err = s.run(ctx, func() error {
+		bar.clear()
+		return a.announce(n, s.file.Nodes())
+	})
 	bar.clear()
-	if err == nil {
-		err = a.announce(n, processes)
-	}
-	if err == nil {
-		err = awaitEnd(ctx, processes)
-	}
-	if ctx.Err() != nil && !a.json {
-		fmt.Fprintln(a.err, "stopping the network; a second Ctrl-C does not wait")
-	}
-	bar.spin("stopping")
-	errs := []error{err}
-	for _, p := range processes {
-		errs = append(errs, p.Stop())
-	}
-	bar.clear()
-	if errors.Is(err, context.Canceled) {
-		errs = errs[1:] // it was told to stop before it was ready
-	}
-	if ctx.Err() != nil && errors.Join(errs...) == nil && !a.json {
+	if ctx.Err() != nil && err == nil && !a.json {
 		fmt.Fprintln(a.err, "stopped")
 	}
-	return errors.Join(errs...)
+	return err
 }
 
 // notRunning refuses a network whose nodes run already: making it ready for a start would give it other ports.
@@ -157,62 +172,58 @@ func locked(path string) bool {
 	return errors.Is(unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK)
 }
 
+// startNodes starts the nodes of a network that nobody supervises.
 func (a *app) startNodes(ctx context.Context, n *network.Network) ([]*network.Process, error) {
-	self, err := os.Executable()
+	self, err := thisProgram()
 	if err != nil {
-		return nil, fault.Wrap(fault.Internal, err, "find this program")
+		return nil, err
 	}
-	var processes []*network.Process
-	for i := range n.Nodes {
-		logs, err := a.logsOf(n, i)
-		if err != nil {
-			return processes, err
-		}
-		p, err := n.StartNode(ctx, i, self, logs)
-		if err != nil {
-			if !a.json {
-				err = fmt.Errorf("%w (%s)", err, n.Path(filepath.Join(n.Nodes[i].Dir, "node.log")))
-			}
-			return processes, err
-		}
-		processes = append(processes, p)
+	opened := make([]io.Writer, len(n.Nodes))
+	all, err := n.StartAll(ctx, self, func(i int) (w io.Writer, err error) {
+		opened[i], err = a.logsOf(n, i)
+		return opened[i], err
+	})
+	for _, w := range opened {
+		a.closeLog(w)
 	}
-	return processes, nil
+	if err != nil && !a.json {
+		err = fmt.Errorf("%w (%s)", err, n.Path(filepath.Join("node*", nodeLog)))
+	}
+	return all, err
 }
+
+func thisProgram() (string, error) {
+	self, err := os.Executable()
+	return self, fault.Wrap(fault.Internal, err, "find this program")
+}
+
+// nodeLog is the name of a node's log in its folder.
+const nodeLog = "node.log"
 
 // logsOf is where a node's log goes: standard error with --json, else a file, so that a person sees what matters.
 func (a *app) logsOf(n *network.Network, i int) (io.Writer, error) {
 	if a.json {
 		return a.err, nil
 	}
-	f, err := os.OpenFile(n.Path(filepath.Join(n.Nodes[i].Dir, "node.log")), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	f, err := os.OpenFile(logPath(n, i), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
 	if err != nil {
 		return nil, fault.Wrap(fault.Unavailable, err, "open the node's log")
 	}
 	return f, nil
 }
 
-// awaitEnd returns nil when ctx ends, and an error when a node does.
-func awaitEnd(ctx context.Context, processes []*network.Process) error {
-	ended := make(chan string, len(processes))
-	for _, p := range processes {
-		go func() {
-			<-p.Ended()
-			ended <- p.Node.ID
-		}()
-	}
-	select {
-	case <-ctx.Done():
-		return nil
-	case id := <-ended:
-		if ctx.Err() != nil {
-			return nil // both were told to stop
-		}
-		return fault.New(fault.Unavailable, "node %s ended: its log says why; the others are stopped", id)
+func logPath(n *network.Network, i int) string {
+	return n.Path(filepath.Join(n.Nodes[i].Dir, nodeLog))
+}
+
+// closeLog closes a log that the child has inherited.
+func (a *app) closeLog(logs io.Writer) {
+	if f, ok := logs.(*os.File); ok && !a.json {
+		_ = f.Close() // nothing was written here
 	}
 }
 
-func (a *app) announce(n *network.Network, processes []*network.Process) error {
+func (a *app) announce(n *network.Network, running []network.RunNode) error {
 	j := upJSON{
 		Ready: true, Chain: n.Chain, TLS: tlsJSON{n.Path(n.CA)}, Accounts: n.Accounts, Keys: map[string]string{}, Asset: n.Asset,
 		Institution: upInstitution{fmt.Sprint(n.Institution.ID), n.Path(n.Institution.KeyFile)},
@@ -220,16 +231,16 @@ func (a *app) announce(n *network.Network, processes []*network.Process) error {
 	for address, path := range n.Keys {
 		j.Keys[address] = n.Path(path)
 	}
-	for _, p := range processes {
-		j.GRPC = append(j.GRPC, p.Ready.GRPC)
-		j.Metrics = append(j.Metrics, metricsURL(p.Ready.Metrics))
-		j.Nodes = append(j.Nodes, upNode{p.Node.ID, p.PID(), n.Path(p.Node.Dir)})
+	for i, node := range n.Nodes {
+		j.GRPC = append(j.GRPC, node.GRPC)
+		j.Metrics = append(j.Metrics, metricsURL(node.Metrics))
+		j.Nodes = append(j.Nodes, upNode{node.ID, running[i].PID, n.Path(node.Dir)})
 	}
 	return a.print(j, func(row func(...any)) {
 		row("network", n.Dir)
 		row("chain", n.Chain)
-		for i, p := range processes {
-			row("node", p.Node.ID, "grpc "+j.GRPC[i], "metrics "+j.Metrics[i], fmt.Sprintf("pid %d", p.PID()))
+		for i, node := range j.Nodes {
+			row("validator", node.ID, "grpc "+j.GRPC[i], "metrics "+j.Metrics[i], fmt.Sprintf("pid %d", node.PID))
 		}
 		row("institution", n.Institution.ID, j.Institution.KeyFile)
 		for _, address := range n.Accounts {

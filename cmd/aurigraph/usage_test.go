@@ -58,15 +58,18 @@ func TestUsageErrors(t *testing.T) {
 		"status --endpoint=":                "--endpoint is empty",
 		"status --endpoint a:1":             "needs --trust",
 		"pay 3 4 1 --endpoint a:1 --trust g --network n": "exclude each other",
-		"verify":                     "--node DIR",
-		"node start":                 "--dir DIR",
-		"node init":                  "--dir DIR",
-		"node init --dir x --port 0": "must be 1 to 65534",
-		"up --port 70000":            "must be 1 to 65534",
-		"up --nodes 4":               "networks of one node",
-		"bench transfers --auth rsa": "--auth",
-		"bench transfers --nodes 4":  "--nodes 4",
-		"completion tcsh":            "none of bash, zsh and fish",
+		"verify":                      "--node DIR",
+		"node start":                  "--dir DIR",
+		"node init":                   "--dir DIR",
+		"node init --dir x --port 0":  "must be 1 to 65534",
+		"up --port 70000":             "must be 1 to 65534",
+		"up --validators 5":           "--validators 5, must be 1, 4 or 7",
+		"up --nodes 0":                "must be 1, 4 or 7",
+		"up --nodes 4 --validators 4": "give one of them",
+		"up --port 65530":             "take a first one of 1 to 65524",
+		"bench transfers --auth rsa":  "--auth",
+		"bench transfers --nodes 17":  "--nodes 17",
+		"completion tcsh":             "none of bash, zsh and fish",
 	} {
 		r := cli(t, strings.Fields(line)...)
 		if r.code != exitRefused || !strings.Contains(r.err, text) || r.out != "" {
@@ -105,6 +108,7 @@ func TestUnreachable(t *testing.T) {
 		{exitFailed, "node start --dir " + dir, "no node's folder"},
 		{exitRefused, "node init --dir " + dir + "/net", "holds a network already"},
 		{exitRefused, "up --network " + dir, "not empty"},
+		{exitRefused, "up --validators 4 --network " + dir + "/net", "was made with 1 validators, not 4"},
 		{exitRefused, "pay --file " + dir + "/none.csv --network " + dir + "/net", "open the payment file"},
 	} {
 		if r := cli(t, strings.Fields(x.line)...); r.code != x.code || !strings.Contains(r.err, x.words) {

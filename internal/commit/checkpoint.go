@@ -91,6 +91,7 @@ func (c *checkpointer) write(ctx context.Context) error {
 		return nil
 	}
 	c.checkpointerFree.Store(c.next == nil)
+	c.checkpointDue.Store(c.next == nil)
 	if c.next == nil {
 		return nil
 	}

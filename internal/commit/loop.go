@@ -144,7 +144,8 @@ type Loop struct {
 	ended chan struct{} // closed when Run returns: readers who wait get an answer
 
 	startedAt        chain.Height // the published height when the loop was made
-	checkpointerFree atomic.Bool  // waits for a state
+	checkpointerFree atomic.Bool  // takes a state if there is one
+	checkpointDue    atomic.Bool  // waits for a state
 	proofsWaiting    atomic.Int32
 
 	cuts           cuts

@@ -42,7 +42,7 @@ func (r *stateRoot) release() {
 }
 
 // wantsState reports whether somebody waits for a state to read: a checkpoint, or a proof.
-func (l *Loop) wantsState() bool { return l.checkpointerFree.Load() || l.proofsWaiting.Load() > 0 }
+func (l *Loop) wantsState() bool { return l.checkpointDue.Load() || l.proofsWaiting.Load() > 0 }
 
 // certifiedRoot is a root that stands in a certified header.
 type certifiedRoot struct {

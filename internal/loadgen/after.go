@@ -3,6 +3,7 @@
 package loadgen
 
 import (
+	"bytes"
 	"errors"
 
 	"github.com/aurigraph/aurigraph/internal/chain"
@@ -25,6 +26,52 @@ type diskState struct {
 type issues struct {
 	units map[chain.AssetNo]uint64
 	by    chain.Height
+}
+
+// sameHeaders compares what stopped nodes have as the newest height that all of them have.
+func sameHeaders(nodes []TargetNode) (same bool, err error) {
+	var lowest chain.Height
+	for i, n := range nodes {
+		h, _, err := headerOf(n.Dir, 0)
+		if err != nil {
+			return false, err
+		}
+		if i == 0 || h < lowest {
+			lowest = h
+		}
+	}
+	var first []byte
+	for i, n := range nodes {
+		_, raw, err := headerOf(n.Dir, lowest)
+		if err != nil {
+			return false, err
+		}
+		if i == 0 {
+			first = raw
+		}
+		if !bytes.Equal(first, raw) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// headerOf reads a header of a stopped node; height 0 is its newest.
+func headerOf(dir string, height chain.Height) (at chain.Height, raw []byte, err error) {
+	cfg, err := config.Load(dir)
+	if err != nil {
+		return 0, nil, err
+	}
+	s, err := pebblestore.Open(cfg.Data("blocks"), pebblestore.Options{})
+	if err != nil {
+		return 0, nil, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	if height == 0 {
+		return store.LastHeader(s)
+	}
+	raw, err = store.ReadHeader(s, height)
+	return height, raw, err
 }
 
 // readBack loads a stopped node's newest checkpoint, computes its root anew and counts its money.

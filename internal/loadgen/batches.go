@@ -75,7 +75,7 @@ func (p *batchPipe) recv() (answer, error) {
 		return a, err
 	}
 	a.count(out.Codes)
-	p.checks.sample(b, a.ok)
+	p.checks.sample(p.client, b, a.ok)
 	return a, nil
 }
 
@@ -104,35 +104,41 @@ const (
 // checker asks the node for slices of answered batches and compares them with what was sent.
 type checker struct {
 	world   *world
-	client  *client.Client
-	queue   chan *signed
+	queue   chan check
 	seen    atomic.Int64
 	proved  atomic.Int64
 	workers *errgroup.Group
 }
 
+// check is a batch, and who answered it.
+type check struct {
+	client *client.Client
+	batch  *signed
+}
+
 // checksQueueMax bounds the batches whose slice is still to be asked for. Receivers wait at the bound.
 const checksQueueMax = 4096
 
-func newChecker(ctx context.Context, w *world, c *client.Client) *checker {
-	k := &checker{world: w, client: c, queue: make(chan *signed, checksQueueMax)}
+func newChecker(ctx context.Context, w *world) *checker {
+	k := &checker{world: w, queue: make(chan check, checksQueueMax)}
 	k.workers, ctx = errgroup.WithContext(ctx)
 	k.workers.Go(func() error { return k.run(ctx) })
 	return k
 }
 
 // sample takes every sliceEvery-th batch, the first one of a step too, if its legs all came out ok.
-func (k *checker) sample(b *signed, ok int) {
+func (k *checker) sample(c *client.Client, b *signed, ok int) {
 	if k.seen.Add(1)%sliceEvery == 1 && ok == int(b.header.Legs) {
-		k.queue <- b
+		k.queue <- check{c, b}
 	}
 }
 
 func (k *checker) run(ctx context.Context) error {
 	raw := make([]byte, chain.BatchBytesMax)
-	for b := range k.queue {
+	for c := range k.queue {
+		b := c.batch
 		from := uint32(b.seed % (chain.BatchLegsMax / sliceLegs) * sliceLegs)
-		legs, err := k.client.Legs(ctx, b.id, from, sliceLegs)
+		legs, err := c.client.Legs(ctx, b.id, from, sliceLegs)
 		if err != nil {
 			return err
 		}

@@ -22,6 +22,20 @@ const (
 	LoadHot     = "hot"     // one account pays or is paid in every leg
 )
 
+// Ordering engines.
+const (
+	EngineSolo = "solo"
+	EngineRaft = "raft"
+)
+
+// DefaultEngine is the engine for so many validators.
+func DefaultEngine(nodes int) string {
+	if nodes == 1 {
+		return EngineSolo
+	}
+	return EngineRaft
+}
+
 // Config is one bench run.
 type Config struct {
 	Nodes    int
@@ -37,6 +51,7 @@ type Config struct {
 
 // Limits of a run.
 const (
+	nodesMax    = 16
 	accountsMin = 1024
 	accountsMax = 8 << 20
 	assetsMax   = 4096
@@ -49,10 +64,12 @@ const (
 func (c Config) Validate() error {
 	bad := func(format string, args ...any) error { return fault.New(fault.Invalid, format, args...) }
 	switch {
-	case c.Nodes != 1:
-		return bad("--nodes %d: this version runs networks of 1 node", c.Nodes)
-	case c.Engine != "solo":
-		return bad("--engine %q: one node orders with \"solo\"", c.Engine)
+	case c.Nodes < 1 || c.Nodes > nodesMax:
+		return bad("--nodes %d, must be 1 to %d", c.Nodes, nodesMax)
+	case c.Engine != EngineSolo && c.Engine != EngineRaft:
+		return bad("--engine %q, must be %s or %s", c.Engine, EngineSolo, EngineRaft)
+	case c.Engine == EngineSolo && c.Nodes > 1:
+		return bad("--engine %s orders for one node, not for %d: use %s", EngineSolo, c.Nodes, EngineRaft)
 	case c.Accounts < accountsMin || c.Accounts > accountsMax:
 		return bad("--accounts %d, must be %d to %d", c.Accounts, accountsMin, accountsMax)
 	case c.Assets < 1 || c.Assets > assetsMax || c.Assets > c.Accounts/16:

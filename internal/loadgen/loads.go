@@ -27,9 +27,9 @@ type batchLoad struct {
 }
 
 func (b *bench) newBatches(ctx context.Context) (load, error) {
-	l := &batchLoad{bench: b, checks: newChecker(ctx, b.world, b.client)}
-	for n := range pipesMax {
-		c, err := b.dial(ctx)
+	l := &batchLoad{bench: b, checks: newChecker(ctx, b.world)}
+	for n := range b.pipes() {
+		c, err := b.dial(ctx, n%b.cfg.Nodes)
 		if err != nil {
 			return nil, err
 		}
@@ -96,13 +96,13 @@ func (b *bench) newSingles(ctx context.Context) (load, error) {
 		return nil, err
 	}
 	l := &singleLoad{bench: b}
-	for n := range pipesMax {
-		c, err := b.dial(ctx)
+	for n := range b.pipes() {
+		c, err := b.dial(ctx, n%b.cfg.Nodes)
 		if err != nil {
 			return nil, err
 		}
 		l.pipes = append(l.pipes, &singlePipe{client: c})
-		l.payers = append(l.payers, payers[n*len(payers)/pipesMax:(n+1)*len(payers)/pipesMax])
+		l.payers = append(l.payers, payers[n*len(payers)/b.pipes():(n+1)*len(payers)/b.pipes()])
 	}
 	return l, nil
 }

@@ -5,11 +5,14 @@ package loadgen
 // Report is a run's result, as printed with --json.
 type Report struct {
 	Nodes                   []NodeReport   `json:"nodes"`
-	Committed               int64          `json:"committed"`       // legs with outcome ok in the measurement
-	CommittedPerS           float64        `json:"committed_per_s"` // those certified within its duration, a second
-	PeakPerS                float64        `json:"peak_per_s"`      // highest rate seen without regard to latency
-	OfferedPerS             float64        `json:"offered_per_s"`   // rate held in the measurement
-	FinalityMs              Percentiles    `json:"finality_ms"`     // from when a batch was due to its verified receipt
+	Committed               int64          `json:"committed"`                // legs with outcome ok in the measurement
+	CommittedPerS           float64        `json:"committed_per_s"`          // those certified within its duration, a second
+	PeakPerS                float64        `json:"peak_per_s"`               // highest rate seen without regard to latency
+	OfferedPerS             float64        `json:"offered_per_s"`            // rate held in the measurement
+	FinalityMs              Percentiles    `json:"finality_ms"`              // from when a batch was due to its verified receipt
+	VoteMs                  *Percentiles   `json:"vote_ms,omitempty"`        // on the leader, from the cut of a proposal until a majority has it on disk
+	CertificateMs           *Percentiles   `json:"certificate_ms,omitempty"` // from the cut of a proposal until a node published it
+	CheckpointMs            *Percentiles   `json:"checkpoint_ms,omitempty"`  // from there until a checkpoint of a node contains it
 	CPUUsPerTransferPerNode float64        `json:"cpu_us_per_transfer_per_node"`
 	LoadCPUUsPerTransfer    float64        `json:"load_cpu_us_per_transfer"`
 	RSSMBMax                float64        `json:"rss_mb_max"` // highest VmHWM of a node

@@ -28,16 +28,19 @@ type Target struct {
 
 // TargetNode is one node process.
 type TargetNode struct {
-	ID  string
-	PID int
-	Dir string
+	ID      string
+	PID     int
+	Dir     string
+	Metrics string // URL
 }
 
 // Launcher starts a network for a run; scheme is that of the institution's key.
 type Launcher func(ctx context.Context, cfg Config) (*Target, error)
 
-// pipesMax is how many streams carry the load, each over a connection of its own.
-const pipesMax = 2
+// pipesMin is how many streams carry the load at least, each over a connection of its own. Each node has one at least.
+const pipesMin = 2
+
+func (b *bench) pipes() int { return max(pipesMin, b.cfg.Nodes) }
 
 // Run carries a bench out. progress gets a line now and then.
 func Run(ctx context.Context, cfg Config, launch Launcher, progress io.Writer) (*Report, error) {
@@ -53,7 +56,11 @@ func Run(ctx context.Context, cfg Config, launch Launcher, progress io.Writer) (
 	if err := errors.Join(err, target.Stop()); err != nil {
 		return nil, err
 	}
-	report.RootsEqual, report.Conserved = true, true
+	report.Conserved = true
+	report.RootsEqual, err = sameHeaders(target.Nodes)
+	if err != nil {
+		return nil, err
+	}
 	for _, n := range target.Nodes {
 		d, err := readBack(n.Dir, issued)
 		if err != nil {
@@ -80,7 +87,7 @@ type load interface {
 func measure(ctx context.Context, cfg Config, t *Target, progress io.Writer) (*Report, issues, error) {
 	b := &bench{cfg: cfg, target: t, out: progress, world: &world{chain: t.Trust.ChainID}}
 	var err error
-	if b.client, err = b.dial(ctx); err != nil {
+	if b.client, err = b.dial(ctx, 0); err != nil {
 		return nil, issues{}, err
 	}
 	defer b.client.Close()
@@ -109,8 +116,9 @@ func measure(ctx context.Context, cfg Config, t *Target, progress io.Writer) (*R
 	}
 }
 
-func (b *bench) dial(ctx context.Context) (*client.Client, error) {
-	return client.Dial(ctx, client.Config{Endpoints: b.target.Endpoints, CAFile: b.target.CAFile, Trust: b.target.Trust})
+// dial connects to one node: what a node answered is asked of it again, since another may be a block behind.
+func (b *bench) dial(ctx context.Context, node int) (*client.Client, error) {
+	return client.Dial(ctx, client.Config{Endpoints: b.target.Endpoints[node : node+1], CAFile: b.target.CAFile, Trust: b.target.Trust})
 }
 
 // step runs one step of load and reports it.
@@ -172,11 +180,20 @@ func (b *bench) hold(ctx context.Context, l load, rate float64, r *Report) (kept
 		}
 	}
 	own := ownCPU()
+	stages, err := b.readStages(ctx)
+	if err != nil {
+		return false, err
+	}
 	res, s, err := b.step(ctx, l, rate, rate, b.cfg.Duration)
 	if err != nil {
 		return false, err
 	}
 	own = ownCPU() - own - l.signingCPU()
+	after, err := b.readStages(ctx)
+	if err != nil {
+		return false, err
+	}
+	r.stages(after.since(stages))
 	r.Steps = append(r.Steps, s)
 	r.OfferedPerS, r.CommittedPerS, r.FinalityMs, r.Committed = rate, s.CommittedPerS, s.FinalityMs, res.committed
 	r.PeakPerS = max(r.PeakPerS, s.CommittedPerS)
@@ -201,6 +218,9 @@ func (b *bench) hold(ctx context.Context, l load, rate float64, r *Report) (kept
 
 // finish adds what is known only after the load.
 func (b *bench) finish(ctx context.Context, l load, r *Report) error {
+	if err := b.await(ctx); err != nil {
+		return err
+	}
 	status, err := b.client.Status(ctx)
 	if err != nil {
 		return err
@@ -208,6 +228,42 @@ func (b *bench) finish(ctx context.Context, l load, r *Report) error {
 	r.IndexLagRows = status.IndexLagRows
 	r.ReceiptsChecked, err = l.proved()
 	return err
+}
+
+// awaitMax is how long nodes may take to have what the others have, after the load.
+const awaitMax = 30 * time.Second
+
+// await waits until every node published what any had published when the load ended.
+func (b *bench) await(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, awaitMax)
+	defer cancel()
+	var most chain.Height
+	clients := make([]*client.Client, len(b.target.Nodes))
+	for i := range clients {
+		c, err := b.dial(ctx, i)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		s, err := c.Status(ctx)
+		if err != nil {
+			return err
+		}
+		clients[i], most = c, max(most, s.Height)
+	}
+	for i, c := range clients {
+		for {
+			s, err := c.Status(ctx)
+			if err != nil {
+				return fault.Wrap(fault.Unavailable, err, "node %s did not reach height %d after the load", b.target.Nodes[i].ID, most)
+			}
+			if s.Height >= most {
+				break
+			}
+			time.Sleep(10 * time.Millisecond) //lint:sleep polls another process
+		}
+	}
+	return nil
 }
 
 func (b *bench) verified() string {

@@ -4,6 +4,7 @@ package loadgen
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -13,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/aurigraph/aurigraph/client"
 	"github.com/aurigraph/aurigraph/internal/chain"
@@ -38,43 +41,46 @@ func launch(t *testing.T) Launcher {
 	}
 }
 
-// start runs a network's node in this process.
+// start runs a network's nodes in this process, and returns the first.
 func start(t *testing.T, cfg Config) (*Target, *node.Node) {
 	t.Helper()
-	n, err := network.Create(filepath.Join(t.TempDir(), "network"), network.Options{Name: "bench", Nodes: cfg.Nodes})
-	must(t, err)
-	dir := n.Path(n.Nodes[0].Dir)
-	settings, err := config.Load(dir)
-	must(t, err)
-	settings.Commit.SegmentBytes, settings.Commit.CheckpointInterval = 16<<20, 200*time.Millisecond
-	nd, err := node.Open(context.Background(), settings, slog.New(slog.DiscardHandler))
+	n, err := network.Create(filepath.Join(t.TempDir(), "network"), network.Options{Name: "bench", Nodes: cfg.Nodes, Engine: cfg.Engine})
 	must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- nd.Run(ctx) }()
-	select {
-	case <-nd.Ready():
-	case err := <-ended:
-		t.Fatalf("the node ended: %v", err)
+	target := &Target{CAFile: n.Path(n.CA), Institution: chain.InstitutionNo(n.Institution.ID)}
+	var nodes []*node.Node
+	var group errgroup.Group
+	for _, one := range n.Nodes {
+		settings, err := config.Load(n.Path(one.Dir))
+		must(t, err)
+		settings.Commit.SegmentBytes, settings.Commit.CheckpointInterval = 16<<20, 200*time.Millisecond
+		nd, err := node.Open(context.Background(), settings, slog.New(slog.DiscardHandler))
+		must(t, err)
+		group.Go(func() error { return errors.Join(nd.Run(ctx), nd.Close()) })
+		nodes = append(nodes, nd)
+		target.Endpoints = append(target.Endpoints, nd.GRPCAddress())
+		target.Nodes = append(target.Nodes, TargetNode{ID: one.ID, PID: os.Getpid(), Dir: settings.Dir, Metrics: "http://" + nd.MetricsAddress() + "/metrics"})
+	}
+	target.Stop = func() error {
+		cancel()
+		return group.Wait()
+	}
+	for _, nd := range nodes {
+		select {
+		case <-nd.Ready():
+		case <-time.After(20 * time.Second):
+			t.Fatalf("a node does not serve: %v", target.Stop())
+		}
 	}
 	keyFile := n.Institution.KeyFile
 	if cfg.Auth == AuthBatchEd25519 {
 		keyFile = n.Institution.Ed25519KeyFile
 	}
-	target := &Target{
-		Endpoints: []string{nd.GRPCAddress()}, CAFile: n.Path(n.CA), Institution: chain.InstitutionNo(n.Institution.ID),
-		Nodes: []TargetNode{{ID: "node0", PID: os.Getpid(), Dir: dir}},
-		Stop: func() error {
-			cancel()
-			must(t, <-ended)
-			return nd.Close()
-		},
-	}
 	target.Trust, err = n.Trust()
 	must(t, err)
 	target.Signer, err = client.ReadKeyFile(n.Path(keyFile), nil)
 	must(t, err)
-	return target, nd
+	return target, nodes[0]
 }
 
 // TestRun carries whole runs out against a node: with batches under several loads, and with single transactions.
@@ -86,6 +92,7 @@ func TestRun(t *testing.T) {
 		"batches of many assets":      func(c *Config) { c.Assets = 16 },
 		"batches, zipf, post-quantum": func(c *Config) { c.Auth, c.Load, c.Rate = AuthBatchMLDSA, LoadZipf, 100_000 },
 		"single transactions":         func(c *Config) { c.Auth, c.Rate = AuthSingle, 3_000 },
+		"four validators":             func(c *Config) { c.Nodes, c.Engine, c.Rate = 4, EngineRaft, 20_000 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := sound()
@@ -93,8 +100,11 @@ func TestRun(t *testing.T) {
 			change(&cfg)
 			r, err := Run(t.Context(), cfg, launch(t), io.Discard)
 			must(t, err)
-			if r.Committed == 0 || len(r.Refusals) > 0 || len(r.Nodes) != 1 || len(r.Steps) != 1 || r.OfferedPerS != float64(cfg.Rate) {
+			if r.Committed == 0 || len(r.Refusals) > 0 || len(r.Nodes) != cfg.Nodes || len(r.Steps) != 1 || r.OfferedPerS != float64(cfg.Rate) {
 				t.Errorf("%+v", r)
+			}
+			if (r.VoteMs != nil) != (cfg.Engine == EngineRaft) || r.CertificateMs == nil {
+				t.Errorf("vote %+v, certificate %+v", r.VoteMs, r.CertificateMs)
 			}
 			if !r.RootsEqual || !r.Conserved {
 				t.Errorf("roots equal %v, money conserved %v", r.RootsEqual, r.Conserved)
@@ -114,7 +124,7 @@ func TestReadBack(t *testing.T) {
 	target, nd := start(t, sound())
 	b := &bench{cfg: sound(), target: target, out: io.Discard, world: &world{chain: target.Trust.ChainID}}
 	var err error
-	b.client, err = b.dial(t.Context())
+	b.client, err = b.dial(t.Context(), 0)
 	must(t, err)
 	must(t, b.prepare(t.Context(), target.Institution, target.Signer))
 	_, err = b.submit(t.Context(), &chain.Issue{To: b.house, Asset: chain.AssetNo(b.world.firstAsset), Amount: chain.Amount{}})

@@ -11,7 +11,6 @@ import (
 
 	"github.com/aurigraph/aurigraph/client"
 	"github.com/aurigraph/aurigraph/internal/chain"
-	"github.com/aurigraph/aurigraph/internal/config"
 	"github.com/aurigraph/aurigraph/internal/fault"
 )
 
@@ -43,12 +42,13 @@ type Network struct {
 	Dir string `json:"-"`
 }
 
-// Node is one node of the network.
+// Node is one node of the network. Its place in the list is its validator's number.
 type Node struct {
-	ID      string `json:"id"`
-	Dir     string `json:"dir"`
-	GRPC    string `json:"grpc"`
-	Metrics string `json:"metrics"`
+	ID        string `json:"id"`
+	Dir       string `json:"dir"`
+	GRPC      string `json:"grpc"`
+	Metrics   string `json:"metrics"`
+	Validator string `json:"validator,omitempty"` // where it takes its peers' connections; empty without peers
 }
 
 // Institution is an institution whose keys lie in the network's folder.
@@ -118,23 +118,4 @@ func (n *Network) Trust() (*client.Trust, error) {
 		return nil, fault.Wrap(fault.Unavailable, err, "read the network's genesis")
 	}
 	return client.ReadTrust(text)
-}
-
-// listenOn makes sure that a node's addresses are free, and gives it others where they are not. Given ports are kept.
-func (n *Network) listenOn(i int, keep bool) error {
-	node := &n.Nodes[i]
-	cfg, err := config.Load(n.Path(node.Dir))
-	if err != nil {
-		return err
-	}
-	grpc, metrics, err := freeAddresses(cfg.GRPC, cfg.Metrics, keep)
-	if err != nil {
-		return err
-	}
-	node.GRPC, node.Metrics = grpc, metrics
-	if cfg.GRPC == grpc && cfg.Metrics == metrics {
-		return nil
-	}
-	cfg.GRPC, cfg.Metrics = grpc, metrics
-	return config.Replace(cfg.Dir, cfg)
 }

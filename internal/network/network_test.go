@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/aurigraph/aurigraph/internal/chain"
@@ -86,8 +87,18 @@ func TestWithoutDemo(t *testing.T) {
 
 func TestCreateRefuses(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := Create(dir, Options{Name: "n", Nodes: 2}); !fault.Is(err, fault.Invalid) {
-		t.Error("two nodes", err)
+	for name, o := range map[string]Options{
+		"no such number": {Nodes: NodesMax + 1}, "less than none": {Nodes: -1}, "one engine for several": {Nodes: 2, Engine: config.EngineSolo},
+		"no such engine": {Nodes: 1, Engine: "x"}, "ports beyond the last": {Nodes: 4, Port: 65_530},
+	} {
+		o.Name = "n"
+		made := filepath.Join(dir, "made")
+		if _, err := Create(made, o); !fault.Is(err, fault.Invalid) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := os.Stat(made); err == nil {
+			t.Errorf("%s: a folder was made", name)
+		}
 	}
 	if _, err := Create(filepath.Join(dir, "long"), Options{Name: "", Nodes: 1}); !fault.Is(err, fault.Invalid) || !contains(err, "name") {
 		t.Error("no name", err)
@@ -123,7 +134,7 @@ func TestPorts(t *testing.T) {
 	if _, err := Create(n.Dir, Options{Nodes: 1, Port: port}); !fault.Is(err, fault.Unavailable) || !contains(err, strconv.Itoa(port)) {
 		t.Error("a port that is taken", err)
 	}
-	if _, err := Create(n.Dir, Options{Nodes: 1, Port: 70_000}); !fault.Is(err, fault.Unavailable) {
+	if _, err := Create(n.Dir, Options{Nodes: 1, Port: 70_000}); !fault.Is(err, fault.Invalid) {
 		t.Error("no port", err)
 	}
 	must(t, l.Close())
@@ -134,20 +145,34 @@ func TestPorts(t *testing.T) {
 	}
 }
 
-func TestFreeAddresses(t *testing.T) {
-	a, b, err := freeAddresses("127.0.0.1:0", "127.0.0.1:0", false)
-	if err != nil || a == b {
+func TestReservation(t *testing.T) {
+	var r reservation
+	a, err := r.take(anyAddress, false)
+	must(t, err)
+	if b, err := r.take(a, false); err != nil || a == b {
+		t.Errorf("the same given twice: %s and %s, %v", a, b, err)
+	}
+	if b, err := r.take(anyAddress, true); err != nil || a == b {
 		t.Errorf("%s and %s, %v", a, b, err)
 	}
-	if a, b, err = freeAddresses(a, a, false); err != nil || a == b {
-		t.Errorf("the same asked for twice: %s and %s, %v", a, b, err)
+	if _, err := r.take(a, true); !fault.Is(err, fault.Unavailable) || !contains(err, a) {
+		t.Error("kept though it is taken", err)
 	}
-	if a, b, err = freeAddresses("nonsense", "", false); err != nil || b != "" || anyPort("x") != "127.0.0.1:0" {
-		t.Errorf("%s and %q, %v", a, b, err)
+	if b, err := r.take("", false); err != nil || b != "" {
+		t.Error(b, err)
 	}
-	if _, _, err = freeAddresses("203.0.113.1:1", "", false); !fault.Is(err, fault.Unavailable) {
+	if b, err := r.take("nonsense", false); err != nil || !strings.HasPrefix(b, "127.0.0.1:") {
+		t.Error(b, err)
+	}
+	if _, err := r.take("203.0.113.1:0", false); !fault.Is(err, fault.Unavailable) {
 		t.Error("an address of another machine", err)
 	}
+	must(t, r.release())
+	var again reservation
+	if b, err := again.take(a, true); err != nil || a != b {
+		t.Errorf("%s was not given back: %v", a, err)
+	}
+	must(t, again.release())
 }
 
 func TestBrokenDescription(t *testing.T) {
@@ -182,19 +207,18 @@ func TestBrokenDescription(t *testing.T) {
 		t.Error(err)
 	}
 	must(t, os.Remove(n.Path("node0/config.yaml")))
-	if err := n.givePort(1); !fault.Is(err, fault.NotFound) {
-		t.Error(err)
-	}
-	if err := n.listenOn(0, false); !fault.Is(err, fault.NotFound) {
+	if err := n.moveTo(0); !fault.Is(err, fault.NotFound) {
 		t.Error(err)
 	}
 }
 
 // Whatever step of Create cannot write, it is an error, and the folder is not taken for a network afterwards.
 func TestCreateCannotWrite(t *testing.T) {
-	for _, path := range []string{"keys/governance.key", "keys/institution-ed25519.key", "keys/account1.key", "node0/keys/validator.key", "node0/keys/validator-root.key",
-		"node0/tls", "ca.pem", "genesis.json", "node0/config.yaml"} {
-		b := newBuilder(filepath.Join(t.TempDir(), "net"), Options{Name: "n", Nodes: 1, Demo: true, Accounts: 1})
+	for _, path := range []string{"keys/governance.key", "keys/institution-ed25519.key", "keys/account1.key", "node0/keys/validator.key", "node1/keys/validator-root.key",
+		"node0/tls", "node1/tls/validator.pem", "node1/tls/validators-ca.pem", "ca.pem", "genesis.json", "node1/genesis.json", "node1/config.yaml"} {
+		o, err := Options{Name: "n", Nodes: 2, Demo: true, Accounts: 1}.complete()
+		must(t, err)
+		b := newBuilder(filepath.Join(t.TempDir(), "net"), o)
 		must(t, os.MkdirAll(filepath.Join(b.dir, filepath.Dir(path)), 0o755))
 		if path == "node0/tls" {
 			must(t, os.WriteFile(filepath.Join(b.dir, path), nil, 0o644))

@@ -3,44 +3,135 @@
 package network
 
 import (
+	"errors"
+	"math/rand/v2"
 	"net"
+	"slices"
+	"strconv"
+	"syscall"
 
+	"github.com/aurigraph/aurigraph/internal/config"
 	"github.com/aurigraph/aurigraph/internal/fault"
 )
 
-// freeAddresses returns both addresses if one can listen there now; others on the same hosts if not, unless they must be
-// kept.
-func freeAddresses(a, b string, keep bool) (string, string, error) {
-	first, err := freeAddress(a, keep)
-	if err != nil {
-		return "", "", err
+// Free ports are taken from below those that systems give to outgoing connections. A validator that is down for a moment
+// must find its port free when it comes back, while its peers dial it again and again.
+const (
+	portFirst = 10_000
+	portLast  = 31_999
+	portTries = 200 // then the system chooses
+	portMax   = 65_535
+)
+
+// anyAddress stands for a free port of this machine.
+const anyAddress = "127.0.0.1:0"
+
+// assign gives each node addresses that are free now: those that begin at a port, or else (0) those it had, and others on
+// the same hosts where they are taken. Each gets the list of all. It writes nothing.
+func (n *Network) assign(configs []config.Node, port int) (err error) {
+	keep := port != 0
+	if keep {
+		if err := number(configs, port); err != nil {
+			return err
+		}
 	}
-	second, err := freeAddress(b, keep)
-	for err == nil && second == first {
-		second, err = freeAddress(anyPort(b), false)
+	var held reservation
+	defer func() { err = errors.Join(err, held.release()) }()
+	reached := []string{}
+	for i := range configs {
+		c := &configs[i]
+		if hasPeers(c) && c.Validators.Listen == "" {
+			c.Validators.Listen = anyAddress
+		}
+		for _, a := range []*string{&c.GRPC, &c.Metrics, &c.Validators.Listen} {
+			if *a, err = held.take(*a, keep); err != nil {
+				return err
+			}
+		}
+		if hasPeers(c) {
+			reached = append(reached, reachable(c.Validators.Listen))
+		}
+		n.Nodes[i].GRPC, n.Nodes[i].Metrics, n.Nodes[i].Validator = c.GRPC, c.Metrics, c.Validators.Listen
 	}
-	return first, second, err
+	for i := range configs {
+		configs[i].Validators.Addresses = slices.Clone(reached)
+	}
+	return nil
 }
 
-func freeAddress(address string, keep bool) (string, error) {
+// hasPeers reports whether a node listens for other validators. One that is alone with an engine for several does too: it
+// is the same program.
+func hasPeers(c *config.Node) bool { return c.Order.Engine != config.EngineSolo }
+
+// number gives the nodes ports from one on: API, metrics and, with peers, validators of the first, then of the next.
+func number(configs []config.Node, port int) error {
+	next := func() string {
+		port++
+		return net.JoinHostPort("127.0.0.1", strconv.Itoa(port-1))
+	}
+	first := port
+	for i := range configs {
+		c := &configs[i]
+		c.GRPC, c.Metrics = next(), next()
+		if hasPeers(c) {
+			c.Validators.Listen = next()
+		}
+	}
+	if first < 1 || port-1 > portMax {
+		return fault.New(fault.Invalid, "ports %d to %d: take a first one of 1 to %d", first, port-1, portMax-(port-1-first))
+	}
+	return nil
+}
+
+// reachable is where another process of this machine finds a listener.
+func reachable(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
+		return net.JoinHostPort("127.0.0.1", port)
+	}
+	return address
+}
+
+// A reservation holds ports until all of a network are chosen, so that no two nodes get the same.
+type reservation struct{ listeners []net.Listener }
+
+// take returns the address if it is free, and one on the same host if it is not, unless it must be kept. Empty stays empty.
+func (r *reservation) take(address string, keep bool) (string, error) {
 	if address == "" {
 		return "", nil
 	}
-	l, err := net.Listen("tcp", address)
-	if err != nil && !keep {
-		l, err = net.Listen("tcp", anyPort(address))
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		host, port = "127.0.0.1", "0"
 	}
+	if port != "0" {
+		l, err := net.Listen("tcp", address)
+		if err == nil || keep {
+			return r.hold(l, err, address)
+		}
+	}
+	for range portTries {
+		l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(portFirst+rand.IntN(portLast-portFirst+1))))
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			return r.hold(l, err, address)
+		}
+	}
+	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+	return r.hold(l, err, address)
+}
+
+func (r *reservation) hold(l net.Listener, err error, address string) (string, error) {
 	if err != nil {
 		return "", fault.Wrap(fault.Unavailable, err, "cannot listen on %s", address)
 	}
-	address = l.Addr().String()
-	return address, l.Close()
+	r.listeners = append(r.listeners, l)
+	return l.Addr().String(), nil
 }
 
-func anyPort(address string) string {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		host = "127.0.0.1"
+func (r *reservation) release() error {
+	var errs []error
+	for _, l := range r.listeners {
+		errs = append(errs, l.Close())
 	}
-	return net.JoinHostPort(host, "0")
+	return errors.Join(errs...)
 }

@@ -10,8 +10,11 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/aurigraph/aurigraph/internal/fault"
 )
@@ -30,16 +33,16 @@ type ReadyLine struct {
 // Process is a running node.
 type Process struct {
 	Node  Node
-	Ready ReadyLine
+	Ready ReadyLine // after AwaitReady
 	cmd   *exec.Cmd
+	line  chan string // its first line
+	log   tail
 	ended chan struct{}
 	err   error // after ended
 }
 
-// StartNode starts a node of the network as a child process of binary and waits until it serves. Its log goes to logs.
-// The child ends with this process. A node that ends before it serves is an error that says why: of the kind and text that
-// the node gave, or with the last lines of its log if logs is a file.
-func (n *Network) StartNode(ctx context.Context, i int, binary string, logs io.Writer) (*Process, error) {
+// Launch starts a node of the network as a child process of binary. Its log goes to logs. The child ends with this process.
+func (n *Network) Launch(i int, binary string, logs io.Writer) (*Process, error) {
 	cmd := exec.Command(binary, "node", "start", "--dir", n.Path(n.Nodes[i].Dir), "--json")
 	cmd.Stderr = logs
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}
@@ -47,35 +50,80 @@ func (n *Network) StartNode(ctx context.Context, i int, binary string, logs io.W
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, err, "open the node's output")
 	}
-	log := openTail(logs)
+	p := &Process{Node: n.Nodes[i], cmd: cmd, line: make(chan string, 1), log: openTail(logs), ended: make(chan struct{})}
 	if err := cmd.Start(); err != nil {
 		return nil, fault.Wrap(fault.Unavailable, err, "start %s", binary)
 	}
-	p := &Process{Node: n.Nodes[i], cmd: cmd, ended: make(chan struct{})}
-	line := make(chan string, 1)
 	go func() {
 		defer close(p.ended)
 		r := bufio.NewReader(out)
 		if text, err := r.ReadString('\n'); err == nil {
-			line <- text
+			p.line <- text
 		}
 		_, _ = io.Copy(io.Discard, r) // until the node ends
 		p.err = cmd.Wait()
 	}()
-	return p, p.awaitReady(ctx, line, log)
+	return p, nil
 }
 
-func (p *Process) awaitReady(ctx context.Context, line <-chan string, log tail) error {
+// StartNode launches a node and waits until it serves.
+func (n *Network) StartNode(ctx context.Context, i int, binary string, logs io.Writer) (*Process, error) {
+	p, err := n.Launch(i, binary, logs)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.AwaitReady(ctx); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// StartAll starts all nodes at once, because one may need its peers before it serves, and waits until all serve. If one
+// does not, the others are stopped. logs opens a node's log; closing it, once StartAll has returned, is the caller's.
+func (n *Network) StartAll(ctx context.Context, binary string, logs func(i int) (io.Writer, error)) ([]*Process, error) {
+	all := make([]*Process, len(n.Nodes))
+	group, ctx := errgroup.WithContext(ctx)
+	for i := range n.Nodes {
+		group.Go(func() error {
+			w, err := logs(i)
+			if err == nil {
+				all[i], err = n.StartNode(ctx, i, binary, w)
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, errors.Join(err, StopAll(all))
+	}
+	return all, nil
+}
+
+// StopAll stops processes at once, as Process.Stop does. Those that are nil never started.
+func StopAll(all []*Process) error {
+	errs := make([]error, len(all))
+	var stops sync.WaitGroup
+	for i, p := range all {
+		if p != nil {
+			stops.Go(func() { errs[i] = p.Stop() })
+		}
+	}
+	stops.Wait()
+	return errors.Join(errs...)
+}
+
+// AwaitReady waits until the node serves. A node that ends before is an error that says why: of the kind and text that the
+// node gave, or with the last lines of its log if that is a file. With any error the process has ended.
+func (p *Process) AwaitReady(ctx context.Context) error {
 	select {
-	case text := <-line:
+	case text := <-p.line:
 		return p.heed(text)
 	case <-p.ended:
 		select {
-		case text := <-line: // it spoke before it ended
+		case text := <-p.line: // it spoke before it ended
 			return p.heed(text)
 		default:
 		}
-		return fault.New(fault.Unavailable, "node %s did not start: %v%s", p.Node.ID, p.err, log.lines())
+		return fault.New(fault.Unavailable, "node %s did not start: %v%s", p.Node.ID, p.err, p.log.lines())
 	case <-ctx.Done():
 		return errors.Join(ctx.Err(), p.Stop())
 	}
@@ -110,6 +158,14 @@ func (p *Process) PID() int { return p.cmd.Process.Pid }
 
 // Ended is closed when the process has ended.
 func (p *Process) Ended() <-chan struct{} { return p.ended }
+
+// How says how the process ended, after Ended.
+func (p *Process) How() string {
+	if p.err == nil {
+		return "exit status 0"
+	}
+	return p.err.Error()
+}
 
 // Stop asks the node to stop, waits for it, and kills it if it takes too long. An end with an error is returned.
 func (p *Process) Stop() error {

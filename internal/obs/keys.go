@@ -21,6 +21,7 @@ const (
 	KeyKind      = "kind"      // fault kind
 	KeyLane      = "lane"      // validator number of a lane
 	KeyMethod    = "method"    // RPC method
+	KeyNode      = "node"      // name of the node that speaks
 	KeyPeer      = "peer"      // validator number of the other side
 	KeyReason    = "reason"    // stable snake_case word
 	KeyRoot      = "root"      // state root, hex

@@ -3,20 +3,15 @@
 package server
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/pem"
-	"math/big"
-	"net"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/transport"
 )
 
 // Names and lifetimes of what DevTLS writes.
@@ -29,26 +24,40 @@ const (
 )
 
 // DevTLS makes sure that dir holds a certificate for hosts (names or IP addresses): ca.pem, node.pem and node.key, ECDSA
-// P-256, the key of mode 0600. What is there and still good for all hosts is kept; otherwise all three are made anew.
-// The authority's key is thrown away at once, so ca.pem vouches for this one certificate only. It returns the server's
+// P-256, the key of mode 0600. What is there and still good for all hosts is kept; otherwise all three are made anew, with
+// an authority whose key is thrown away at once: ca.pem then vouches for this one certificate only. It returns the server's
 // files and the path of ca.pem, which clients are given.
 func DevTLS(dir string, hosts []string) (files TLSFiles, ca string, err error) {
-	ca = filepath.Join(dir, devCAFile)
-	files = TLSFiles{Cert: filepath.Join(dir, devCertFile), Key: filepath.Join(dir, devKeyFile)}
+	files, ca = devFiles(dir)
 	if len(hosts) == 0 {
 		return files, ca, fault.New(fault.Invalid, "a certificate needs at least one host name")
 	}
 	if devTLSGood(files, ca, hosts) {
 		return files, ca, nil
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return files, ca, fault.Wrap(fault.Unavailable, err, "make the folder of certificates")
-	}
-	caDER, nodeDER, key, err := issue(hosts)
+	authority, err := DevAuthority()
 	if err != nil {
 		return files, ca, err
 	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	return IssueTLS(dir, hosts, authority)
+}
+
+// DevAuthority makes an authority that vouches for a network on one machine, as long as IssueTLS's certificates last.
+func DevAuthority() (*transport.Authority, error) {
+	return transport.NewAuthority("aurigraph development authority", devLifetime)
+}
+
+// IssueTLS writes the files of DevTLS, vouched for by an authority that several servers may share. It overwrites.
+func IssueTLS(dir string, hosts []string, authority *transport.Authority) (files TLSFiles, ca string, err error) {
+	files, ca = devFiles(dir)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return files, ca, fault.Wrap(fault.Unavailable, err, "make the folder of certificates")
+	}
+	cert, err := authority.IssueServer("aurigraph node", hosts, devLifetime)
+	if err != nil {
+		return files, ca, err
+	}
+	key, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
 	if err != nil {
 		return files, ca, fault.Wrap(fault.Internal, err, "encode the certificate's key")
 	}
@@ -57,15 +66,19 @@ func DevTLS(dir string, hosts []string) (files TLSFiles, ca string, err error) {
 		der        []byte
 		mode       os.FileMode
 	}{
-		{files.Key, "PRIVATE KEY", keyDER, 0o600},
-		{files.Cert, "CERTIFICATE", nodeDER, 0o644},
-		{ca, "CERTIFICATE", caDER, 0o644},
+		{files.Key, "PRIVATE KEY", key, 0o600},
+		{files.Cert, "CERTIFICATE", cert.Certificate[0], 0o644},
+		{ca, "CERTIFICATE", authority.Certificate.Raw, 0o644},
 	} {
 		if err := replacePEM(f.path, f.kind, f.der, f.mode); err != nil {
 			return files, ca, err
 		}
 	}
 	return files, ca, nil
+}
+
+func devFiles(dir string) (files TLSFiles, ca string) {
+	return TLSFiles{Cert: filepath.Join(dir, devCertFile), Key: filepath.Join(dir, devKeyFile)}, filepath.Join(dir, devCAFile)
 }
 
 // devTLSGood reports whether the files belong together and serve all hosts for a while yet.
@@ -86,47 +99,6 @@ func devTLSGood(files TLSFiles, ca string, hosts []string) bool {
 		}
 	}
 	return true
-}
-
-// issue makes an authority and one certificate of it.
-func issue(hosts []string) (caDER, nodeDER []byte, key *ecdsa.PrivateKey, err error) {
-	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err == nil {
-		key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	}
-	if err != nil {
-		return nil, nil, nil, fault.Wrap(fault.Unavailable, err, "make a key")
-	}
-	authority, node := devTemplate("aurigraph development authority"), devTemplate("aurigraph node")
-	authority.IsCA, authority.BasicConstraintsValid, authority.KeyUsage = true, true, x509.KeyUsageCertSign
-	node.KeyUsage, node.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-	for _, h := range hosts {
-		if ip := net.ParseIP(h); ip != nil {
-			node.IPAddresses = append(node.IPAddresses, ip)
-		} else {
-			node.DNSNames = append(node.DNSNames, h)
-		}
-	}
-	caDER, err = x509.CreateCertificate(rand.Reader, authority, authority, &caKey.PublicKey, caKey)
-	if err == nil {
-		nodeDER, err = x509.CreateCertificate(rand.Reader, node, authority, &key.PublicKey, caKey)
-	}
-	if err != nil {
-		return nil, nil, nil, fault.Wrap(fault.Invalid, err, "make a certificate for %v", hosts)
-	}
-	return caDER, nodeDER, key, nil
-}
-
-func devTemplate(name string) *x509.Certificate {
-	var serial [16]byte
-	rand.Read(serial[:])
-	now := time.Now()
-	return &x509.Certificate{
-		SerialNumber: new(big.Int).SetBytes(serial[:]),
-		Subject:      pkix.Name{CommonName: name},
-		NotBefore:    now.Add(-time.Hour), // clocks differ
-		NotAfter:     now.Add(devLifetime),
-	}
 }
 
 // replacePEM writes a file whole or not at all.

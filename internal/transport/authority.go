@@ -13,6 +13,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
+	"net"
 	"net/url"
 	"os"
 	"time"
@@ -59,6 +60,30 @@ func (a *Authority) Issue(id chain.ChainID, no chain.ValidatorNo, lifetime time.
 	der, err := x509.CreateCertificate(rand.Reader, template, a.Certificate, key.Public(), a.Key)
 	if err != nil {
 		return tls.Certificate{}, fault.Wrap(fault.Invalid, err, "certify validator %d", no)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
+}
+
+// IssueServer makes a new key and the certificate by which clients know a server; hosts are its names and IP addresses.
+// It names no validator, so peers do not take it.
+func (a *Authority) IssueServer(name string, hosts []string, lifetime time.Duration) (tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return tls.Certificate{}, fault.Wrap(fault.Unavailable, err, "make the key of %s", name)
+	}
+	template := certificateTemplate(name, lifetime)
+	template.KeyUsage = x509.KeyUsageDigitalSignature
+	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	for _, h := range hosts {
+		if ip := net.ParseIP(h); ip != nil {
+			template.IPAddresses = append(template.IPAddresses, ip)
+		} else {
+			template.DNSNames = append(template.DNSNames, h)
+		}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.Certificate, key.Public(), a.Key)
+	if err != nil {
+		return tls.Certificate{}, fault.Wrap(fault.Invalid, err, "make a certificate for %v", hosts)
 	}
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
 }

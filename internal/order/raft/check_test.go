@@ -33,7 +33,7 @@ func newStage(t testing.TB, role string) stage {
 		for range 5 {
 			w.offer(leader)
 			w.nowUs++
-			w.step(leader, Cut{w.nowUs})
+			w.step(leader, Cut{NowUs: w.nowUs})
 			w.quiesce()
 		}
 	case "candidate":

@@ -32,11 +32,14 @@ type Config struct {
 	WindowMax int
 	// PendingMax bounds the node's digests that are not decided; Offer answers TryLater above it. Default 4096.
 	PendingMax int
+	// EntriesMax is how many digests a proposal takes. Default and most: chain.EntriesPerBlockMax.
+	EntriesMax int
 	// RecentMax is how many decided digests are remembered, so that they are not ordered twice. Default 16384.
 	RecentMax int
 	// InboxMax bounds the frames of one peer that wait; Receive answers TryLater above it. Default 1024.
 	InboxMax int
-	// IntervalMin is the shortest time between two proposals. The first one after a pause is cut at once. Default 2 ms.
+	// IntervalMin is the shortest time between two proposals. The first one after a pause is cut at once. Below a
+	// microsecond there is none: what the window has room for is cut in one go. Default 2 ms.
 	IntervalMin time.Duration
 	// TickInterval is the unit of the engine's time. Default 10 ms.
 	TickInterval time.Duration
@@ -67,6 +70,7 @@ type Config struct {
 func (c *Config) setDefaults() {
 	c.WindowMax = cmp.Or(c.WindowMax, 16)
 	c.PendingMax = cmp.Or(c.PendingMax, 4096)
+	c.EntriesMax = cmp.Or(c.EntriesMax, chain.EntriesPerBlockMax)
 	c.RecentMax = cmp.Or(c.RecentMax, 16384)
 	c.InboxMax = cmp.Or(c.InboxMax, 1024)
 	c.IntervalMin = cmp.Or(c.IntervalMin, 2*time.Millisecond)
@@ -97,10 +101,21 @@ func (c *Config) validate() error {
 	if c.Peers == nil && len(seen) > 1 {
 		return fault.New(fault.Invalid, "validator %d has peers and no way to reach them", c.Self)
 	}
+	if c.EntriesMax < 1 || c.EntriesMax > chain.EntriesPerBlockMax {
+		return fault.New(fault.Invalid, "a proposal cannot take %d digests: 1 to %d", c.EntriesMax, chain.EntriesPerBlockMax)
+	}
 	if c.HeartbeatTicks < 1 || c.ElectionTicks <= c.HeartbeatTicks {
 		return fault.New(fault.Invalid, "an election after %d ticks needs heartbeats more often than every %d", c.ElectionTicks, c.HeartbeatTicks)
 	}
 	return nil
+}
+
+// burst is how many proposals may be cut in one go.
+func (c *Config) burst() int {
+	if c.IntervalMin < time.Microsecond {
+		return c.WindowMax
+	}
+	return 1
 }
 
 func (c *Config) ticks(d time.Duration) int { return max(1, int(d/c.TickInterval)) }
@@ -109,7 +124,7 @@ func (c *Config) core(incarnation uint64) CoreConfig {
 	return CoreConfig{
 		Self: c.Self, ElectionTicks: c.ElectionTicks, HeartbeatTicks: c.HeartbeatTicks,
 		RetryTicks: c.ticks(c.RetryInterval), OverdueTicks: c.ticks(c.OverdueAfter), SnapshotTicks: c.ticks(time.Second),
-		WindowMax: c.WindowMax, PendingMax: c.PendingMax, RecentMax: c.RecentMax, Incarnation: incarnation,
+		WindowMax: c.WindowMax, PendingMax: c.PendingMax, EntriesMax: c.EntriesMax, RecentMax: c.RecentMax, Incarnation: incarnation,
 		Logger: logger{c.Logger},
 	}
 }

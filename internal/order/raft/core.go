@@ -22,6 +22,7 @@ type CoreConfig struct {
 	SnapshotTicks  int // after so long a peer that needs a snapshot is sent it again
 	WindowMax      int
 	PendingMax     int
+	EntriesMax     int // at most chain.EntriesPerBlockMax
 	RecentMax      int
 	Incarnation    uint64 // differs at each start
 	Logger         etcd.Logger
@@ -48,6 +49,8 @@ type Core struct {
 	term, lead uint64 // as of the last step
 	leading    bool
 	progress   uint64       // tick of the last own decision or forward
+	acked      pb.Message   // the last answer "I have it"
+	repeated   bool         // it was to be said again, and waits for the next tick
 	nudgeTo    chain.Height // wanted height, even if empty: this node's wish
 	nudgeSent  chain.Height // the wish that this leader was told
 	peerNudge  chain.Height // the same of peers
@@ -117,6 +120,7 @@ func (c *Core) halt(err error) {
 func (Tick) apply(c *Core, out *Output) {
 	c.now++
 	c.node.Tick()
+	c.repeat(out)
 	if c.behindForwards() && c.now-c.progress >= uint64(c.cfg.RetryTicks) {
 		c.offers.next, c.nudgeSent = c.offers.first, 0
 		c.progress = c.now
@@ -161,6 +165,9 @@ func (in Received) apply(c *Core, out *Output) {
 	}
 	if m.Type == pb.MsgSnap && c.hold(m, in.From, out) {
 		return
+	}
+	if m.Type == pb.MsgApp && len(m.Entries) > 0 {
+		c.acked, c.repeated = pb.Message{}, false // whoever sends entries does not know that they are here
 	}
 	c.step(*m)
 }
@@ -243,15 +250,29 @@ func (in Cut) apply(c *Core, _ *Output) {
 		return
 	}
 	tail := c.trail.tail()
-	p := &chain.Proposal{
-		Height: tail.height + 1, Term: c.term, TimeUs: max(min(in.NowUs, timeUsMax), tail.timeUs+1), Entries: c.offers.take(chain.EntriesPerBlockMax),
-	}
-	if len(p.Entries) == 0 && !c.nudged() {
+	room := uint64(c.delivered) + uint64(c.cfg.WindowMax) - uint64(tail.height)
+	most := max(1, min(in.Most, int(room)))
+	digests := c.offers.take(min(most*c.cfg.EntriesMax, chain.EntriesPerBlockMax))
+	if len(digests) == 0 && !c.nudged() {
 		return
 	}
-	if c.node.Propose(codec.AppendProposal(nil, p)) != nil {
+	// One message for all of them is one frame for each peer, one record and one answer.
+	if c.node.Step(pb.Message{Type: pb.MsgProp, From: c.id, Entries: c.propose(tail, digests, in.NowUs)}) != nil {
 		c.offers.restart() // what was taken is still undecided, and is taken again
 	}
+}
+
+// propose makes the entries of proposals that follow tail: one, or as many as the digests fill.
+func (c *Core) propose(tail mark, digests []chain.Hash, nowUs uint64) (entries []pb.Entry) {
+	for len(entries) == 0 || len(digests) > 0 {
+		n := min(len(digests), c.cfg.EntriesMax)
+		tail.height++
+		tail.timeUs = max(min(nowUs, timeUsMax), tail.timeUs+1)
+		p := chain.Proposal{Height: tail.height, Term: c.term, TimeUs: tail.timeUs, Entries: digests[:n]}
+		digests = digests[n:]
+		entries = append(entries, pb.Entry{Data: codec.AppendProposal(nil, &p)})
+	}
+	return entries
 }
 
 func (in Delivered) apply(c *Core, _ *Output) {

@@ -3,6 +3,7 @@
 package raft
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -54,7 +55,7 @@ func TestWishesAreBounded(t *testing.T) {
 		tail := s.core.Status().Tail
 		s.w.step(s.simNode, Received{From: 1, Message: Message{Forward: &Forward{Incarnation: 9, NudgeTo: 1<<64 - 1}}})
 		for range 5 {
-			s.w.step(s.simNode, Cut{s.w.nowUs})
+			s.w.step(s.simNode, Cut{NowUs: s.w.nowUs})
 			s.w.quiesce()
 		}
 		if now := s.core.Status().Tail; now != tail+1 {
@@ -89,8 +90,8 @@ func TestAnswersWaitForTheDisk(t *testing.T) {
 	if out, _ := f.core.Step(Received{From: 1, Message: appendMsg}); len(out.Append) != 0 || len(out.Send) != 0 {
 		t.Fatalf("again: %d records, %d frames", len(out.Append), len(out.Send))
 	}
-	if out, _ = f.core.Step(Appended{f.w.write(f.simNode, out.Append[0])}); len(out.Send) != 2 {
-		t.Errorf("%d answers when it is durable", len(out.Send))
+	if out, _ = f.core.Step(Appended{f.w.write(f.simNode, out.Append[0])}); len(out.Send) != 1 {
+		t.Errorf("%d answers when it is durable: one says it all", len(out.Send))
 	}
 	// With nothing on its way the answer need not wait.
 	if out, _ := f.core.Step(Received{From: 1, Message: appendMsg}); len(out.Append) != 0 || len(out.Send) != 1 {
@@ -98,9 +99,72 @@ func TestAnswersWaitForTheDisk(t *testing.T) {
 	}
 
 	l := newStage(t, "leader")
-	out, err = l.core.Step(Offered{chain.Hash{7}}, Cut{2000})
+	out, err = l.core.Step(Offered{chain.Hash{7}}, Cut{NowUs: 2000})
 	if err != nil || len(out.Append) != 1 || len(out.Send) != 2 || len(out.Decided) != 0 {
 		t.Errorf("the leader: %d records, %d frames, %v", len(out.Append), len(out.Send), err)
+	}
+}
+
+// TestBurst cuts several proposals in one go: as many as were asked for, the window takes and a single one could hold the
+// digests of, in one record and one frame for each peer.
+func TestBurst(t *testing.T) {
+	for _, c := range []struct {
+		offered, most int
+		cut           []int // digests by proposal; EntriesMax is 3, WindowMax 4
+	}{
+		{7, 0, []int{3}}, {7, 2, []int{3, 3}}, {7, 3, []int{3, 3, 1}}, {20, 9, []int{3, 3, 3, 3}}, {1, 4, []int{1}},
+	} {
+		l := newStage(t, "leader")
+		before := l.core.Status().Tail
+		var want []chain.Hash
+		for k := range c.offered {
+			want = append(want, digest(1000+k))
+			_, _ = l.core.Step(Offered{want[k]})
+		}
+		out, err := l.core.Step(Cut{NowUs: 1, Most: c.most}) // the clock stands still, and their times do not
+		if err != nil || len(out.Append) != 1 || len(out.Send) != 2 {
+			t.Fatalf("%+v: %d records, %d frames, %v", c, len(out.Append), len(out.Send), err)
+		}
+		if got := int(l.core.Status().Tail - before); got != len(c.cut) {
+			t.Fatalf("%+v: %d proposals", c, got)
+		}
+		for i, n := range c.cut {
+			p := l.core.trail.marks[len(l.core.trail.marks)-len(c.cut)+i].proposal
+			if !slices.Equal(p.Entries, want[:n]) {
+				t.Errorf("%+v: proposal %d has %d digests, or others", c, i, len(p.Entries))
+			}
+			want = want[n:]
+		}
+	}
+}
+
+// TestRepeatedAnswersWait tells a follower a commit index: it has said already what it would answer, and says it again with
+// the next tick, in case the answer before was lost; or at once, with more, when it is told entries.
+func TestRepeatedAnswersWait(t *testing.T) {
+	f := newStage(t, "follower")
+	out, _ := f.core.Step(Received{From: 1, Message: Message{Raft: appendOf(proposalEntry(8, 2, 6, 2000))}})
+	out, _ = f.core.Step(Appended{f.w.write(f.simNode, out.Append[0])})
+	if len(out.Send) != 1 {
+		t.Fatalf("%d answers", len(out.Send))
+	}
+	first := string(out.Send[0].Frame)
+	commit := func() Received {
+		return Received{From: 1, Message: Message{Raft: &pb.Message{Type: pb.MsgApp, From: 2, To: 1, Term: 2, LogTerm: 2, Index: 8, Commit: 8}}}
+	}
+	for range 3 {
+		if out, err := f.core.Step(commit()); err != nil || len(out.Send) != 0 || len(out.Refused) != 0 {
+			t.Errorf("told a commit index: %d answers, %v, %v", len(out.Send), out.Refused, err)
+		}
+	}
+	out, _ = f.core.Step(Tick{})
+	if len(out.Send) != 1 || string(out.Send[0].Frame) != first {
+		t.Errorf("%d answers after a tick", len(out.Send))
+	}
+	if out, _ = f.core.Step(Tick{}); len(out.Send) != 0 {
+		t.Errorf("%d answers after another tick", len(out.Send))
+	}
+	if out, _ := f.core.Step(commit(), Received{From: 1, Message: Message{Raft: appendOf(proposalEntry(8, 2, 6, 2000))}}, Tick{}); len(out.Send) != 1 {
+		t.Errorf("%d answers to entries told again", len(out.Send))
 	}
 }
 

@@ -21,7 +21,8 @@
 // a proposal at its own clock, but never at or before the time of the entry in front of it, whoever proposed that. Up to
 // WindowMax proposals are on their way at once. The leader sends an entry to its peers while it writes it itself;
 // whatever says "I have it" or "I vote" leaves a node only after the record behind it was flushed, and one flush serves
-// all that gathered during the one before. FORMAT.md draws records and frames.
+// all that gathered during the one before. Of answers that gathered the last one says it all; one that would only repeat
+// the answer before waits for the next tick. FORMAT.md draws records and frames.
 //
 // Invariants:
 //

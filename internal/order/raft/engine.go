@@ -27,7 +27,6 @@ type Engine struct {
 	box     *mailbox
 	reader  *reader
 	owed    atomic.Int64 // own digests offered and not decided
-	skip    atomic.Uint64
 	replay  []*chain.Proposal
 	last    chain.Height
 
@@ -62,12 +61,11 @@ func Open(ctx context.Context, log *seglog.Log, from chain.Height, cfg Config) (
 		return nil, err
 	}
 	e := &Engine{
-		cfg: cfg, log: log, core: core, box: newMailbox(len(cfg.Genesis.Voters), cfg.InboxMax), reader: newReader(),
+		cfg: cfg, log: log, core: core, box: newMailbox(len(cfg.Genesis.Voters), cfg.InboxMax), reader: newReader(from),
 		pool:   seglog.NewPool(poolBytesMax, poolBytesMax/16),
 		replay: found.Decided(), last: found.Last(),
 		broken: make(chan struct{}),
 	}
-	e.skip.Store(uint64(from))
 	e.metrics, err = newMetrics(cfg.Metrics)
 	return e, err
 }

@@ -280,6 +280,7 @@ func TestOpenRefusesConfig(t *testing.T) {
 		{"not a member", Config{Self: 3, Genesis: Genesis{Voters: voters(3)}, Peers: side{}}},
 		{"no way to the peers", Config{Genesis: Genesis{Voters: voters(3)}}},
 		{"too many", Config{Genesis: Genesis{Voters: voters(chain.ValidatorsMax + 1)}, Peers: side{}}},
+		{"proposals too large", Config{Genesis: Genesis{Voters: voters(1)}, EntriesMax: chain.EntriesPerBlockMax + 1}},
 		{"an election that is over before a heartbeat", Config{Genesis: Genesis{Voters: voters(1)}, HeartbeatTicks: 30}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

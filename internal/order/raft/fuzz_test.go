@@ -92,7 +92,7 @@ func feed(t *testing.T, s stage, data []byte) {
 		case v < 210:
 			s.lenient(t, Tick{}, Tick{}, Tick{})
 		case v < 225:
-			s.lenient(t, Offered{chain.Hash{v}}, Cut{in.number()})
+			s.lenient(t, Offered{chain.Hash{v}}, Cut{NowUs: in.number()})
 		case v < 245:
 			for len(s.unacked) > 0 {
 				r := s.unacked[0]

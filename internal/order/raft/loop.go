@@ -21,9 +21,9 @@ const poolBytesMax = 16 << 20
 func (e *Engine) loop(ctx context.Context, group *errgroup.Group) error {
 	tick := time.NewTicker(e.cfg.TickInterval)
 	defer tick.Stop()
-	pace := time.NewTimer(0)
+	pace := time.NewTimer(time.Hour)
 	defer pace.Stop()
-	free := false // the interval since the last cut has passed
+	var last time.Time // of the last cut
 	for {
 		var ticked []Input
 		select {
@@ -34,14 +34,17 @@ func (e *Engine) loop(ctx context.Context, group *errgroup.Group) error {
 		case <-tick.C:
 			ticked = []Input{Tick{}}
 		case <-pace.C:
-			free = true
 		case <-e.box.wake:
 		}
 		wants, err := e.step(ctx, group, append(e.box.take(), ticked...))
-		for err == nil && wants && free {
-			free = false
-			pace.Reset(e.cfg.IntervalMin)
-			wants, err = e.step(ctx, group, []Input{Cut{uint64(max(0, e.cfg.Now().UnixMicro()))}})
+		for cuts := 0; err == nil && wants && cuts < e.cfg.WindowMax; cuts++ {
+			// By the clock, not by a timer that runs anyway: those wake up late, and this one is mostly not needed.
+			if wait := e.cfg.IntervalMin - time.Since(last); wait >= time.Microsecond {
+				pace.Reset(wait)
+				break
+			}
+			last = time.Now()
+			wants, err = e.step(ctx, group, []Input{Cut{NowUs: uint64(max(0, e.cfg.Now().UnixMicro())), Most: e.cfg.burst()}})
 		}
 		if err != nil {
 			if ctx.Err() != nil {
@@ -55,29 +58,36 @@ func (e *Engine) loop(ctx context.Context, group *errgroup.Group) error {
 
 // step runs the core over what happened and does what it says. It reports whether the core would cut a proposal.
 func (e *Engine) step(ctx context.Context, group *errgroup.Group, inputs []Input) (wants bool, err error) {
-	out, wants, err := e.stepCore(inputs)
-	if err != nil {
-		return false, err
-	}
-	for _, s := range out.Send {
-		e.cfg.Peers.Send(s.To, s.Frame)
-	}
-	for _, r := range out.Append {
-		if err := e.append(ctx, r); err != nil {
+	for {
+		out, led, wants, err := e.stepCore(inputs)
+		if err != nil {
 			return false, err
 		}
+		for _, s := range out.Send {
+			e.cfg.Peers.Send(s.To, s.Frame)
+		}
+		for _, r := range out.Append {
+			if err := e.append(ctx, r); err != nil {
+				return false, err
+			}
+		}
+		// Before the reader hears of them: whoever waits for a decision to offer again finds room.
+		e.owed.Add(int64(-out.Own))
+		taken := e.reader.put(out.Decided)
+		e.report(&out, led)
+		if out.Fetch != nil {
+			e.fetch(ctx, group, *out.Fetch)
+		}
+		if taken == 0 {
+			return wants, nil
+		}
+		inputs = []Input{Delivered{taken}}
 	}
-	e.reader.put(out.Decided)
-	e.owed.Add(int64(-out.Own))
-	e.report(&out)
-	if out.Fetch != nil {
-		e.fetch(ctx, group, *out.Fetch)
-	}
-	return wants, nil
 }
 
-// stepCore is the part of step under the lock. A broken invariant stops the engine, not the process.
-func (e *Engine) stepCore(inputs []Input) (out Output, wants bool, err error) {
+// stepCore is the part of step under the lock. led is the term that this node leads, 0 if none. A broken invariant stops the
+// engine, not the process.
+func (e *Engine) stepCore(inputs []Input) (out Output, led uint64, wants bool, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	defer func() {
@@ -90,10 +100,18 @@ func (e *Engine) stepCore(inputs []Input) (out Output, wants bool, err error) {
 	if e.core.lead != lead || e.core.term != term {
 		e.metrics.terms.Inc()
 	}
-	return out, e.core.WantsCut(), err
+	if e.core.leading {
+		led = e.core.term
+	}
+	return out, led, e.core.WantsCut(), err
 }
 
-func (e *Engine) report(out *Output) {
+func (e *Engine) report(out *Output, led uint64) {
+	for _, p := range out.Decided {
+		if p.Term == led { // by the clock that cut it
+			e.metrics.votes.Observe(max(0, float64(e.cfg.Now().UnixMicro()-int64(p.TimeUs))/1e6))
+		}
+	}
 	e.metrics.decided.Add(float64(len(out.Decided)))
 	for _, word := range out.Refused {
 		e.metrics.refused.WithLabelValues(word).Inc()
@@ -163,7 +181,7 @@ func (e *Engine) fetch(ctx context.Context, group *errgroup.Group, ref SnapshotR
 			e.box.put(Fetched{})
 			return nil
 		}
-		e.skip.Store(max(e.skip.Load(), uint64(height)))
+		e.reader.skipTo(height)
 		e.box.put(Fetched{Height: height, OK: true})
 		return nil
 	})

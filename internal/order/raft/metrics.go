@@ -15,6 +15,7 @@ type metrics struct {
 	unordered  prometheus.Counter
 	decided    prometheus.Counter
 	terms      prometheus.Counter
+	votes      prometheus.Histogram
 	unregister func()
 }
 
@@ -30,7 +31,11 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		decided:   prometheus.NewCounter(opts("decided_proposals_total", "Proposals decided.")),
 		terms:     prometheus.NewCounter(opts("term_changes_total", "Times that this node saw another leader or term.")),
 	}
+	m.votes = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "aurigraph_order_vote_seconds", Buckets: obs.FineLatencyBuckets(),
+		Help: "On the leader: from the cut of a proposal until a majority has it on disk.",
+	})
 	var err error
-	m.unregister, err = obs.Register(r, "the ordering engine", m.refused, m.dropped, m.unordered, m.decided, m.terms)
+	m.unregister, err = obs.Register(r, "the ordering engine", m.refused, m.dropped, m.unordered, m.decided, m.terms, m.votes)
 	return m, err
 }

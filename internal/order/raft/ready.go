@@ -46,6 +46,26 @@ func (c *Core) collect(out *Output) {
 }
 
 func (c *Core) send(m pb.Message, out *Output) {
+	if m.Type == pb.MsgAppResp && !m.Reject {
+		if m.To == c.acked.To && m.Term == c.acked.Term && m.Index == c.acked.Index {
+			c.repeated = true
+			return
+		}
+		c.acked, c.repeated = m, false
+	}
+	c.sendNow(m, out)
+}
+
+// repeat says again what the leader may not have heard. The library answers each commit index it is told as if it were
+// told entries. At once that would be a frame in four, for nothing: it matters only if the answer before was lost.
+func (c *Core) repeat(out *Output) {
+	if c.repeated && c.acked.Term == c.term {
+		c.sendNow(c.acked, out)
+	}
+	c.repeated = false
+}
+
+func (c *Core) sendNow(m pb.Message, out *Output) {
 	out.Send = append(out.Send, Envelope{To: validator(m.To), Frame: AppendFrame(nil, Message{Raft: &m})})
 }
 
@@ -146,13 +166,21 @@ func (in Appended) apply(c *Core, out *Output) {
 
 // answer gives responses to whom they are for. They are not sent before what they stand for is durable.
 func (c *Core) answer(responses []pb.Message, out *Output) {
-	for _, m := range responses {
-		if m.To == c.id {
+	for i, m := range responses {
+		switch {
+		case i+1 < len(responses) && saysMore(&responses[i+1], &m):
+		case m.To == c.id:
 			c.step(m)
-		} else {
+		default:
 			c.send(m, out)
 		}
 	}
+}
+
+// saysMore reports whether an answer says all that the one before it does: a node that has an entry has those before it.
+func saysMore(m, before *pb.Message) bool {
+	return m.Type == pb.MsgAppResp && before.Type == pb.MsgAppResp && !m.Reject && !before.Reject &&
+		m.To == before.To && m.Term == before.Term && m.Index >= before.Index
 }
 
 // decide brings out proposals whose place nobody can change any more.

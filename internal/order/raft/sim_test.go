@@ -77,7 +77,7 @@ func newWorld(t testing.TB, seed uint64, size int) *world {
 func simConfig(n *simNode) CoreConfig {
 	return CoreConfig{
 		Self: n.no, ElectionTicks: 10, HeartbeatTicks: 3, RetryTicks: 30, OverdueTicks: 100, SnapshotTicks: 50,
-		WindowMax: 4, PendingMax: 50, RecentMax: 200, Incarnation: uint64(n.no)<<32 | n.lives, Logger: logger{discard},
+		WindowMax: 4, PendingMax: 50, EntriesMax: 3, RecentMax: 200, Incarnation: uint64(n.no)<<32 | n.lives, Logger: logger{discard},
 	}
 }
 

@@ -113,10 +113,10 @@ func (w *world) fetchState(n *simNode) {
 // cut lets a node propose, which it may only while its window has room.
 func (w *world) cut(n *simNode) {
 	w.t.Helper()
-	before := n.core.Status()
-	w.step(n, Cut{w.nowUs - uint64(w.rand.IntN(2))})
+	before, most := n.core.Status(), w.rand.IntN(4)
+	w.step(n, Cut{NowUs: w.nowUs - uint64(w.rand.IntN(2)), Most: most})
 	after := n.core.Status()
-	if after.Tail > before.Tail+1 || (after.Tail > before.Tail && (before.Role != "leader" || before.Window >= before.WindowMax)) {
+	if after.Tail > before.Tail+chain.Height(max(1, most)) || after.Window > max(before.Window, after.WindowMax) || (after.Tail > before.Tail && (before.Role != "leader" || before.Window >= before.WindowMax)) {
 		w.t.Fatalf("from %+v a cut led to %+v", before, after)
 	}
 }
@@ -166,7 +166,7 @@ func (w *world) calm() {
 			if n.core == nil {
 				w.boot(n)
 			}
-			w.step(n, Tick{}, Cut{w.nowUs})
+			w.step(n, Tick{}, Cut{NowUs: w.nowUs})
 			for len(n.unacked) > 0 {
 				w.acknowledge(n)
 			}

@@ -24,8 +24,12 @@ type (
 	Withdrawn struct{ Digest chain.Hash }
 	// Nudged asks for one more height.
 	Nudged struct{}
-	// Cut asks for a proposal at the proposer's clock, if WantsCut.
-	Cut struct{ NowUs uint64 }
+	// Cut asks for a proposal at the proposer's clock, if WantsCut; for several if Most is above 1, as far as the window has
+	// room and their digests would fit one.
+	Cut struct {
+		NowUs uint64
+		Most  int
+	}
 	// Appended says that the oldest record handed out and not yet acknowledged is durable, and where.
 	Appended struct{ At seglog.Pos }
 	// Delivered says that the reader took all decided proposals up to a height.

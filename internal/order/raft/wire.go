@@ -4,6 +4,7 @@ package raft
 
 import (
 	"encoding/binary"
+	"slices"
 
 	pb "go.etcd.io/raft/v3/raftpb"
 
@@ -47,9 +48,10 @@ func AppendFrame(dst []byte, m Message) []byte {
 	if m.Forward != nil {
 		return appendForward(append(dst, frameForward), m.Forward)
 	}
-	dst = append(dst, frameRaft)
+	size := m.Raft.Size()
+	dst = append(slices.Grow(dst, 1+size), frameRaft)
 	at := len(dst)
-	dst = append(dst, make([]byte, m.Raft.Size())...)
+	dst = dst[:at+size]
 	_, err := m.Raft.MarshalTo(dst[at:])
 	fault.Invariant(err == nil, "a message has no encoding: %v", err)
 	return dst

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/network"
+	"github.com/aurigraph/aurigraph/internal/obs"
+)
+
+// Bounds of starting a validator again.
+const (
+	restartPause    = time.Second
+	earlyDeathsMax  = 5
+	earlyDeathsSpan = time.Minute
+)
+
+// A supervisor keeps the validators of a network running.
+//
+//  1. One that ends, for whatever reason, is started again after a pause, for as long as it served before it ended.
+//  2. One that ends before it serves earlyDeathsMax times within earlyDeathsSpan stops the network: the same start again
+//     would end the same way.
+//  3. One that says before it ever served that its folder will not do stops the network at once.
+//  4. What runs is in the network's run file, and everything that happens is said on standard error.
+type supervisor struct {
+	app     *app
+	network *network.Network
+	program string
+	bar     *bar
+	pause   time.Duration
+	file    *network.RunFile
+
+	mu     sync.Mutex // guards what follows
+	served map[int]bool
+	all    chan struct{} // closed when each has served
+}
+
+func newSupervisor(a *app, n *network.Network, bar *bar) (*supervisor, error) {
+	self, err := thisProgram()
+	return &supervisor{
+		app: a, network: n, program: self, bar: bar, pause: restartPause, file: n.NewRunFile(), served: map[int]bool{}, all: make(chan struct{}),
+	}, err
+}
+
+// run runs all validators at once until ctx ends (nil, if all stopped well) or one cannot be kept running. It calls ready
+// when each has served.
+func (s *supervisor) run(ctx context.Context, ready func() error) error {
+	errs := make([]error, len(s.network.Nodes), len(s.network.Nodes)+2)
+	group, running := errgroup.WithContext(ctx)
+	for i := range s.network.Nodes {
+		group.Go(func() error {
+			errs[i] = s.keep(running, i)
+			return errs[i]
+		})
+	}
+	var announced error
+	group.Go(func() error {
+		select {
+		case <-s.all:
+			if announced = ready(); announced != nil {
+				return announced
+			}
+		case <-running.Done():
+		}
+		<-running.Done()
+		if ctx.Err() != nil && !s.app.json {
+			s.say("stopping the network; a second Ctrl-C does not wait")
+		}
+		s.bar.spin("stopping")
+		return nil
+	})
+	_ = group.Wait() // the lists have all errors, not only the first
+	return errors.Join(append(errs, announced, s.file.Remove())...)
+}
+
+// keep keeps one validator running until ctx ends.
+func (s *supervisor) keep(ctx context.Context, i int) error {
+	var early earlyDeaths
+	for served := false; ctx.Err() == nil; await(ctx, s.pause) {
+		p, err := s.start(ctx, i)
+		switch {
+		case err == nil:
+			s.serves(i, p, served)
+			served, early = true, nil
+			select {
+			case <-p.Ended():
+			case <-ctx.Done():
+			}
+			if ctx.Err() != nil {
+				return p.Stop()
+			}
+			s.say("validator %s (pid %d) ended: %s; it is started again in %s", p.Node.ID, p.PID(), p.How(), s.pause)
+		case ctx.Err() != nil:
+			return nil // it was told to stop before it served
+		case !served && !passes(err):
+			return s.withLog(i, err)
+		case early.add(time.Now()):
+			return s.withLog(i, early.fault(s.network.Nodes[i].ID, err))
+		default:
+			s.say("%v; it is tried again in %s", err, s.pause)
+		}
+		s.note(i, 0, false)
+	}
+	return nil
+}
+
+// start starts a validator and waits until it serves.
+func (s *supervisor) start(ctx context.Context, i int) (*network.Process, error) {
+	logs, err := s.app.logsOf(s.network, i)
+	if err != nil {
+		return nil, err
+	}
+	p, err := s.network.Launch(i, s.program, logs)
+	s.app.closeLog(logs)
+	if err != nil {
+		return nil, err
+	}
+	s.note(i, p.PID(), false)
+	return p, p.AwaitReady(ctx)
+}
+
+// serves notes that a validator serves.
+func (s *supervisor) serves(i int, p *network.Process, again bool) {
+	s.note(i, p.PID(), true)
+	if again {
+		s.say("validator %s serves again (pid %d)", p.Node.ID, p.PID())
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.served[i] = true; len(s.served) == len(s.network.Nodes) && !closed(s.all) {
+		close(s.all)
+	}
+}
+
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// note writes the run file. A network whose disk is full or broken runs on without it.
+func (s *supervisor) note(i, pid int, ready bool) {
+	if err := s.file.Set(i, pid, ready); err != nil {
+		s.say("%v", err)
+	}
+}
+
+// say writes a line on standard error: a log line with --json.
+func (s *supervisor) say(format string, args ...any) {
+	out, text := above{s.bar, s.app.err}, fmt.Sprintf(format, args...)
+	if s.app.json {
+		obs.NewLogger(out, slog.LevelInfo).Warn(text)
+		return
+	}
+	fmt.Fprintln(out, text)
+}
+
+// withLog names the log to look into.
+func (s *supervisor) withLog(i int, err error) error {
+	if s.app.json {
+		return fmt.Errorf("%w (its log is on standard error)", err)
+	}
+	return fmt.Errorf("%w (its log: %s)", err, logPath(s.network, i))
+}
+
+// passes reports whether the same start may succeed later.
+func passes(err error) bool {
+	return fault.Is(err, fault.Unavailable) || fault.Is(err, fault.Timeout) || fault.Is(err, fault.TryLater) || fault.Is(err, fault.Halted)
+}
+
+func await(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// earlyDeaths are the times at which a validator ended before it served.
+type earlyDeaths []time.Time
+
+// add adds one and reports whether there were too many of late.
+func (d *earlyDeaths) add(now time.Time) bool {
+	*d = append(*d, now)
+	if len(*d) > earlyDeathsMax {
+		*d = (*d)[1:]
+	}
+	return len(*d) == earlyDeathsMax && now.Sub((*d)[0]) < earlyDeathsSpan
+}
+
+func (d *earlyDeaths) fault(id string, last error) error {
+	return fault.New(fault.Unavailable, "validator %s ended %d times within %s before it served, most recently: %v", id, earlyDeathsMax, earlyDeathsSpan, last)
+}

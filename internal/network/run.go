@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package network
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+
+	"github.com/aurigraph/aurigraph/internal/fault"
+)
+
+// runName is the file that says what runs. It is there while `aurigraph up` runs, and after it was killed.
+const (
+	runName     = "run.json"
+	runVersion  = 1
+	runBytesMax = 1 << 20
+)
+
+// Run is what runs of a network, as the program that runs it last wrote.
+type Run struct {
+	Version int       `json:"version"`
+	Nodes   []RunNode `json:"nodes"`
+}
+
+// RunNode is what runs of a node.
+type RunNode struct {
+	ID    string `json:"id"`
+	PID   int    `json:"pid"` // 0: it does not run now
+	GRPC  string `json:"grpc"`
+	Ready bool   `json:"ready"` // it serves, or did a moment ago
+}
+
+// ReadRun reads what runs of the network in a folder. Processes that are gone are left out: their pid is 0. NotFound if
+// nobody runs it by `aurigraph up`.
+func ReadRun(dir string) (*Run, error) {
+	path := filepath.Join(dir, runName)
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fault.New(fault.NotFound, "nobody runs the network in %s by `aurigraph up`", dir)
+	}
+	if err != nil {
+		return nil, fault.Wrap(fault.Unavailable, err, "open what runs of the network")
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, runBytesMax))
+	if err != nil {
+		return nil, fault.Wrap(fault.Unavailable, err, "read what runs of the network")
+	}
+	r := &Run{}
+	if err := json.Unmarshal(text, r); err != nil {
+		return nil, fault.Wrap(fault.Invalid, err, "%s", path)
+	}
+	if r.Version != runVersion {
+		return nil, fault.New(fault.Invalid, "%s: version %d, this program knows version %d", path, r.Version, runVersion)
+	}
+	for i := range r.Nodes {
+		if n := &r.Nodes[i]; !alive(n.PID) {
+			n.PID, n.Ready = 0, false
+		}
+	}
+	return r, nil
+}
+
+func alive(pid int) bool {
+	return pid > 0 && !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH)
+}
+
+// RunFile keeps what ReadRun reads up to date. It is safe for concurrent use.
+type RunFile struct {
+	path string
+	mu   sync.Mutex // guards what follows, and the file
+	run  Run
+}
+
+// NewRunFile begins with no node running. Nothing is written before the first Set.
+func (n *Network) NewRunFile() *RunFile {
+	f := &RunFile{path: n.Path(runName), run: Run{Version: runVersion}}
+	for _, node := range n.Nodes {
+		f.run.Nodes = append(f.run.Nodes, RunNode{ID: node.ID, GRPC: node.GRPC})
+	}
+	return f
+}
+
+// Set notes a node's process and writes the file, whole or not at all. It is not made durable: after a power cut nothing
+// runs.
+func (f *RunFile) Set(i, pid int, ready bool) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.run.Nodes[i].PID, f.run.Nodes[i].Ready = pid, ready
+	text, err := json.MarshalIndent(f.run, "", "  ")
+	if err != nil {
+		return fault.Wrap(fault.Internal, err, "encode what runs of the network")
+	}
+	if err = os.WriteFile(f.path+".tmp", append(text, '\n'), 0o644); err == nil {
+		err = os.Rename(f.path+".tmp", f.path)
+	}
+	return fault.Wrap(fault.Unavailable, err, "write what runs of the network")
+}
+
+// Nodes is what was last set.
+func (f *RunFile) Nodes() []RunNode {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]RunNode(nil), f.run.Nodes...)
+}
+
+// Remove removes the file, when all nodes have stopped.
+func (f *RunFile) Remove() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	err := os.Remove(f.path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return fault.Wrap(fault.Unavailable, err, "remove what ran of the network")
+}
