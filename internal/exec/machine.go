@@ -27,8 +27,9 @@ type BatchOutcome struct {
 	// TxIDs are the ids of single transactions whose nonce was consumed, by place; zero for the others. Empty for client
 	// batches. These resolve by id.
 	TxIDs []chain.Hash
-	// Indexed is false for a client batch that was refused whole without using up its sequence: its id may execute later,
-	// so its location must not be recorded.
+	// Indexed is false for a payload that used nothing up: a client batch that was refused whole without using up its
+	// sequence, or transactions of which none used up its nonce. The same id may execute later, or did before on another
+	// lane, and only that location is to be recorded.
 	Indexed bool
 }
 
@@ -198,7 +199,6 @@ func (m *Machine) runTxs(raw []byte) (BatchOutcome, error) {
 	out := BatchOutcome{
 		Outcomes: codec.Outcomes{Codes: make([]chain.Outcome, n), Results: make([]uint32, n)},
 		TxIDs:    make([]chain.Hash, n),
-		Indexed:  true,
 	}
 	for i, s := range signed {
 		m.runTx(&out, i, s)
@@ -220,7 +220,7 @@ func (m *Machine) runTx(out *BatchOutcome, i int, signed []byte) {
 		out.LegsOK++
 	}
 	if final {
-		out.TxIDs[i] = id
+		out.TxIDs[i], out.Indexed = id, true
 	}
 }
 

@@ -249,6 +249,20 @@ func TestTxIDs(t *testing.T) {
 
 // TestLiesInATxBatch runs transactions that no honest validator would cut: they have an outcome and change nothing, and
 // those beside them execute.
+// TestSameCutOnTwoLanes: a client that heard nothing sends its transaction again, to another validator. Cut alone there too,
+// it is the same payload; only the first execution is found by its id.
+func TestSameCutOnTwoLanes(t *testing.T) {
+	w := newWorld(t)
+	signed, _ := w.signed(&chain.Transfer{To: 2, Asset: 1, Amount: chain.Units(1)})
+	first, second := w.run(w.txs(signed)), w.run(w.txs(signed))
+	if b := first.Batches[0]; !b.Indexed || b.Outcomes.Codes[0] != chain.OK {
+		t.Errorf("the first: %+v", b)
+	}
+	if b := second.Batches[0]; b.Indexed || b.Outcomes.Codes[0] != chain.NonceUsed || !b.TxIDs[0].IsZero() {
+		t.Errorf("the second: %+v", b)
+	}
+}
+
 func TestLiesInATxBatch(t *testing.T) {
 	w := newWorld(t)
 	good, goodID := w.signed(&chain.Transfer{To: 2, Asset: 1, Amount: chain.Units(50)})
@@ -267,7 +281,7 @@ func TestLiesInATxBatch(t *testing.T) {
 		before := w.root()
 		ex := w.run(w.txs(lie))
 		b := ex.Batches[0]
-		if names(b.Outcomes.Codes) != "bad_field" || b.Outcomes.Results[0] != 0 || !b.TxIDs[0].IsZero() || b.LegsOK != 0 || !b.Indexed {
+		if names(b.Outcomes.Codes) != "bad_field" || b.Outcomes.Results[0] != 0 || !b.TxIDs[0].IsZero() || b.LegsOK != 0 || b.Indexed {
 			t.Errorf("%s: %+v", name, b)
 		}
 		if c := w.ledger.NonceOutcome(3, 1); c != chain.OK {
