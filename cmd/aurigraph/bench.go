@@ -21,7 +21,7 @@ import (
 )
 
 func newBench(a *app) *cobra.Command {
-	c := group("bench", "Measure a network of its own", newBenchTransfers(a), newBenchOrder(a), newBenchOrderNode(a))
+	c := group("bench", "Measure a network of its own", newBenchTransfers(a), newBenchFailover(a), newBenchOrder(a), newBenchOrderNode(a))
 	c.Long = `Measures this machine: makes a network of its own, loads it through its public API, and reports what was certified and durable.`
 	c.Example = `  aurigraph bench transfers
   aurigraph bench transfers --rate 100000 --duration 5s --json`
@@ -68,12 +68,11 @@ Exit codes: 0 measured, and roots, money and receipts are right; 1 not; 2 the op
 }
 
 func (a *app) bench(ctx context.Context, cfg loadgen.Config) (err error) {
-	if cfg.Dir == "" {
-		if cfg.Dir, err = os.MkdirTemp(".", ".aurigraph-bench-"); err != nil {
-			return fault.Wrap(fault.Unavailable, err, "make a folder for the bench")
-		}
-		defer func() { err = errors.Join(err, os.RemoveAll(cfg.Dir)) }()
+	remove, err := benchFolder(&cfg.Dir)
+	if err != nil {
+		return err
 	}
+	defer func() { err = errors.Join(err, remove()) }()
 	bar := a.newBar()
 	report, err := loadgen.Run(ctx, cfg, a.launchBench, stages{above{bar, a.err}})
 	bar.clear()
@@ -92,28 +91,31 @@ func (a *app) bench(ctx context.Context, cfg loadgen.Config) (err error) {
 	return nil
 }
 
-// launchBench starts the bench's own network.
-func (a *app) launchBench(ctx context.Context, cfg loadgen.Config) (*loadgen.Target, error) {
-	dir, err := filepath.Abs(cfg.Dir)
-	if err != nil {
-		return nil, fault.Wrap(fault.Invalid, err, "--network")
-	}
+// newBenchNetwork makes the bench's own network, and the target without what runs.
+func newBenchNetwork(dir string, o network.Options, auth string) (*network.Network, *loadgen.Target, error) {
 	if _, err := os.Stat(filepath.Join(dir, network.FileName)); err == nil {
-		return nil, fault.New(fault.Conflict, "%s holds a network already: the bench makes its own, name a new folder", dir)
+		return nil, nil, fault.New(fault.Conflict, "%s holds a network already: the bench makes its own, name a new folder", dir)
 	}
-	n, err := network.Create(dir, network.Options{Name: "bench", Nodes: cfg.Nodes, Engine: cfg.Engine})
+	n, err := network.Create(dir, o)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	t := &loadgen.Target{Institution: chain.InstitutionNo(n.Institution.ID), CAFile: n.Path(n.CA)}
 	if t.Trust, err = n.Trust(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	keyFile := n.Institution.KeyFile
-	if cfg.Auth == loadgen.AuthBatchEd25519 {
+	if auth == loadgen.AuthBatchEd25519 {
 		keyFile = n.Institution.Ed25519KeyFile
 	}
-	if t.Signer, err = client.ReadKeyFile(n.Path(keyFile), nil); err != nil {
+	t.Signer, err = client.ReadKeyFile(n.Path(keyFile), nil)
+	return n, t, err
+}
+
+// launchBench starts the bench's own network.
+func (a *app) launchBench(ctx context.Context, cfg loadgen.Config) (*loadgen.Target, error) {
+	n, t, err := newBenchNetwork(cfg.Dir, network.Options{Name: "bench", Nodes: cfg.Nodes, Engine: cfg.Engine}, cfg.Auth)
+	if err != nil {
 		return nil, err
 	}
 	processes, err := a.startNodes(ctx, n)

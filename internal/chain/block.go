@@ -77,7 +77,7 @@ func Quorum(n int) int { return (n+(n-1)/3)/2 + 1 }
 // Rules by which headers alone say when a state root is due, and where it appears.
 const (
 	RootBlocksMax = 256     // a root is due at least this often, in blocks
-	RootMicros    = 100_000 // or when this many microseconds of proposer time have passed
+	RootMicros    = 100_000 // or when this many microseconds of proposer time have passed, and something was executed
 	RootDelay     = 8       // the root due at d stands in header d+RootDelay
 )
 

@@ -24,8 +24,8 @@ type block struct {
 type executor struct {
 	*Loop
 	at       lane.Position // how far the lanes are executed
-	lastWork chain.Height  // newest height that carried entries
-	lastKept chain.Height  // newest height whose state was kept to be read
+	lastWork chain.Height  // newest height that executed entries
+	brief    *stateRoot    // let go before the next block with entries; nil: there is none
 	idle     *time.Timer
 }
 
@@ -48,8 +48,8 @@ func (l *Loop) runAhead(ctx context.Context) error {
 }
 
 func (l *Loop) runExecutor(ctx context.Context) error {
-	x := &executor{Loop: l, at: l.Start, lastWork: l.Machine.Height(), lastKept: l.Machine.Height(), idle: time.NewTimer(l.cfg.SettleDelay)}
-	defer x.idle.Stop()
+	x := &executor{Loop: l, at: l.Start, lastWork: l.Machine.Height(), idle: time.NewTimer(l.cfg.SettleDelay)}
+	defer x.end()
 	for {
 		select {
 		case p := <-l.ordered:
@@ -68,14 +68,22 @@ func (l *Loop) runExecutor(ctx context.Context) error {
 	}
 }
 
+func (x *executor) end() {
+	x.idle.Stop()
+	if x.brief != nil {
+		x.brief.release()
+	}
+}
+
 // settle lets the last state root appear in a header when traffic has stopped: it asks for empty blocks until the state
-// after the last entry has been hashed, and kept to be read, and its root stands in a header. Then an idle network is silent. While published
+// after the last entry has been hashed and its root stands in a header. Then an idle network is silent. While published
 // blocks are executed again it asks for none: what it waits for follows.
 func (x *executor) settle() {
 	if x.Machine.Height() < x.Height() {
 		return
 	}
-	if x.Machine.RootsPending() || x.lastKept < x.lastWork {
+	if x.Machine.RootsPending() || x.Machine.LastRoot() < x.lastWork {
+		x.checkpointerFree.Store(true) // it is the last state for a while
 		x.Engine.Nudge()
 	}
 }
@@ -96,6 +104,11 @@ func (x *executor) execute(ctx context.Context, p *chain.Proposal) error {
 		return err
 	}
 	fetched := time.Now()
+	if len(p.Entries) > 0 {
+		if err := x.letBriefGo(ctx); err != nil {
+			return err
+		}
+	}
 	if b.executed, err = x.Machine.Run(p, payloads); err != nil {
 		return fault.Halt(err, "execute height %d", p.Height)
 	}
@@ -104,6 +117,9 @@ func (x *executor) execute(ctx context.Context, p *chain.Proposal) error {
 	}
 	x.OnKeys(b.executed.Keys)
 	x.executedHeight.Store(uint64(p.Height))
+	if len(b.executed.Batches) > 0 {
+		x.lastWork = p.Height
+	}
 	if b.executed.RootDue {
 		if err := x.rootDue(ctx, p.Height); err != nil {
 			return err
@@ -112,7 +128,6 @@ func (x *executor) execute(ctx context.Context, p *chain.Proposal) error {
 	x.Metrics.stages.Observe(obs.StageFetch, fetched.Sub(begin))
 	x.Metrics.stages.Observe(obs.StageExecute, time.Since(fetched))
 	if len(p.Entries) > 0 {
-		x.lastWork = p.Height
 		x.idle.Reset(x.cfg.SettleDelay)
 	} else {
 		x.settle()
@@ -172,19 +187,24 @@ func (x *executor) awaitRoot(ctx context.Context) error {
 	}
 }
 
-// rootDue freezes the state after height and gives it to the rooter. If much was written and nobody wants to read that state,
-// execution waits until it is hashed: pages written next would else be copied first, all of them ten times a second.
+// rootDue freezes the state after height and gives it to the rooter. If much was written, execution waits until it is hashed,
+// and lets it go before it writes again unless somebody wants to read it: pages written next would else be copied first, all
+// of them ten times a second.
 func (x *executor) rootDue(ctx context.Context, height chain.Height) error {
-	brief := x.Space.Owned() >= x.cfg.BriefPagesMin && !x.wantsState()
-	if !brief {
-		x.lastKept = height
-	}
+	many := x.Space.Owned() >= x.cfg.BriefPagesMin
 	job := newStateRoot(height, x.at, x.Space.Snapshot())
-	job.brief = brief
+	var hashed *stateRoot
+	if many {
+		if x.brief != nil {
+			x.brief.release()
+		}
+		x.brief, hashed = job, job
+		job.retain()
+	}
 	for {
 		select {
 		case x.rootJobs <- job:
-			return x.awaitBrief(ctx, job)
+			return x.awaitHashed(ctx, hashed)
 		case r := <-x.rooted: // the rooter may be waiting to hand an older root over
 			x.Machine.SetRoot(r.at, r.root)
 		case <-ctx.Done():
@@ -193,8 +213,9 @@ func (x *executor) rootDue(ctx context.Context, height chain.Height) error {
 	}
 }
 
-func (x *executor) awaitBrief(ctx context.Context, job *stateRoot) error {
-	for done := !job.brief; !done; {
+// awaitHashed waits for a state's root; nil: for none.
+func (x *executor) awaitHashed(ctx context.Context, job *stateRoot) error {
+	for done := job == nil; !done; {
 		select {
 		case r := <-x.rooted:
 			x.Machine.SetRoot(r.at, r.root)
@@ -204,6 +225,26 @@ func (x *executor) awaitBrief(ctx context.Context, job *stateRoot) error {
 		}
 	}
 	return nil
+}
+
+// letBriefGo takes the brief state away from the rooter and the board, if nobody wants to read it.
+func (x *executor) letBriefGo(ctx context.Context) error {
+	if x.brief == nil {
+		return nil
+	}
+	job := x.brief
+	x.brief = nil
+	defer job.release()
+	if x.wantsState() {
+		return nil
+	}
+	x.board.drop(job)
+	select {
+	case x.drops <- job:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // endOr hides an error that only says that ctx ended.

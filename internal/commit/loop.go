@@ -136,6 +136,7 @@ type Loop struct {
 	signed   chan *block   // the same
 	rootJobs chan *stateRoot
 	rooted   chan *stateRoot
+	drops    chan *stateRoot // states that the rooter shall not read any more
 	proofs   chan proofRequest
 	durable  chan *stateRoot
 	board    rootBoard
@@ -171,6 +172,7 @@ func New(p Parts, cfg Config) (*Loop, error) {
 		signed:   make(chan *block, cfg.DepthMax),
 		rootJobs: make(chan *stateRoot, chain.RootDelay),
 		rooted:   make(chan *stateRoot, chain.RootDelay),
+		drops:    make(chan *stateRoot),
 		proofs:   make(chan proofRequest),
 		durable:  make(chan *stateRoot),
 		newBlock: make(chan struct{}),

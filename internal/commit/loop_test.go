@@ -234,13 +234,12 @@ func TestSettle(t *testing.T) {
 		if n.loop.Height() != 0 || d.store.(*memstore.Store).Applies() != silent0 {
 			t.Fatal("a new network makes blocks by itself")
 		}
-		n.work() // 1: long after the genesis, so a root is due
-		// When the network was idle for 100 ms the next root is due as well: that of 2, and 8 blocks until it appears.
-		silent(2 + chain.RootDelay)
-		n.work()                     // 11: due again
+		n.work() // 1: long after the genesis, so a root is due, and 8 blocks until it appears
+		silent(1 + chain.RootDelay)
+		n.work()                     // 10: due again
 		pause(50 * time.Millisecond) // not due
-		n.work()                     // 12
-		silent(13 + chain.RootDelay)
+		n.work()                     // 11
+		silent(12 + chain.RootDelay)
 		if n.moved() != 3 {
 			t.Error(n.moved())
 		}
@@ -248,10 +247,24 @@ func TestSettle(t *testing.T) {
 
 		// A restart finds everything certified: nothing to settle.
 		n = mustOpen(t, d, setup{})
-		if n.from != 11 {
+		if n.from != 12 {
 			t.Errorf("recovery began at height %d", n.from)
 		}
-		silent(13 + chain.RootDelay)
+		silent(12 + chain.RootDelay)
+		n.mustStop()
+	})
+}
+
+// TestSettleSlowly: blocks that take longer than the time after which a root is due owe one each. The network comes to rest
+// all the same.
+func TestSettleSlowly(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n := mustOpen(t, newDisks(t), setup{orderPause: 300 * time.Millisecond})
+		n.work()
+		pause(time.Hour)
+		if h := n.loop.Height(); h != 1+chain.RootDelay {
+			t.Errorf("the network came to rest at height %d", h)
+		}
 		n.mustStop()
 	})
 }

@@ -15,13 +15,11 @@ import (
 )
 
 // stateRoot is the state after a height at which a root was due: frozen, then hashed, then certified. Its snapshot is
-// shared: whoever holds a reference may read it. A brief one lives only until it is hashed, and the executor waits for that:
-// so nothing is copied.
+// shared: whoever holds a reference may read it. A brief one is let go before the executor writes again, so nothing is copied.
 type stateRoot struct {
-	at    chain.Height
-	lane  lane.Position
-	root  chain.Hash
-	brief bool
+	at   chain.Height
+	lane lane.Position
+	root chain.Hash
 
 	snapshot *pages.Snapshot
 	refs     atomic.Int32
@@ -92,7 +90,7 @@ type proofReply struct {
 // rooter is the state of runRooter. It owns the tree.
 type rooter struct {
 	*Loop
-	newest  *stateRoot     // whose snapshot the tree is of; nil: that was brief, or there is none
+	newest  *stateRoot     // whose snapshot the tree is of; nil: it was let go, or there is none
 	waiting []proofRequest // for the next state that is kept
 }
 
@@ -109,6 +107,10 @@ func (l *Loop) runRooter(ctx context.Context) error {
 			case <-ctx.Done():
 				return nil
 			}
+		case job := <-l.drops:
+			if r.newest == job {
+				r.drop()
+			}
 		case q := <-l.proofs:
 			r.prove(q)
 		case <-ctx.Done():
@@ -120,10 +122,6 @@ func (l *Loop) runRooter(ctx context.Context) error {
 func (r *rooter) hash(job *stateRoot) {
 	job.root = r.Tree.Update(job.snapshot)
 	r.drop()
-	if job.brief {
-		job.release()
-		return
-	}
 	r.newest = job
 	job.retain()
 	r.board.add(job)
@@ -141,8 +139,8 @@ func (r *rooter) drop() {
 	}
 }
 
-// prove answers from the newest state, or else from the next that is kept: a state comes soon, since brief ones are made
-// under load only. Before the first root there is nothing to prove by.
+// prove answers from the newest state, or else from the next one: that comes soon, since states are let go under load only.
+// Before the first root there is nothing to prove by.
 func (r *rooter) prove(q proofRequest) {
 	switch {
 	case r.newest != nil:
@@ -200,6 +198,19 @@ func (b *rootBoard) add(r *stateRoot) {
 	b.mu.Unlock()
 }
 
+// drop takes a state off the board that nobody shall read any more, with the board's reference.
+func (b *rootBoard) drop(job *stateRoot) {
+	b.mu.Lock()
+	at := slices.Index(b.waiting, job)
+	if at >= 0 {
+		b.waiting = slices.Delete(b.waiting, at, at+1)
+	}
+	b.mu.Unlock()
+	if at >= 0 {
+		job.release()
+	}
+}
+
 // keeps reports whether the hashed state of a height is on the board: it can become a checkpoint.
 func (b *rootBoard) keeps(at chain.Height) bool {
 	b.mu.Lock()
@@ -223,7 +234,7 @@ func (b *rootBoard) settle(h *chain.ExecutedHeader, headerBytes, certBytes []byt
 			return r
 		}
 	}
-	return nil // due before a restart, or brief
+	return nil // due before a restart, or let go
 }
 
 func (b *rootBoard) await(ctx context.Context, ended <-chan struct{}, at chain.Height) (chain.Height, []byte, []byte, error) {

@@ -90,6 +90,9 @@ func (m *Machine) SetRoot(d chain.Height, root chain.Hash) { m.roots.set(d, root
 // RootsPending reports whether a due root has not appeared in a header yet.
 func (m *Machine) RootsPending() bool { return len(m.roots.due) > 0 }
 
+// LastRoot is the newest height at which a root was due.
+func (m *Machine) LastRoot() chain.Height { return m.roots.last }
+
 // Run executes the block that p decided. Payloads are those of p.Entries, in that order. After an error that is not about
 // a missing root (Internal) the machine is of no use: Corrupt for what cannot be, Halted for a broken invariant.
 func (m *Machine) Run(p *chain.Proposal, payloads []Payload) (ex *Executed, err error) {
@@ -140,7 +143,7 @@ func (m *Machine) finish(ex *Executed, p *chain.Proposal) {
 	ex.HeaderBytes = codec.AppendHeader(nil, ex.Header)
 	ex.Hash = codec.Sum(ex.HeaderBytes)
 	m.height, m.previous = p.Height, ex.Hash
-	ex.RootDue = m.roots.next(p.Height, p.TimeUs)
+	ex.RootDue = m.roots.next(p.Height, p.TimeUs, len(ex.Batches) > 0)
 }
 
 func (m *Machine) runPayload(ex *Executed, p *Payload, place int) error {

@@ -7,15 +7,18 @@ import (
 	"github.com/aurigraph/aurigraph/internal/fault"
 )
 
-// Due says whether a state root is due at a block, given the last height at which one was and both proposer times.
-func Due(height, last chain.Height, timeUs, lastUs uint64) bool {
-	return height-last >= chain.RootBlocksMax || timeUs-lastUs >= chain.RootMicros
+// Due says whether a state root is due at a block, given the last height at which one was, both proposer times, and whether
+// any block since, this one included, executed an entry. Blocks that only let an older root appear owe none themselves, so an
+// idle network comes to rest.
+func Due(height, last chain.Height, timeUs, lastUs uint64, worked bool) bool {
+	return height-last >= chain.RootBlocksMax || worked && timeUs-lastUs >= chain.RootMicros
 }
 
 // rootSchedule knows which heights owe a state root, and which roots are there. At most chain.RootDelay are open.
 type rootSchedule struct {
 	last   chain.Height // newest height at which a root was due
 	lastUs uint64
+	worked bool      // a block since executed an entry
 	due    []dueRoot // ascending
 }
 
@@ -26,11 +29,12 @@ type dueRoot struct {
 }
 
 // next is told of an executed block and says whether its state's root is due.
-func (s *rootSchedule) next(height chain.Height, timeUs uint64) bool {
-	if !Due(height, s.last, timeUs, s.lastUs) {
+func (s *rootSchedule) next(height chain.Height, timeUs uint64, executed bool) bool {
+	s.worked = s.worked || executed
+	if !Due(height, s.last, timeUs, s.lastUs, s.worked) {
 		return false
 	}
-	s.last, s.lastUs = height, timeUs
+	s.last, s.lastUs, s.worked = height, timeUs, false
 	s.due = append(s.due, dueRoot{at: height})
 	return true
 }

@@ -13,27 +13,32 @@ func TestDue(t *testing.T) {
 	for _, c := range []struct {
 		height, last  chain.Height
 		timeUs, last2 uint64
+		worked        bool
 		want          bool
 	}{
-		{1, 0, 1001, 1000, false},
-		{255, 0, 1001, 1000, false},
-		{256, 0, 1001, 1000, true},
-		{300, 0, 1001, 1000, true},
-		{1, 0, 1000 + chain.RootMicros - 1, 1000, false},
-		{1, 0, 1000 + chain.RootMicros, 1000, true},
-		{256, 1, 1001, 1000, false},
-		{257, 1, 1001, 1000, true},
-		{1 << 40, 1<<40 - 1, 1 << 60, 1<<60 - chain.RootMicros, true},
+		{1, 0, 1001, 1000, true, false},
+		{255, 0, 1001, 1000, true, false},
+		{256, 0, 1001, 1000, true, true},
+		{256, 0, 1001, 1000, false, true},
+		{300, 0, 1001, 1000, true, true},
+		{1, 0, 1000 + chain.RootMicros - 1, 1000, true, false},
+		{1, 0, 1000 + chain.RootMicros, 1000, true, true},
+		{1, 0, 1000 + chain.RootMicros, 1000, false, false},
+		{255, 0, 1000 + 1<<40, 1000, false, false},
+		{256, 1, 1001, 1000, true, false},
+		{257, 1, 1001, 1000, true, true},
+		{1 << 40, 1<<40 - 1, 1 << 60, 1<<60 - chain.RootMicros, true, true},
 	} {
-		if got := Due(c.height, c.last, c.timeUs, c.last2); got != c.want {
+		if got := Due(c.height, c.last, c.timeUs, c.last2, c.worked); got != c.want {
 			t.Errorf("%+v: %v", c, got)
 		}
 	}
 }
 
-// step runs an empty block after some microseconds, without giving its root.
+// step runs an empty block after some microseconds, without giving its root. It counts as work.
 func (w *world) step(us uint64) (*Executed, error) {
 	w.timeUs += us
+	w.machine.roots.worked = true
 	return w.machine.Run(&chain.Proposal{Height: w.machine.Height() + 1, Term: 1, TimeUs: w.timeUs}, nil)
 }
 

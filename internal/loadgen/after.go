@@ -58,20 +58,29 @@ func sameHeaders(nodes []TargetNode) (same bool, err error) {
 
 // headerOf reads a header of a stopped node; height 0 is its newest.
 func headerOf(dir string, height chain.Height) (at chain.Height, raw []byte, err error) {
+	err = withStore(dir, func(s store.Store) (err error) {
+		if at = height; at == 0 {
+			at, raw, err = store.LastHeader(s)
+			return err
+		}
+		raw, err = store.ReadHeader(s, at)
+		return err
+	})
+	return at, raw, err
+}
+
+// withStore reads a stopped node's block store.
+func withStore(dir string, read func(store.Store) error) (err error) {
 	cfg, err := config.Load(dir)
 	if err != nil {
-		return 0, nil, err
+		return err
 	}
 	s, err := pebblestore.Open(cfg.Data("blocks"), pebblestore.Options{})
 	if err != nil {
-		return 0, nil, err
+		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	if height == 0 {
-		return store.LastHeader(s)
-	}
-	raw, err = store.ReadHeader(s, height)
-	return height, raw, err
+	return read(s)
 }
 
 // readBack loads a stopped node's newest checkpoint, computes its root anew and counts its money.

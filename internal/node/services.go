@@ -37,6 +37,8 @@ type services struct {
 	grpc    net.Listener
 	metrics net.Listener
 	ready   chan struct{}
+	signers signers
+	halted  halted
 }
 
 func (n *Node) openServices(context.Context) error {
@@ -132,20 +134,6 @@ func (s *services) follow(ctx context.Context) error {
 		s.node.log.Error("the query index has stopped", obs.Err(err))
 	}
 	return nil
-}
-
-// status is what the node knows of itself without asking the ledger.
-func (s *services) status() query.Status {
-	n := s.node
-	st := query.Status{
-		Chain: n.genesis.Chain, Network: n.genesis.Name, Genesis: codec.GenesisHash(n.genesis), Node: n.cfg.Name, Version: Version,
-		Height: n.loop.Height(), Executed: n.loop.ExecutedHeight(), Legs: n.loop.LegsOK(), Validators: n.genesis.Validators,
-	}
-	st.RootHeight, st.StateRoot = n.loop.Root()
-	if s.index != nil {
-		st.IndexHeight, st.IndexLagRows = s.index.Height(), s.index.LagRows()
-	}
-	return st
 }
 
 // Version is the product's version.

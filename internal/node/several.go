@@ -33,7 +33,7 @@ func (n *Node) openRaft(ctx context.Context) (engine, error) {
 	}
 	cfg := raft.Config{
 		Self: n.self, Genesis: raft.Genesis{Voters: voters, TimeUs: n.genesis.TimeUs},
-		WindowMax: n.cfg.Order.WindowMax, PendingMax: offersMax, IntervalMin: n.cfg.Order.IntervalMin,
+		WindowMax: n.cfg.Order.WindowMax, PendingMax: offersMax, OfferedEverywhere: true, IntervalMin: n.cfg.Order.IntervalMin,
 		OnUnordered: func(digest chain.Hash, since time.Duration) {
 			n.log.Warn("an entry that a quorum holds stays unordered", "entry", digest.String(), obs.KeySeconds, since.Seconds())
 		},

@@ -133,27 +133,3 @@ type Page[T any] struct {
 	Items       []T
 	Next        string
 }
-
-// Status is what a node says of itself.
-type Status struct {
-	Chain         chain.ChainID
-	Network       string
-	Genesis       chain.Hash
-	Node          string
-	Version       string
-	Height        chain.Height // certified
-	Executed      chain.Height
-	RootHeight    chain.Height
-	StateRoot     chain.Hash
-	TimeUs        uint64
-	Accounts      uint64
-	Assets        uint64
-	Legs          uint64 // transfers executed with outcome ok since genesis
-	IndexHeight   chain.Height
-	IndexLagRows  uint64
-	OldestPayload chain.Height // from here on all payloads are there, as of a second ago; 0 before the first block
-	HomeVersion   uint64
-	Validators    []chain.GenesisValidator
-	Halted        bool
-	HaltedReason  string
-}

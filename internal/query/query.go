@@ -56,6 +56,7 @@ type Query struct {
 	index   Index
 	status  func() Status
 	oldest  oldestPayload
+	counts  lastCounts
 }
 
 // New makes a Query.

@@ -238,7 +238,6 @@ func TestWriterGone(t *testing.T) {
 		"asset":       func() error { _, err := q.Asset(ctx, 1); return err },
 		"code":        func() error { _, err := q.AssetByCode(ctx, "GOLD"); return err },
 		"institution": func() error { _, err := q.Institution(ctx, 1, 0); return err },
-		"status":      func() error { _, err := q.Status(ctx); return err },
 		"accounts":    func() error { _, err := q.ListAccounts(ctx, 0, 1, ""); return err },
 		"assets":      func() error { _, err := q.ListAssets(ctx, 1, ""); return err },
 	} {

@@ -12,24 +12,187 @@ import (
 	"github.com/aurigraph/aurigraph/internal/ledger"
 )
 
-// Status says how the node is.
+// NodeState is a node's condition in one word.
+type NodeState string
+
+// The states of a node.
+const (
+	StateLeader     NodeState = "leader"
+	StateFollower   NodeState = "follower"
+	StateCandidate  NodeState = "candidate"   // it looks for a leader
+	StateCatchingUp NodeState = "catching_up" // a follower that knows to be far behind
+	StateStarting   NodeState = "starting"    // clients are not let in yet
+	StateHalted     NodeState = "halted"      // its writer stopped for good
+)
+
+// Status is what a node says of itself and of its peers.
+type Status struct {
+	Chain         chain.ChainID
+	Network       string
+	Genesis       chain.Hash
+	Node          string
+	Version       string
+	Height        chain.Height // certified
+	Executed      chain.Height
+	RootHeight    chain.Height
+	StateRoot     chain.Hash
+	TimeUs        uint64
+	Accounts      uint64
+	Assets        uint64
+	Legs          uint64 // transfers executed with outcome ok since genesis
+	IndexHeight   chain.Height
+	IndexLagRows  uint64
+	OldestPayload chain.Height // from here on all payloads are there, as of a second ago; 0 before the first block
+	HomeVersion   uint64
+	Validators    []chain.GenesisValidator
+	Halted        bool
+	HaltedReason  string
+
+	Engine    string
+	Validator chain.ValidatorNo // this node
+	State     NodeState
+	Order     OrderStatus
+	// Signed is what each validator signed of the newest CertificatesCounted certificates, by number.
+	Signed              []Signed
+	CertificatesCounted int
+	Peers               []Peer
+	Evidence            []Evidence
+	EvidenceLeftOut     int
+}
+
+// OrderStatus is the ordering engine at a glance.
+type OrderStatus struct {
+	Role      string // leader, follower, candidate
+	Term      uint64
+	Leader    chain.ValidatorNo // if HasLeader
+	HasLeader bool
+	Decided   chain.Height // newest decided, as far as this node knows
+	Logged    chain.Height // newest in the log, decided or not
+}
+
+// Signed is a validator's part in the newest certificates.
+type Signed struct {
+	Signatures int
+	Height     chain.Height // of the newest one; 0: none
+}
+
+// Peer is another validator as this node is connected to it.
+type Peer struct {
+	Number     chain.ValidatorNo
+	Name       string
+	Address    string
+	Connected  bool          // for consensus, in both directions
+	RoundTrip  time.Duration // of the last ping for consensus
+	Classes    []PeerClass
+	LastError  string
+	Log        *PeerLog // nil unless this node leads
+	NeedsState bool
+}
+
+// PeerLog is a peer's ordering log as its leader knows it.
+type PeerLog struct {
+	Height     chain.Height
+	LagHeights uint64
+}
+
+// PeerClass is the connections of one priority class with a peer.
+type PeerClass struct {
+	Class       string
+	Sending     bool
+	Receiving   bool
+	RoundTrip   time.Duration
+	QueueFrames int
+	QueueBytes  int64
+	Dropped     uint64 // frames
+	Reconnects  uint64
+	Heard       bool          // ever
+	Silent      time.Duration // since then
+	LastError   string
+}
+
+// Evidence says that somebody did what an honest validator does not.
+type Evidence struct {
+	Kind      string
+	Validator chain.ValidatorNo // who signed two headers, or whose lane it is
+	From      chain.ValidatorNo // who said so
+	Height    chain.Height      // of two headers
+	Sequence  uint64            // of a lane
+	First     chain.Hash        // zero: no longer known
+	Second    chain.Hash
+}
+
+// countsWaitMax bounds how long a status waits for the ledger's counts: they are shown when their height is certified, and
+// a network that certifies nothing must still say so.
+const countsWaitMax = 200 * time.Millisecond
+
+// counts is what a status takes from the ledger.
+type counts struct {
+	height           chain.Height
+	accounts, assets uint64
+	homeVersion      uint64
+	timeUs           uint64
+}
+
+// lastCounts are those of the highest height that was looked at. It is safe for concurrent use.
+type lastCounts struct {
+	mu   sync.Mutex
+	seen counts // guarded by mu
+}
+
+func (c *lastCounts) put(n counts) counts {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n.height >= c.seen.height {
+		c.seen = n
+	}
+	return c.seen
+}
+
+func (c *lastCounts) get() counts {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.seen
+}
+
+// Status says how the node is. It answers in any condition of the node: what the ledger cannot be asked for now is as it was
+// told last.
 func (q *Query) Status(ctx context.Context) (*Status, error) {
 	s := q.status()
-	if s.Halted { // the executor does not answer any more
-		s.OldestPayload = q.oldest.find(q.history, s.Height)
-		return &s, nil
+	n := q.countNow(ctx, s.Halted)
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
+	s.Accounts, s.Assets, s.HomeVersion, s.TimeUs = n.accounts, n.assets, n.homeVersion, n.timeUs
+	s.reached(n.height)
+	s.OldestPayload = q.oldest.find(q.history, s.Height)
+	return &s, nil
+}
+
+// reached takes note that a height was certified meanwhile: what is certified was decided, and executed here.
+func (s *Status) reached(h chain.Height) {
+	for _, at := range []*chain.Height{&s.Height, &s.Executed, &s.Order.Decided, &s.Order.Logged} {
+		*at = max(*at, h)
+	}
+}
+
+// countNow asks the ledger, or gives what it said last.
+func (q *Query) countNow(ctx context.Context, halted bool) counts {
+	if halted {
+		return q.counts.get()
+	}
+	ctx, cancel := context.WithTimeout(ctx, countsWaitMax)
+	defer cancel()
+	var now counts // the executor's until view answers: it may be asked long after this has given up
 	height, err := q.view(ctx, func(l *ledger.Ledger) error {
 		c := l.Counts()
-		s.Accounts, s.Assets, s.HomeVersion, s.TimeUs = uint64(c.Accounts), uint64(c.Assets), l.HomeVersion(), l.TimeUs()
+		now = counts{accounts: uint64(c.Accounts), assets: uint64(c.Assets), homeVersion: l.HomeVersion(), timeUs: l.TimeUs()}
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return q.counts.get()
 	}
-	s.Height = max(s.Height, height)
-	s.OldestPayload = q.oldest.find(q.history, s.Height)
-	return &s, nil
+	now.height = height
+	return q.counts.put(now)
 }
 
 // oldestPayloadAge is how long the oldest height with payloads is believed: however often the status is asked for, blocks

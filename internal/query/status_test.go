@@ -3,10 +3,13 @@
 package query_test
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/aurigraph/aurigraph/internal/chain"
+	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/history"
 	"github.com/aurigraph/aurigraph/internal/ledger"
 	"github.com/aurigraph/aurigraph/internal/query"
@@ -21,12 +24,77 @@ func TestStatus(t *testing.T) {
 		r := w.open(3)
 		w.Settle()
 		s, err = w.Status(t.Context())
+		if s.Executed != s.Height || s.Order.Decided != s.Height || s.Order.Logged != s.Height {
+			t.Errorf("what is certified was not decided and executed before: %+v", s)
+		}
 		if err != nil || s.Height != w.Loop.Height() || s.Accounts != 9 || s.TimeUs <= 1 || s.Height <= r.Location.Height || s.OldestPayload != 1 {
 			t.Errorf("%+v %v", s, err)
 		}
 		w.halted = true
-		if s, err = w.Status(t.Context()); err != nil || s.Accounts != 0 || s.OldestPayload != 1 || !s.Halted {
+		if s, err = w.Status(t.Context()); err != nil || s.Accounts != 9 || s.OldestPayload != 1 || !s.Halted {
 			t.Errorf("halted: %+v %v", s, err)
+		}
+	})
+}
+
+// slowState is a State whose views answer as a test says.
+type slowState struct {
+	query.State
+	view func(ctx context.Context, read func(*ledger.Ledger)) (chain.Height, error)
+}
+
+func (s *slowState) View(ctx context.Context, read func(*ledger.Ledger)) (chain.Height, error) {
+	return s.view(ctx, read)
+}
+
+// A status is answered whatever becomes of the ledger: with the counts that were certified last, and soon.
+func TestStatusWaitsForNobody(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		state := &slowState{State: w.Loop, view: w.Loop.View}
+		q := query.New(query.Parts{History: w.History, State: state, Status: func() query.Status { return query.Status{Height: w.Loop.Height()} }})
+		ask := func() *query.Status {
+			t.Helper()
+			begin := time.Now()
+			s, err := q.Status(t.Context())
+			if took := time.Since(begin); err != nil || took > time.Second {
+				t.Fatalf("%v after %s", err, took)
+			}
+			return s
+		}
+		if s := ask(); s.Accounts != 6 {
+			t.Errorf("%+v", s)
+		}
+		w.open(3)
+		w.Settle()
+		never := func(ctx context.Context, read func(*ledger.Ledger)) (chain.Height, error) {
+			if _, err := w.Loop.View(ctx, read); err != nil { // the state is seen, and never certified
+				return 0, err
+			}
+			<-ctx.Done()
+			return 0, ctx.Err()
+		}
+		for name, view := range map[string]func(context.Context, func(*ledger.Ledger)) (chain.Height, error){
+			"nothing is certified": never,
+			"readers wait": func(context.Context, func(*ledger.Ledger)) (chain.Height, error) {
+				return 0, fault.Reasoned(fault.TryLater, "readers_full", "full")
+			},
+			"the writer ended": func(context.Context, func(*ledger.Ledger)) (chain.Height, error) {
+				return 0, fault.Reasoned(fault.Unavailable, "stopping", "ended")
+			},
+		} {
+			state.view = view
+			if s := ask(); s.Accounts != 6 || s.Height != w.Loop.Height() {
+				t.Errorf("%s: %+v", name, s)
+			}
+		}
+		state.view = w.Loop.View
+		if s := ask(); s.Accounts != 9 {
+			t.Errorf("%+v", s)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := q.Status(ctx); !errors.Is(err, context.Canceled) {
+			t.Error("nobody waits for the answer any more", err)
 		}
 	})
 }

@@ -36,6 +36,10 @@ type Config struct {
 	EntriesMax int
 	// RecentMax is how many decided digests are remembered, so that they are not ordered twice. Default 16384.
 	RecentMax int
+	// OfferedEverywhere says that each node is offered every digest. A leader then orders what was offered to itself and takes
+	// nobody's word for a digest: a lying peer could name one that nobody has the payload of. False: followers forward what
+	// they are offered.
+	OfferedEverywhere bool
 	// InboxMax bounds the frames of one peer that wait; Receive answers TryLater above it. Default 1024.
 	InboxMax int
 	// IntervalMin is the shortest time between two proposals. The first one after a pause is cut at once. Below a
@@ -124,7 +128,8 @@ func (c *Config) core(incarnation uint64) CoreConfig {
 	return CoreConfig{
 		Self: c.Self, ElectionTicks: c.ElectionTicks, HeartbeatTicks: c.HeartbeatTicks,
 		RetryTicks: c.ticks(c.RetryInterval), OverdueTicks: c.ticks(c.OverdueAfter), SnapshotTicks: c.ticks(time.Second),
-		WindowMax: c.WindowMax, PendingMax: c.PendingMax, EntriesMax: c.EntriesMax, RecentMax: c.RecentMax, Incarnation: incarnation,
+		WindowMax: c.WindowMax, PendingMax: c.PendingMax, EntriesMax: c.EntriesMax, RecentMax: c.RecentMax,
+		OfferedEverywhere: c.OfferedEverywhere, Incarnation: incarnation,
 		Logger: logger{c.Logger},
 	}
 }

@@ -24,8 +24,10 @@ type CoreConfig struct {
 	PendingMax     int
 	EntriesMax     int // at most chain.EntriesPerBlockMax
 	RecentMax      int
-	Incarnation    uint64 // differs at each start
-	Logger         etcd.Logger
+	// OfferedEverywhere: see Config.
+	OfferedEverywhere bool
+	Incarnation       uint64 // differs at each start
+	Logger            etcd.Logger
 }
 
 // Core decides. It is a step function: no clock, no I/O, no goroutine; its one randomness is the library's election
@@ -178,7 +180,9 @@ func (c *Core) receiveForward(from chain.ValidatorNo, f *Forward, out *Output) {
 		out.Refused = append(out.Refused, "unknown_sender")
 	case !c.leading: // the sender will learn who leads
 		out.Refused = append(out.Refused, "not_leader")
-	case !c.offers.accept(from, f):
+	case c.cfg.OfferedEverywhere && len(f.Digests) > 0:
+		out.Refused = append(out.Refused, "forwarded_digests")
+	case !c.cfg.OfferedEverywhere && !c.offers.accept(from, f):
 		out.Refused = append(out.Refused, "forward_gap")
 	default:
 		// A peer gets one empty height a wish, never a run of them.
@@ -304,6 +308,9 @@ func (c *Core) forward(out *Output) {
 		wish := chain.Height(0)
 		if c.nudgeTo > c.decided.height {
 			wish = c.nudgeTo
+		}
+		if c.cfg.OfferedEverywhere {
+			c.offers.next = c.offers.end() // the leader has them by itself
 		}
 		if c.offers.next == c.offers.end() && wish <= c.nudgeSent {
 			return

@@ -32,6 +32,7 @@
 //     it is decided. A leader takes an offerer's digests in order and without gaps, offerers in turn, and passes over
 //     what its log or the recent past holds. So the first occurrences of an offerer's digests are decided in its order;
 //     a digest may be decided twice when a leader changes, and the executor drops what does not follow in its lane.
+//     With Config.OfferedEverywhere nothing is forwarded, and a leader orders only what was offered to itself.
 //  3. Nothing a peer sends ends a node. The library trusts its peers and panics where one lies: check refuses what it must
 //     not see, by a word that is counted. A panic all the same halts the engine, not the process.
 //  4. Silence is free: an idle network exchanges heartbeats only. A commit index alone is not written, for the next leader

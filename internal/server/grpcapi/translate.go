@@ -165,34 +165,6 @@ func transfer(t *query.Transfer) *ledgerv1.Transfer {
 	}
 }
 
-func nodeStatus(s *query.Status) *ledgerv1.Status {
-	out := &ledgerv1.Status{
-		ChainId:             uint64(s.Chain),
-		Network:             s.Network,
-		GenesisHash:         s.Genesis[:],
-		Node:                s.Node,
-		Version:             s.Version,
-		Height:              uint64(s.Height),
-		ExecutedHeight:      uint64(s.Executed),
-		RootHeight:          uint64(s.RootHeight),
-		StateRoot:           s.StateRoot[:],
-		TimeUs:              s.TimeUs,
-		Accounts:            s.Accounts,
-		Assets:              s.Assets,
-		Legs:                s.Legs,
-		IndexHeight:         uint64(s.IndexHeight),
-		IndexLagRows:        s.IndexLagRows,
-		OldestPayloadHeight: uint64(s.OldestPayload),
-		HomeVersion:         s.HomeVersion,
-		Halted:              s.Halted,
-		HaltedReason:        s.HaltedReason,
-	}
-	for i, v := range s.Validators {
-		out.Validators = append(out.Validators, &ledgerv1.ValidatorInfo{Number: uint32(i), Name: v.Name, Ed25519: v.Ed25519})
-	}
-	return out
-}
-
 // each translates a list.
 func each[T, U any](items []T, translate func(*T) *U) []*U {
 	out := make([]*U, len(items))

@@ -2344,28 +2344,43 @@ func (*GetStatusRequest) Descriptor() ([]byte, []int) {
 	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{33}
 }
 
+// Status is what one node says of itself and of its peers. It is answered at any time: while the node starts, while the
+// network certifies nothing, and after the node's writer halted.
 type Status struct {
-	state               protoimpl.MessageState `protogen:"open.v1"`
-	ChainId             uint64                 `protobuf:"varint,1,opt,name=chain_id,json=chainId,proto3" json:"chain_id,omitempty"`
-	Network             string                 `protobuf:"bytes,2,opt,name=network,proto3" json:"network,omitempty"`
-	GenesisHash         []byte                 `protobuf:"bytes,3,opt,name=genesis_hash,json=genesisHash,proto3" json:"genesis_hash,omitempty"`
-	Node                string                 `protobuf:"bytes,4,opt,name=node,proto3" json:"node,omitempty"`
-	Version             string                 `protobuf:"bytes,5,opt,name=version,proto3" json:"version,omitempty"`
-	Height              uint64                 `protobuf:"varint,6,opt,name=height,proto3" json:"height,omitempty"` // certified
-	ExecutedHeight      uint64                 `protobuf:"varint,7,opt,name=executed_height,json=executedHeight,proto3" json:"executed_height,omitempty"`
-	RootHeight          uint64                 `protobuf:"varint,8,opt,name=root_height,json=rootHeight,proto3" json:"root_height,omitempty"`
-	StateRoot           []byte                 `protobuf:"bytes,9,opt,name=state_root,json=stateRoot,proto3" json:"state_root,omitempty"`
-	TimeUs              uint64                 `protobuf:"varint,10,opt,name=time_us,json=timeUs,proto3" json:"time_us,omitempty"`
-	Accounts            uint64                 `protobuf:"varint,11,opt,name=accounts,proto3" json:"accounts,omitempty"`
-	Assets              uint64                 `protobuf:"varint,12,opt,name=assets,proto3" json:"assets,omitempty"`
-	Legs                uint64                 `protobuf:"varint,13,opt,name=legs,proto3" json:"legs,omitempty"` // transfers executed with outcome ok since genesis
-	IndexHeight         uint64                 `protobuf:"varint,14,opt,name=index_height,json=indexHeight,proto3" json:"index_height,omitempty"`
-	IndexLagRows        uint64                 `protobuf:"varint,15,opt,name=index_lag_rows,json=indexLagRows,proto3" json:"index_lag_rows,omitempty"`
-	OldestPayloadHeight uint64                 `protobuf:"varint,16,opt,name=oldest_payload_height,json=oldestPayloadHeight,proto3" json:"oldest_payload_height,omitempty"`
-	HomeVersion         uint64                 `protobuf:"varint,17,opt,name=home_version,json=homeVersion,proto3" json:"home_version,omitempty"`
-	Validators          []*ValidatorInfo       `protobuf:"bytes,18,rep,name=validators,proto3" json:"validators,omitempty"`
-	Halted              bool                   `protobuf:"varint,19,opt,name=halted,proto3" json:"halted,omitempty"`
-	HaltedReason        string                 `protobuf:"bytes,20,opt,name=halted_reason,json=haltedReason,proto3" json:"halted_reason,omitempty"`
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	ChainId        uint64                 `protobuf:"varint,1,opt,name=chain_id,json=chainId,proto3" json:"chain_id,omitempty"`
+	Network        string                 `protobuf:"bytes,2,opt,name=network,proto3" json:"network,omitempty"`
+	GenesisHash    []byte                 `protobuf:"bytes,3,opt,name=genesis_hash,json=genesisHash,proto3" json:"genesis_hash,omitempty"`
+	Node           string                 `protobuf:"bytes,4,opt,name=node,proto3" json:"node,omitempty"`
+	Version        string                 `protobuf:"bytes,5,opt,name=version,proto3" json:"version,omitempty"`
+	Height         uint64                 `protobuf:"varint,6,opt,name=height,proto3" json:"height,omitempty"` // certified
+	ExecutedHeight uint64                 `protobuf:"varint,7,opt,name=executed_height,json=executedHeight,proto3" json:"executed_height,omitempty"`
+	RootHeight     uint64                 `protobuf:"varint,8,opt,name=root_height,json=rootHeight,proto3" json:"root_height,omitempty"`
+	StateRoot      []byte                 `protobuf:"bytes,9,opt,name=state_root,json=stateRoot,proto3" json:"state_root,omitempty"`
+	// As of the newest certified state, or of the last one that the node could look at.
+	TimeUs              uint64           `protobuf:"varint,10,opt,name=time_us,json=timeUs,proto3" json:"time_us,omitempty"`
+	Accounts            uint64           `protobuf:"varint,11,opt,name=accounts,proto3" json:"accounts,omitempty"`
+	Assets              uint64           `protobuf:"varint,12,opt,name=assets,proto3" json:"assets,omitempty"`
+	Legs                uint64           `protobuf:"varint,13,opt,name=legs,proto3" json:"legs,omitempty"` // transfers executed with outcome ok since genesis
+	IndexHeight         uint64           `protobuf:"varint,14,opt,name=index_height,json=indexHeight,proto3" json:"index_height,omitempty"`
+	IndexLagRows        uint64           `protobuf:"varint,15,opt,name=index_lag_rows,json=indexLagRows,proto3" json:"index_lag_rows,omitempty"`
+	OldestPayloadHeight uint64           `protobuf:"varint,16,opt,name=oldest_payload_height,json=oldestPayloadHeight,proto3" json:"oldest_payload_height,omitempty"`
+	HomeVersion         uint64           `protobuf:"varint,17,opt,name=home_version,json=homeVersion,proto3" json:"home_version,omitempty"`
+	Validators          []*ValidatorInfo `protobuf:"bytes,18,rep,name=validators,proto3" json:"validators,omitempty"`
+	Halted              bool             `protobuf:"varint,19,opt,name=halted,proto3" json:"halted,omitempty"`
+	HaltedReason        string           `protobuf:"bytes,20,opt,name=halted_reason,json=haltedReason,proto3" json:"halted_reason,omitempty"`
+	Engine              string           `protobuf:"bytes,21,opt,name=engine,proto3" json:"engine,omitempty"`        // solo, raft
+	Validator           uint32           `protobuf:"varint,22,opt,name=validator,proto3" json:"validator,omitempty"` // this node's number
+	State               string           `protobuf:"bytes,23,opt,name=state,proto3" json:"state,omitempty"`          // leader, follower, candidate, catching_up, starting, halted
+	Role                string           `protobuf:"bytes,24,opt,name=role,proto3" json:"role,omitempty"`            // in ordering: leader, follower, candidate
+	Term                uint64           `protobuf:"varint,25,opt,name=term,proto3" json:"term,omitempty"`
+	Leader              *uint32          `protobuf:"varint,26,opt,name=leader,proto3,oneof" json:"leader,omitempty"`                                                // number; absent while this node knows of none
+	DecidedHeight       uint64           `protobuf:"varint,27,opt,name=decided_height,json=decidedHeight,proto3" json:"decided_height,omitempty"`                   // newest that ordering decided, as far as this node knows
+	LoggedHeight        uint64           `protobuf:"varint,28,opt,name=logged_height,json=loggedHeight,proto3" json:"logged_height,omitempty"`                      // newest in its ordering log, decided or not
+	CertificatesCounted uint32           `protobuf:"varint,29,opt,name=certificates_counted,json=certificatesCounted,proto3" json:"certificates_counted,omitempty"` // the newest ones, in which ValidatorInfo.signatures was counted
+	Peers               []*PeerInfo      `protobuf:"bytes,30,rep,name=peers,proto3" json:"peers,omitempty"`
+	Evidence            []*Evidence      `protobuf:"bytes,31,rep,name=evidence,proto3" json:"evidence,omitempty"`
+	EvidenceLeftOut     uint32           `protobuf:"varint,32,opt,name=evidence_left_out,json=evidenceLeftOut,proto3" json:"evidence_left_out,omitempty"` // pieces that the bound of this answer left out
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
 }
@@ -2540,11 +2555,98 @@ func (x *Status) GetHaltedReason() string {
 	return ""
 }
 
+func (x *Status) GetEngine() string {
+	if x != nil {
+		return x.Engine
+	}
+	return ""
+}
+
+func (x *Status) GetValidator() uint32 {
+	if x != nil {
+		return x.Validator
+	}
+	return 0
+}
+
+func (x *Status) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *Status) GetRole() string {
+	if x != nil {
+		return x.Role
+	}
+	return ""
+}
+
+func (x *Status) GetTerm() uint64 {
+	if x != nil {
+		return x.Term
+	}
+	return 0
+}
+
+func (x *Status) GetLeader() uint32 {
+	if x != nil && x.Leader != nil {
+		return *x.Leader
+	}
+	return 0
+}
+
+func (x *Status) GetDecidedHeight() uint64 {
+	if x != nil {
+		return x.DecidedHeight
+	}
+	return 0
+}
+
+func (x *Status) GetLoggedHeight() uint64 {
+	if x != nil {
+		return x.LoggedHeight
+	}
+	return 0
+}
+
+func (x *Status) GetCertificatesCounted() uint32 {
+	if x != nil {
+		return x.CertificatesCounted
+	}
+	return 0
+}
+
+func (x *Status) GetPeers() []*PeerInfo {
+	if x != nil {
+		return x.Peers
+	}
+	return nil
+}
+
+func (x *Status) GetEvidence() []*Evidence {
+	if x != nil {
+		return x.Evidence
+	}
+	return nil
+}
+
+func (x *Status) GetEvidenceLeftOut() uint32 {
+	if x != nil {
+		return x.EvidenceLeftOut
+	}
+	return 0
+}
+
 type ValidatorInfo struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Number        uint32                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
-	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	Ed25519       []byte                 `protobuf:"bytes,3,opt,name=ed25519,proto3" json:"ed25519,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Number  uint32                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
+	Name    string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Ed25519 []byte                 `protobuf:"bytes,3,opt,name=ed25519,proto3" json:"ed25519,omitempty"`
+	// A certificate names the first quorum that signed: who is not in it may only have been slower.
+	Signatures    uint32 `protobuf:"varint,4,opt,name=signatures,proto3" json:"signatures,omitempty"`                         // in how many of Status.certificates_counted its signature is
+	SignedHeight  uint64 `protobuf:"varint,5,opt,name=signed_height,json=signedHeight,proto3" json:"signed_height,omitempty"` // of the newest of those; 0: none
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2600,6 +2702,348 @@ func (x *ValidatorInfo) GetEd25519() []byte {
 	return nil
 }
 
+func (x *ValidatorInfo) GetSignatures() uint32 {
+	if x != nil {
+		return x.Signatures
+	}
+	return 0
+}
+
+func (x *ValidatorInfo) GetSignedHeight() uint64 {
+	if x != nil {
+		return x.SignedHeight
+	}
+	return 0
+}
+
+// PeerInfo is another validator as this node is connected to it.
+type PeerInfo struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Number      uint32                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
+	Name        string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Address     string                 `protobuf:"bytes,3,opt,name=address,proto3" json:"address,omitempty"`
+	Connected   bool                   `protobuf:"varint,4,opt,name=connected,proto3" json:"connected,omitempty"`                          // for consensus, in both directions
+	RoundTripUs uint64                 `protobuf:"varint,5,opt,name=round_trip_us,json=roundTripUs,proto3" json:"round_trip_us,omitempty"` // of the last ping for consensus; 0: none yet
+	Classes     []*PeerClass           `protobuf:"bytes,6,rep,name=classes,proto3" json:"classes,omitempty"`                               // consensus, batches, sync
+	LastError   string                 `protobuf:"bytes,7,opt,name=last_error,json=lastError,proto3" json:"last_error,omitempty"`          // why the most urgent connection that is missing is missing
+	// Known to the leader alone.
+	Height        *uint64 `protobuf:"varint,8,opt,name=height,proto3,oneof" json:"height,omitempty"`                           // newest in the peer's ordering log
+	LagHeights    *uint64 `protobuf:"varint,9,opt,name=lag_heights,json=lagHeights,proto3,oneof" json:"lag_heights,omitempty"` // of that, behind the leader's log
+	NeedsState    bool    `protobuf:"varint,10,opt,name=needs_state,json=needsState,proto3" json:"needs_state,omitempty"`      // so far behind that it must fetch a checkpoint
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PeerInfo) Reset() {
+	*x = PeerInfo{}
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PeerInfo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PeerInfo) ProtoMessage() {}
+
+func (x *PeerInfo) ProtoReflect() protoreflect.Message {
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PeerInfo.ProtoReflect.Descriptor instead.
+func (*PeerInfo) Descriptor() ([]byte, []int) {
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *PeerInfo) GetNumber() uint32 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *PeerInfo) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *PeerInfo) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *PeerInfo) GetConnected() bool {
+	if x != nil {
+		return x.Connected
+	}
+	return false
+}
+
+func (x *PeerInfo) GetRoundTripUs() uint64 {
+	if x != nil {
+		return x.RoundTripUs
+	}
+	return 0
+}
+
+func (x *PeerInfo) GetClasses() []*PeerClass {
+	if x != nil {
+		return x.Classes
+	}
+	return nil
+}
+
+func (x *PeerInfo) GetLastError() string {
+	if x != nil {
+		return x.LastError
+	}
+	return ""
+}
+
+func (x *PeerInfo) GetHeight() uint64 {
+	if x != nil && x.Height != nil {
+		return *x.Height
+	}
+	return 0
+}
+
+func (x *PeerInfo) GetLagHeights() uint64 {
+	if x != nil && x.LagHeights != nil {
+		return *x.LagHeights
+	}
+	return 0
+}
+
+func (x *PeerInfo) GetNeedsState() bool {
+	if x != nil {
+		return x.NeedsState
+	}
+	return false
+}
+
+// PeerClass is the connections of one priority class with a peer.
+type PeerClass struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Class         string                 `protobuf:"bytes,1,opt,name=class,proto3" json:"class,omitempty"`
+	Sending       bool                   `protobuf:"varint,2,opt,name=sending,proto3" json:"sending,omitempty"`
+	Receiving     bool                   `protobuf:"varint,3,opt,name=receiving,proto3" json:"receiving,omitempty"`
+	RoundTripUs   uint64                 `protobuf:"varint,4,opt,name=round_trip_us,json=roundTripUs,proto3" json:"round_trip_us,omitempty"`
+	QueueFrames   uint32                 `protobuf:"varint,5,opt,name=queue_frames,json=queueFrames,proto3" json:"queue_frames,omitempty"`       // waiting
+	QueueBytes    uint64                 `protobuf:"varint,6,opt,name=queue_bytes,json=queueBytes,proto3" json:"queue_bytes,omitempty"`          // waiting or being written
+	DroppedFrames uint64                 `protobuf:"varint,7,opt,name=dropped_frames,json=droppedFrames,proto3" json:"dropped_frames,omitempty"` // since the start
+	Reconnects    uint64                 `protobuf:"varint,8,opt,name=reconnects,proto3" json:"reconnects,omitempty"`
+	SilentUs      *uint64                `protobuf:"varint,9,opt,name=silent_us,json=silentUs,proto3,oneof" json:"silent_us,omitempty"` // since the peer was heard of; absent: never
+	LastError     string                 `protobuf:"bytes,10,opt,name=last_error,json=lastError,proto3" json:"last_error,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PeerClass) Reset() {
+	*x = PeerClass{}
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PeerClass) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PeerClass) ProtoMessage() {}
+
+func (x *PeerClass) ProtoReflect() protoreflect.Message {
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PeerClass.ProtoReflect.Descriptor instead.
+func (*PeerClass) Descriptor() ([]byte, []int) {
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *PeerClass) GetClass() string {
+	if x != nil {
+		return x.Class
+	}
+	return ""
+}
+
+func (x *PeerClass) GetSending() bool {
+	if x != nil {
+		return x.Sending
+	}
+	return false
+}
+
+func (x *PeerClass) GetReceiving() bool {
+	if x != nil {
+		return x.Receiving
+	}
+	return false
+}
+
+func (x *PeerClass) GetRoundTripUs() uint64 {
+	if x != nil {
+		return x.RoundTripUs
+	}
+	return 0
+}
+
+func (x *PeerClass) GetQueueFrames() uint32 {
+	if x != nil {
+		return x.QueueFrames
+	}
+	return 0
+}
+
+func (x *PeerClass) GetQueueBytes() uint64 {
+	if x != nil {
+		return x.QueueBytes
+	}
+	return 0
+}
+
+func (x *PeerClass) GetDroppedFrames() uint64 {
+	if x != nil {
+		return x.DroppedFrames
+	}
+	return 0
+}
+
+func (x *PeerClass) GetReconnects() uint64 {
+	if x != nil {
+		return x.Reconnects
+	}
+	return 0
+}
+
+func (x *PeerClass) GetSilentUs() uint64 {
+	if x != nil && x.SilentUs != nil {
+		return *x.SilentUs
+	}
+	return 0
+}
+
+func (x *PeerClass) GetLastError() string {
+	if x != nil {
+		return x.LastError
+	}
+	return ""
+}
+
+// Evidence says that somebody did what an honest validator does not. It convinces the node that found it.
+type Evidence struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Kind          string                 `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`            // about a lane: fork, parent, ack, ahead, decided; about a height: two_headers
+	Validator     uint32                 `protobuf:"varint,2,opt,name=validator,proto3" json:"validator,omitempty"` // who signed two headers, or whose lane it is
+	From          uint32                 `protobuf:"varint,3,opt,name=from,proto3" json:"from,omitempty"`           // who said so: of ack and ahead this one may be the liar
+	Height        uint64                 `protobuf:"varint,4,opt,name=height,proto3" json:"height,omitempty"`       // of two_headers
+	Sequence      uint64                 `protobuf:"varint,5,opt,name=sequence,proto3" json:"sequence,omitempty"`   // the place in the lane
+	First         []byte                 `protobuf:"bytes,6,opt,name=first,proto3" json:"first,omitempty"`          // digest of the header or entry that was here; empty: no longer known
+	Second        []byte                 `protobuf:"bytes,7,opt,name=second,proto3" json:"second,omitempty"`        // of what contradicts it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Evidence) Reset() {
+	*x = Evidence{}
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Evidence) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Evidence) ProtoMessage() {}
+
+func (x *Evidence) ProtoReflect() protoreflect.Message {
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Evidence.ProtoReflect.Descriptor instead.
+func (*Evidence) Descriptor() ([]byte, []int) {
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *Evidence) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Evidence) GetValidator() uint32 {
+	if x != nil {
+		return x.Validator
+	}
+	return 0
+}
+
+func (x *Evidence) GetFrom() uint32 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *Evidence) GetHeight() uint64 {
+	if x != nil {
+		return x.Height
+	}
+	return 0
+}
+
+func (x *Evidence) GetSequence() uint64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+func (x *Evidence) GetFirst() []byte {
+	if x != nil {
+		return x.First
+	}
+	return nil
+}
+
+func (x *Evidence) GetSecond() []byte {
+	if x != nil {
+		return x.Second
+	}
+	return nil
+}
+
 type ListBlocksRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Limit         uint32                 `protobuf:"varint,1,opt,name=limit,proto3" json:"limit,omitempty"` // at most 1,000; 0 = 50
@@ -2610,7 +3054,7 @@ type ListBlocksRequest struct {
 
 func (x *ListBlocksRequest) Reset() {
 	*x = ListBlocksRequest{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[36]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2622,7 +3066,7 @@ func (x *ListBlocksRequest) String() string {
 func (*ListBlocksRequest) ProtoMessage() {}
 
 func (x *ListBlocksRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[36]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2635,7 +3079,7 @@ func (x *ListBlocksRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListBlocksRequest.ProtoReflect.Descriptor instead.
 func (*ListBlocksRequest) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{36}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ListBlocksRequest) GetLimit() uint32 {
@@ -2663,7 +3107,7 @@ type ListBlocksResponse struct {
 
 func (x *ListBlocksResponse) Reset() {
 	*x = ListBlocksResponse{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[37]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2675,7 +3119,7 @@ func (x *ListBlocksResponse) String() string {
 func (*ListBlocksResponse) ProtoMessage() {}
 
 func (x *ListBlocksResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[37]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2688,7 +3132,7 @@ func (x *ListBlocksResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListBlocksResponse.ProtoReflect.Descriptor instead.
 func (*ListBlocksResponse) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{37}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ListBlocksResponse) GetIndexHeight() uint64 {
@@ -2724,7 +3168,7 @@ type ListTransfersRequest struct {
 
 func (x *ListTransfersRequest) Reset() {
 	*x = ListTransfersRequest{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[38]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2736,7 +3180,7 @@ func (x *ListTransfersRequest) String() string {
 func (*ListTransfersRequest) ProtoMessage() {}
 
 func (x *ListTransfersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[38]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2749,7 +3193,7 @@ func (x *ListTransfersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTransfersRequest.ProtoReflect.Descriptor instead.
 func (*ListTransfersRequest) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{38}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ListTransfersRequest) GetAccount() uint32 {
@@ -2800,7 +3244,7 @@ type Transfer struct {
 
 func (x *Transfer) Reset() {
 	*x = Transfer{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[39]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2812,7 +3256,7 @@ func (x *Transfer) String() string {
 func (*Transfer) ProtoMessage() {}
 
 func (x *Transfer) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[39]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2825,7 +3269,7 @@ func (x *Transfer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Transfer.ProtoReflect.Descriptor instead.
 func (*Transfer) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{39}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Transfer) GetId() []byte {
@@ -2923,7 +3367,7 @@ type ListTransfersResponse struct {
 
 func (x *ListTransfersResponse) Reset() {
 	*x = ListTransfersResponse{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[40]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2935,7 +3379,7 @@ func (x *ListTransfersResponse) String() string {
 func (*ListTransfersResponse) ProtoMessage() {}
 
 func (x *ListTransfersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[40]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2948,7 +3392,7 @@ func (x *ListTransfersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTransfersResponse.ProtoReflect.Descriptor instead.
 func (*ListTransfersResponse) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{40}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ListTransfersResponse) GetIndexHeight() uint64 {
@@ -2983,7 +3427,7 @@ type ListAccountsRequest struct {
 
 func (x *ListAccountsRequest) Reset() {
 	*x = ListAccountsRequest{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[41]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2995,7 +3439,7 @@ func (x *ListAccountsRequest) String() string {
 func (*ListAccountsRequest) ProtoMessage() {}
 
 func (x *ListAccountsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[41]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3008,7 +3452,7 @@ func (x *ListAccountsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccountsRequest.ProtoReflect.Descriptor instead.
 func (*ListAccountsRequest) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{41}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ListAccountsRequest) GetInstitution() uint32 {
@@ -3043,7 +3487,7 @@ type ListAccountsResponse struct {
 
 func (x *ListAccountsResponse) Reset() {
 	*x = ListAccountsResponse{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[42]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3055,7 +3499,7 @@ func (x *ListAccountsResponse) String() string {
 func (*ListAccountsResponse) ProtoMessage() {}
 
 func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[42]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3068,7 +3512,7 @@ func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccountsResponse.ProtoReflect.Descriptor instead.
 func (*ListAccountsResponse) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{42}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ListAccountsResponse) GetIndexHeight() uint64 {
@@ -3102,7 +3546,7 @@ type ListAssetsRequest struct {
 
 func (x *ListAssetsRequest) Reset() {
 	*x = ListAssetsRequest{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[43]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3114,7 +3558,7 @@ func (x *ListAssetsRequest) String() string {
 func (*ListAssetsRequest) ProtoMessage() {}
 
 func (x *ListAssetsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[43]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3127,7 +3571,7 @@ func (x *ListAssetsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAssetsRequest.ProtoReflect.Descriptor instead.
 func (*ListAssetsRequest) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{43}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ListAssetsRequest) GetLimit() uint32 {
@@ -3155,7 +3599,7 @@ type ListAssetsResponse struct {
 
 func (x *ListAssetsResponse) Reset() {
 	*x = ListAssetsResponse{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[44]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3167,7 +3611,7 @@ func (x *ListAssetsResponse) String() string {
 func (*ListAssetsResponse) ProtoMessage() {}
 
 func (x *ListAssetsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[44]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3180,7 +3624,7 @@ func (x *ListAssetsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAssetsResponse.ProtoReflect.Descriptor instead.
 func (*ListAssetsResponse) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{44}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *ListAssetsResponse) GetIndexHeight() uint64 {
@@ -3213,7 +3657,7 @@ type StreamBlocksRequest struct {
 
 func (x *StreamBlocksRequest) Reset() {
 	*x = StreamBlocksRequest{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[45]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3225,7 +3669,7 @@ func (x *StreamBlocksRequest) String() string {
 func (*StreamBlocksRequest) ProtoMessage() {}
 
 func (x *StreamBlocksRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[45]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3238,7 +3682,7 @@ func (x *StreamBlocksRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamBlocksRequest.ProtoReflect.Descriptor instead.
 func (*StreamBlocksRequest) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{45}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *StreamBlocksRequest) GetFromHeight() uint64 {
@@ -3259,7 +3703,7 @@ type StreamEventsRequest struct {
 
 func (x *StreamEventsRequest) Reset() {
 	*x = StreamEventsRequest{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[46]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3271,7 +3715,7 @@ func (x *StreamEventsRequest) String() string {
 func (*StreamEventsRequest) ProtoMessage() {}
 
 func (x *StreamEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[46]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3284,7 +3728,7 @@ func (x *StreamEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamEventsRequest.ProtoReflect.Descriptor instead.
 func (*StreamEventsRequest) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{46}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *StreamEventsRequest) GetFromHeight() uint64 {
@@ -3323,7 +3767,7 @@ type BlockEvents struct {
 
 func (x *BlockEvents) Reset() {
 	*x = BlockEvents{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[47]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3335,7 +3779,7 @@ func (x *BlockEvents) String() string {
 func (*BlockEvents) ProtoMessage() {}
 
 func (x *BlockEvents) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[47]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3348,7 +3792,7 @@ func (x *BlockEvents) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlockEvents.ProtoReflect.Descriptor instead.
 func (*BlockEvents) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{47}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *BlockEvents) GetHeight() uint64 {
@@ -3557,7 +4001,7 @@ const file_aurigraph_ledger_v1_ledger_proto_rawDesc = "" +
 	"\n" +
 	"public_key\x18\x02 \x01(\fR\tpublicKey\x12\x16\n" +
 	"\x06active\x18\x03 \x01(\bR\x06active\"\x12\n" +
-	"\x10GetStatusRequest\"\x91\x05\n" +
+	"\x10GetStatusRequest\"\xc8\b\n" +
 	"\x06Status\x12\x19\n" +
 	"\bchain_id\x18\x01 \x01(\x04R\achainId\x12\x18\n" +
 	"\anetwork\x18\x02 \x01(\tR\anetwork\x12!\n" +
@@ -3583,11 +4027,71 @@ const file_aurigraph_ledger_v1_ledger_proto_rawDesc = "" +
 	"validators\x18\x12 \x03(\v2\".aurigraph.ledger.v1.ValidatorInfoR\n" +
 	"validators\x12\x16\n" +
 	"\x06halted\x18\x13 \x01(\bR\x06halted\x12#\n" +
-	"\rhalted_reason\x18\x14 \x01(\tR\fhaltedReason\"U\n" +
+	"\rhalted_reason\x18\x14 \x01(\tR\fhaltedReason\x12\x16\n" +
+	"\x06engine\x18\x15 \x01(\tR\x06engine\x12\x1c\n" +
+	"\tvalidator\x18\x16 \x01(\rR\tvalidator\x12\x14\n" +
+	"\x05state\x18\x17 \x01(\tR\x05state\x12\x12\n" +
+	"\x04role\x18\x18 \x01(\tR\x04role\x12\x12\n" +
+	"\x04term\x18\x19 \x01(\x04R\x04term\x12\x1b\n" +
+	"\x06leader\x18\x1a \x01(\rH\x00R\x06leader\x88\x01\x01\x12%\n" +
+	"\x0edecided_height\x18\x1b \x01(\x04R\rdecidedHeight\x12#\n" +
+	"\rlogged_height\x18\x1c \x01(\x04R\floggedHeight\x121\n" +
+	"\x14certificates_counted\x18\x1d \x01(\rR\x13certificatesCounted\x123\n" +
+	"\x05peers\x18\x1e \x03(\v2\x1d.aurigraph.ledger.v1.PeerInfoR\x05peers\x129\n" +
+	"\bevidence\x18\x1f \x03(\v2\x1d.aurigraph.ledger.v1.EvidenceR\bevidence\x12*\n" +
+	"\x11evidence_left_out\x18  \x01(\rR\x0fevidenceLeftOutB\t\n" +
+	"\a_leader\"\x9a\x01\n" +
 	"\rValidatorInfo\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\rR\x06number\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n" +
-	"\aed25519\x18\x03 \x01(\fR\aed25519\"A\n" +
+	"\aed25519\x18\x03 \x01(\fR\aed25519\x12\x1e\n" +
+	"\n" +
+	"signatures\x18\x04 \x01(\rR\n" +
+	"signatures\x12#\n" +
+	"\rsigned_height\x18\x05 \x01(\x04R\fsignedHeight\"\xea\x02\n" +
+	"\bPeerInfo\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\rR\x06number\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n" +
+	"\aaddress\x18\x03 \x01(\tR\aaddress\x12\x1c\n" +
+	"\tconnected\x18\x04 \x01(\bR\tconnected\x12\"\n" +
+	"\rround_trip_us\x18\x05 \x01(\x04R\vroundTripUs\x128\n" +
+	"\aclasses\x18\x06 \x03(\v2\x1e.aurigraph.ledger.v1.PeerClassR\aclasses\x12\x1d\n" +
+	"\n" +
+	"last_error\x18\a \x01(\tR\tlastError\x12\x1b\n" +
+	"\x06height\x18\b \x01(\x04H\x00R\x06height\x88\x01\x01\x12$\n" +
+	"\vlag_heights\x18\t \x01(\x04H\x01R\n" +
+	"lagHeights\x88\x01\x01\x12\x1f\n" +
+	"\vneeds_state\x18\n" +
+	" \x01(\bR\n" +
+	"needsStateB\t\n" +
+	"\a_heightB\x0e\n" +
+	"\f_lag_heights\"\xd7\x02\n" +
+	"\tPeerClass\x12\x14\n" +
+	"\x05class\x18\x01 \x01(\tR\x05class\x12\x18\n" +
+	"\asending\x18\x02 \x01(\bR\asending\x12\x1c\n" +
+	"\treceiving\x18\x03 \x01(\bR\treceiving\x12\"\n" +
+	"\rround_trip_us\x18\x04 \x01(\x04R\vroundTripUs\x12!\n" +
+	"\fqueue_frames\x18\x05 \x01(\rR\vqueueFrames\x12\x1f\n" +
+	"\vqueue_bytes\x18\x06 \x01(\x04R\n" +
+	"queueBytes\x12%\n" +
+	"\x0edropped_frames\x18\a \x01(\x04R\rdroppedFrames\x12\x1e\n" +
+	"\n" +
+	"reconnects\x18\b \x01(\x04R\n" +
+	"reconnects\x12 \n" +
+	"\tsilent_us\x18\t \x01(\x04H\x00R\bsilentUs\x88\x01\x01\x12\x1d\n" +
+	"\n" +
+	"last_error\x18\n" +
+	" \x01(\tR\tlastErrorB\f\n" +
+	"\n" +
+	"_silent_us\"\xb2\x01\n" +
+	"\bEvidence\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x1c\n" +
+	"\tvalidator\x18\x02 \x01(\rR\tvalidator\x12\x12\n" +
+	"\x04from\x18\x03 \x01(\rR\x04from\x12\x16\n" +
+	"\x06height\x18\x04 \x01(\x04R\x06height\x12\x1a\n" +
+	"\bsequence\x18\x05 \x01(\x04R\bsequence\x12\x14\n" +
+	"\x05first\x18\x06 \x01(\fR\x05first\x12\x16\n" +
+	"\x06second\x18\a \x01(\fR\x06second\"A\n" +
 	"\x11ListBlocksRequest\x12\x14\n" +
 	"\x05limit\x18\x01 \x01(\rR\x05limit\x12\x16\n" +
 	"\x06cursor\x18\x02 \x01(\tR\x06cursor\"\x8c\x01\n" +
@@ -3685,7 +4189,7 @@ func file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP() []byte {
 	return file_aurigraph_ledger_v1_ledger_proto_rawDescData
 }
 
-var file_aurigraph_ledger_v1_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 48)
+var file_aurigraph_ledger_v1_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 51)
 var file_aurigraph_ledger_v1_ledger_proto_goTypes = []any{
 	(*Fault)(nil),                      // 0: aurigraph.ledger.v1.Fault
 	(*Certified)(nil),                  // 1: aurigraph.ledger.v1.Certified
@@ -3723,18 +4227,21 @@ var file_aurigraph_ledger_v1_ledger_proto_goTypes = []any{
 	(*GetStatusRequest)(nil),           // 33: aurigraph.ledger.v1.GetStatusRequest
 	(*Status)(nil),                     // 34: aurigraph.ledger.v1.Status
 	(*ValidatorInfo)(nil),              // 35: aurigraph.ledger.v1.ValidatorInfo
-	(*ListBlocksRequest)(nil),          // 36: aurigraph.ledger.v1.ListBlocksRequest
-	(*ListBlocksResponse)(nil),         // 37: aurigraph.ledger.v1.ListBlocksResponse
-	(*ListTransfersRequest)(nil),       // 38: aurigraph.ledger.v1.ListTransfersRequest
-	(*Transfer)(nil),                   // 39: aurigraph.ledger.v1.Transfer
-	(*ListTransfersResponse)(nil),      // 40: aurigraph.ledger.v1.ListTransfersResponse
-	(*ListAccountsRequest)(nil),        // 41: aurigraph.ledger.v1.ListAccountsRequest
-	(*ListAccountsResponse)(nil),       // 42: aurigraph.ledger.v1.ListAccountsResponse
-	(*ListAssetsRequest)(nil),          // 43: aurigraph.ledger.v1.ListAssetsRequest
-	(*ListAssetsResponse)(nil),         // 44: aurigraph.ledger.v1.ListAssetsResponse
-	(*StreamBlocksRequest)(nil),        // 45: aurigraph.ledger.v1.StreamBlocksRequest
-	(*StreamEventsRequest)(nil),        // 46: aurigraph.ledger.v1.StreamEventsRequest
-	(*BlockEvents)(nil),                // 47: aurigraph.ledger.v1.BlockEvents
+	(*PeerInfo)(nil),                   // 36: aurigraph.ledger.v1.PeerInfo
+	(*PeerClass)(nil),                  // 37: aurigraph.ledger.v1.PeerClass
+	(*Evidence)(nil),                   // 38: aurigraph.ledger.v1.Evidence
+	(*ListBlocksRequest)(nil),          // 39: aurigraph.ledger.v1.ListBlocksRequest
+	(*ListBlocksResponse)(nil),         // 40: aurigraph.ledger.v1.ListBlocksResponse
+	(*ListTransfersRequest)(nil),       // 41: aurigraph.ledger.v1.ListTransfersRequest
+	(*Transfer)(nil),                   // 42: aurigraph.ledger.v1.Transfer
+	(*ListTransfersResponse)(nil),      // 43: aurigraph.ledger.v1.ListTransfersResponse
+	(*ListAccountsRequest)(nil),        // 44: aurigraph.ledger.v1.ListAccountsRequest
+	(*ListAccountsResponse)(nil),       // 45: aurigraph.ledger.v1.ListAccountsResponse
+	(*ListAssetsRequest)(nil),          // 46: aurigraph.ledger.v1.ListAssetsRequest
+	(*ListAssetsResponse)(nil),         // 47: aurigraph.ledger.v1.ListAssetsResponse
+	(*StreamBlocksRequest)(nil),        // 48: aurigraph.ledger.v1.StreamBlocksRequest
+	(*StreamEventsRequest)(nil),        // 49: aurigraph.ledger.v1.StreamEventsRequest
+	(*BlockEvents)(nil),                // 50: aurigraph.ledger.v1.BlockEvents
 }
 var file_aurigraph_ledger_v1_ledger_proto_depIdxs = []int32{
 	4,  // 0: aurigraph.ledger.v1.SubmitTransactionResponse.receipt:type_name -> aurigraph.ledger.v1.TransactionReceipt
@@ -3763,50 +4270,53 @@ var file_aurigraph_ledger_v1_ledger_proto_depIdxs = []int32{
 	25, // 23: aurigraph.ledger.v1.StateProof.holding:type_name -> aurigraph.ledger.v1.Holding
 	32, // 24: aurigraph.ledger.v1.Institution.keys:type_name -> aurigraph.ledger.v1.Key
 	35, // 25: aurigraph.ledger.v1.Status.validators:type_name -> aurigraph.ledger.v1.ValidatorInfo
-	20, // 26: aurigraph.ledger.v1.ListBlocksResponse.blocks:type_name -> aurigraph.ledger.v1.Block
-	39, // 27: aurigraph.ledger.v1.ListTransfersResponse.transfers:type_name -> aurigraph.ledger.v1.Transfer
-	24, // 28: aurigraph.ledger.v1.ListAccountsResponse.accounts:type_name -> aurigraph.ledger.v1.Account
-	29, // 29: aurigraph.ledger.v1.ListAssetsResponse.assets:type_name -> aurigraph.ledger.v1.Asset
-	39, // 30: aurigraph.ledger.v1.BlockEvents.transfers:type_name -> aurigraph.ledger.v1.Transfer
-	2,  // 31: aurigraph.ledger.v1.Ledger.SubmitTransaction:input_type -> aurigraph.ledger.v1.SubmitTransactionRequest
-	5,  // 32: aurigraph.ledger.v1.Ledger.SubmitTransactions:input_type -> aurigraph.ledger.v1.SubmitTransactionsRequest
-	9,  // 33: aurigraph.ledger.v1.Ledger.SubmitBatches:input_type -> aurigraph.ledger.v1.SubmitBatchRequest
-	12, // 34: aurigraph.ledger.v1.Ledger.GetTransaction:input_type -> aurigraph.ledger.v1.GetTransactionRequest
-	15, // 35: aurigraph.ledger.v1.Ledger.GetBatch:input_type -> aurigraph.ledger.v1.GetBatchRequest
-	17, // 36: aurigraph.ledger.v1.Ledger.GetLegs:input_type -> aurigraph.ledger.v1.GetLegsRequest
-	19, // 37: aurigraph.ledger.v1.Ledger.GetBlock:input_type -> aurigraph.ledger.v1.GetBlockRequest
-	22, // 38: aurigraph.ledger.v1.Ledger.GetAccount:input_type -> aurigraph.ledger.v1.GetAccountRequest
-	28, // 39: aurigraph.ledger.v1.Ledger.GetAsset:input_type -> aurigraph.ledger.v1.GetAssetRequest
-	30, // 40: aurigraph.ledger.v1.Ledger.GetInstitution:input_type -> aurigraph.ledger.v1.GetInstitutionRequest
-	33, // 41: aurigraph.ledger.v1.Ledger.GetStatus:input_type -> aurigraph.ledger.v1.GetStatusRequest
-	36, // 42: aurigraph.ledger.v1.Ledger.ListBlocks:input_type -> aurigraph.ledger.v1.ListBlocksRequest
-	38, // 43: aurigraph.ledger.v1.Ledger.ListTransfers:input_type -> aurigraph.ledger.v1.ListTransfersRequest
-	41, // 44: aurigraph.ledger.v1.Ledger.ListAccounts:input_type -> aurigraph.ledger.v1.ListAccountsRequest
-	43, // 45: aurigraph.ledger.v1.Ledger.ListAssets:input_type -> aurigraph.ledger.v1.ListAssetsRequest
-	45, // 46: aurigraph.ledger.v1.Ledger.StreamBlocks:input_type -> aurigraph.ledger.v1.StreamBlocksRequest
-	46, // 47: aurigraph.ledger.v1.Ledger.StreamEvents:input_type -> aurigraph.ledger.v1.StreamEventsRequest
-	3,  // 48: aurigraph.ledger.v1.Ledger.SubmitTransaction:output_type -> aurigraph.ledger.v1.SubmitTransactionResponse
-	6,  // 49: aurigraph.ledger.v1.Ledger.SubmitTransactions:output_type -> aurigraph.ledger.v1.SubmitTransactionsResponse
-	10, // 50: aurigraph.ledger.v1.Ledger.SubmitBatches:output_type -> aurigraph.ledger.v1.SubmitBatchResponse
-	13, // 51: aurigraph.ledger.v1.Ledger.GetTransaction:output_type -> aurigraph.ledger.v1.GetTransactionResponse
-	16, // 52: aurigraph.ledger.v1.Ledger.GetBatch:output_type -> aurigraph.ledger.v1.GetBatchResponse
-	18, // 53: aurigraph.ledger.v1.Ledger.GetLegs:output_type -> aurigraph.ledger.v1.GetLegsResponse
-	20, // 54: aurigraph.ledger.v1.Ledger.GetBlock:output_type -> aurigraph.ledger.v1.Block
-	23, // 55: aurigraph.ledger.v1.Ledger.GetAccount:output_type -> aurigraph.ledger.v1.GetAccountResponse
-	29, // 56: aurigraph.ledger.v1.Ledger.GetAsset:output_type -> aurigraph.ledger.v1.Asset
-	31, // 57: aurigraph.ledger.v1.Ledger.GetInstitution:output_type -> aurigraph.ledger.v1.Institution
-	34, // 58: aurigraph.ledger.v1.Ledger.GetStatus:output_type -> aurigraph.ledger.v1.Status
-	37, // 59: aurigraph.ledger.v1.Ledger.ListBlocks:output_type -> aurigraph.ledger.v1.ListBlocksResponse
-	40, // 60: aurigraph.ledger.v1.Ledger.ListTransfers:output_type -> aurigraph.ledger.v1.ListTransfersResponse
-	42, // 61: aurigraph.ledger.v1.Ledger.ListAccounts:output_type -> aurigraph.ledger.v1.ListAccountsResponse
-	44, // 62: aurigraph.ledger.v1.Ledger.ListAssets:output_type -> aurigraph.ledger.v1.ListAssetsResponse
-	20, // 63: aurigraph.ledger.v1.Ledger.StreamBlocks:output_type -> aurigraph.ledger.v1.Block
-	47, // 64: aurigraph.ledger.v1.Ledger.StreamEvents:output_type -> aurigraph.ledger.v1.BlockEvents
-	48, // [48:65] is the sub-list for method output_type
-	31, // [31:48] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	36, // 26: aurigraph.ledger.v1.Status.peers:type_name -> aurigraph.ledger.v1.PeerInfo
+	38, // 27: aurigraph.ledger.v1.Status.evidence:type_name -> aurigraph.ledger.v1.Evidence
+	37, // 28: aurigraph.ledger.v1.PeerInfo.classes:type_name -> aurigraph.ledger.v1.PeerClass
+	20, // 29: aurigraph.ledger.v1.ListBlocksResponse.blocks:type_name -> aurigraph.ledger.v1.Block
+	42, // 30: aurigraph.ledger.v1.ListTransfersResponse.transfers:type_name -> aurigraph.ledger.v1.Transfer
+	24, // 31: aurigraph.ledger.v1.ListAccountsResponse.accounts:type_name -> aurigraph.ledger.v1.Account
+	29, // 32: aurigraph.ledger.v1.ListAssetsResponse.assets:type_name -> aurigraph.ledger.v1.Asset
+	42, // 33: aurigraph.ledger.v1.BlockEvents.transfers:type_name -> aurigraph.ledger.v1.Transfer
+	2,  // 34: aurigraph.ledger.v1.Ledger.SubmitTransaction:input_type -> aurigraph.ledger.v1.SubmitTransactionRequest
+	5,  // 35: aurigraph.ledger.v1.Ledger.SubmitTransactions:input_type -> aurigraph.ledger.v1.SubmitTransactionsRequest
+	9,  // 36: aurigraph.ledger.v1.Ledger.SubmitBatches:input_type -> aurigraph.ledger.v1.SubmitBatchRequest
+	12, // 37: aurigraph.ledger.v1.Ledger.GetTransaction:input_type -> aurigraph.ledger.v1.GetTransactionRequest
+	15, // 38: aurigraph.ledger.v1.Ledger.GetBatch:input_type -> aurigraph.ledger.v1.GetBatchRequest
+	17, // 39: aurigraph.ledger.v1.Ledger.GetLegs:input_type -> aurigraph.ledger.v1.GetLegsRequest
+	19, // 40: aurigraph.ledger.v1.Ledger.GetBlock:input_type -> aurigraph.ledger.v1.GetBlockRequest
+	22, // 41: aurigraph.ledger.v1.Ledger.GetAccount:input_type -> aurigraph.ledger.v1.GetAccountRequest
+	28, // 42: aurigraph.ledger.v1.Ledger.GetAsset:input_type -> aurigraph.ledger.v1.GetAssetRequest
+	30, // 43: aurigraph.ledger.v1.Ledger.GetInstitution:input_type -> aurigraph.ledger.v1.GetInstitutionRequest
+	33, // 44: aurigraph.ledger.v1.Ledger.GetStatus:input_type -> aurigraph.ledger.v1.GetStatusRequest
+	39, // 45: aurigraph.ledger.v1.Ledger.ListBlocks:input_type -> aurigraph.ledger.v1.ListBlocksRequest
+	41, // 46: aurigraph.ledger.v1.Ledger.ListTransfers:input_type -> aurigraph.ledger.v1.ListTransfersRequest
+	44, // 47: aurigraph.ledger.v1.Ledger.ListAccounts:input_type -> aurigraph.ledger.v1.ListAccountsRequest
+	46, // 48: aurigraph.ledger.v1.Ledger.ListAssets:input_type -> aurigraph.ledger.v1.ListAssetsRequest
+	48, // 49: aurigraph.ledger.v1.Ledger.StreamBlocks:input_type -> aurigraph.ledger.v1.StreamBlocksRequest
+	49, // 50: aurigraph.ledger.v1.Ledger.StreamEvents:input_type -> aurigraph.ledger.v1.StreamEventsRequest
+	3,  // 51: aurigraph.ledger.v1.Ledger.SubmitTransaction:output_type -> aurigraph.ledger.v1.SubmitTransactionResponse
+	6,  // 52: aurigraph.ledger.v1.Ledger.SubmitTransactions:output_type -> aurigraph.ledger.v1.SubmitTransactionsResponse
+	10, // 53: aurigraph.ledger.v1.Ledger.SubmitBatches:output_type -> aurigraph.ledger.v1.SubmitBatchResponse
+	13, // 54: aurigraph.ledger.v1.Ledger.GetTransaction:output_type -> aurigraph.ledger.v1.GetTransactionResponse
+	16, // 55: aurigraph.ledger.v1.Ledger.GetBatch:output_type -> aurigraph.ledger.v1.GetBatchResponse
+	18, // 56: aurigraph.ledger.v1.Ledger.GetLegs:output_type -> aurigraph.ledger.v1.GetLegsResponse
+	20, // 57: aurigraph.ledger.v1.Ledger.GetBlock:output_type -> aurigraph.ledger.v1.Block
+	23, // 58: aurigraph.ledger.v1.Ledger.GetAccount:output_type -> aurigraph.ledger.v1.GetAccountResponse
+	29, // 59: aurigraph.ledger.v1.Ledger.GetAsset:output_type -> aurigraph.ledger.v1.Asset
+	31, // 60: aurigraph.ledger.v1.Ledger.GetInstitution:output_type -> aurigraph.ledger.v1.Institution
+	34, // 61: aurigraph.ledger.v1.Ledger.GetStatus:output_type -> aurigraph.ledger.v1.Status
+	40, // 62: aurigraph.ledger.v1.Ledger.ListBlocks:output_type -> aurigraph.ledger.v1.ListBlocksResponse
+	43, // 63: aurigraph.ledger.v1.Ledger.ListTransfers:output_type -> aurigraph.ledger.v1.ListTransfersResponse
+	45, // 64: aurigraph.ledger.v1.Ledger.ListAccounts:output_type -> aurigraph.ledger.v1.ListAccountsResponse
+	47, // 65: aurigraph.ledger.v1.Ledger.ListAssets:output_type -> aurigraph.ledger.v1.ListAssetsResponse
+	20, // 66: aurigraph.ledger.v1.Ledger.StreamBlocks:output_type -> aurigraph.ledger.v1.Block
+	50, // 67: aurigraph.ledger.v1.Ledger.StreamEvents:output_type -> aurigraph.ledger.v1.BlockEvents
+	51, // [51:68] is the sub-list for method output_type
+	34, // [34:51] is the sub-list for method input_type
+	34, // [34:34] is the sub-list for extension type_name
+	34, // [34:34] is the sub-list for extension extendee
+	0,  // [0:34] is the sub-list for field type_name
 }
 
 func init() { file_aurigraph_ledger_v1_ledger_proto_init() }
@@ -3823,13 +4333,16 @@ func file_aurigraph_ledger_v1_ledger_proto_init() {
 		(*GetAssetRequest_Number)(nil),
 		(*GetAssetRequest_Code)(nil),
 	}
+	file_aurigraph_ledger_v1_ledger_proto_msgTypes[34].OneofWrappers = []any{}
+	file_aurigraph_ledger_v1_ledger_proto_msgTypes[36].OneofWrappers = []any{}
+	file_aurigraph_ledger_v1_ledger_proto_msgTypes[37].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_aurigraph_ledger_v1_ledger_proto_rawDesc), len(file_aurigraph_ledger_v1_ledger_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   48,
+			NumMessages:   51,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
