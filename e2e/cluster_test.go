@@ -40,7 +40,7 @@ func (n *net) status() (v validators) {
 // leader is the number and the process of the one that leads; it waits until there is one.
 func (n *net) leader() (no, pid int) {
 	n.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); <-time.After(50 * time.Millisecond) {
 		v := n.status()
 		for i, one := range v.Validators {
 			if one.ID == v.Leader && one.State == "leader" && one.PID != 0 {
@@ -92,7 +92,7 @@ func (p *payers) count() int {
 func (p *payers) progress(n int, within time.Duration) {
 	p.net.t.Helper()
 	from := p.count()
-	for deadline := time.Now().Add(within); p.count() < from+n; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(within); p.count() < from+n; <-time.After(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			p.net.t.Fatalf("%d payments within %s after %d", p.count()-from, within, from)
 		}

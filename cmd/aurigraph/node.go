@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -112,20 +113,41 @@ func (a *app) runNode(ctx context.Context, dir string) (err error) {
 	useThreads()
 	debug.SetMemoryLimit(cfg.Memory.LimitBytes)
 	debug.SetGCPercent(cfg.Memory.GCPercent)
+	announced := false
+	for {
+		err = a.runOpened(ctx, cfg, log, bar, &announced)
+		if !errors.Is(err, node.ErrRestart) {
+			return err
+		}
+		debug.FreeOSMemory() // what the node had before it took a peer's state
+	}
+}
+
+// runOpened opens a node and runs it until it ends. The first one that serves is announced.
+func (a *app) runOpened(ctx context.Context, cfg config.Node, log *slog.Logger, bar *bar, announced *bool) (err error) {
 	n, err := node.Open(ctx, cfg, log)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, n.Close()) }()
 	ended := make(chan struct{})
-	announced := make(chan error, 1)
-	go func() { announced <- a.announceNode(n, ended, bar) }()
+	announcing := make(chan error, 1)
+	if *announced {
+		announcing <- nil
+	} else {
+		go func() { announcing <- a.announceNode(n, ended, bar) }()
+	}
 	err = n.Run(ctx)
 	close(ended)
-	if err != nil {
+	if err != nil && !errors.Is(err, node.ErrRestart) {
 		log.Error("the node stopped", obs.KeyErr, err.Error())
 	}
-	return errors.Join(err, <-announced)
+	select {
+	case <-n.Ready():
+		*announced = true
+	default:
+	}
+	return errors.Join(err, <-announcing)
 }
 
 // fewCores is the number of cores up to which a node runs more threads than cores.

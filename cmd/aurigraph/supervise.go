@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/network"
 	"github.com/aurigraph/aurigraph/internal/obs"
@@ -27,8 +28,8 @@ const (
 // A supervisor keeps the validators of a network running.
 //
 //  1. One that ends, for whatever reason, is started again after a pause, for as long as it served before it ended.
-//  2. One that ends before it serves earlyDeathsMax times within earlyDeathsSpan stops the network: the same start again
-//     would end the same way.
+//  2. One that ends before it serves earlyDeathsMax times within earlyDeathsSpan is not started any more: the same start
+//     again would end the same way. If the others that serve are no quorum, the network stops.
 //  3. One that says before it ever served that its folder will not do stops the network at once.
 //  4. What runs is in the network's run file, and everything that happens is said on standard error.
 type supervisor struct {
@@ -103,7 +104,12 @@ func (s *supervisor) keep(ctx context.Context, i int) error {
 			return nil // it was told to stop before it served
 		case !served && !passes(err):
 			return s.withLog(i, err)
-		case early.add(time.Now()):
+		case early.add(time.Now()) && s.quorumServes():
+			s.note(i, 0, false)
+			s.say("validator %s is left as it is, the others go on: %v", s.network.Nodes[i].ID, s.withLog(i, early.fault(s.network.Nodes[i].ID, err)))
+			<-ctx.Done()
+			return nil
+		case early.many():
 			return s.withLog(i, early.fault(s.network.Nodes[i].ID, err))
 		default:
 			s.say("%v; it is tried again in %s", err, s.pause)
@@ -167,6 +173,17 @@ func (s *supervisor) say(format string, args ...any) {
 	fmt.Fprintln(out, text)
 }
 
+// quorumServes reports whether enough validators serve for the network to go on.
+func (s *supervisor) quorumServes() bool {
+	serving := 0
+	for _, n := range s.file.Nodes() {
+		if n.Ready && n.PID != 0 {
+			serving++
+		}
+	}
+	return serving >= chain.Quorum(len(s.network.Nodes))
+}
+
 // withLog names the log to look into.
 func (s *supervisor) withLog(i int, err error) error {
 	if s.app.json {
@@ -198,7 +215,12 @@ func (d *earlyDeaths) add(now time.Time) bool {
 	if len(*d) > earlyDeathsMax {
 		*d = (*d)[1:]
 	}
-	return len(*d) == earlyDeathsMax && now.Sub((*d)[0]) < earlyDeathsSpan
+	return d.many()
+}
+
+func (d *earlyDeaths) many() bool {
+	n := len(*d)
+	return n == earlyDeathsMax && (*d)[n-1].Sub((*d)[0]) < earlyDeathsSpan
 }
 
 func (d *earlyDeaths) fault(id string, last error) error {

@@ -29,7 +29,8 @@ func newVerify(a *app) *cobra.Command {
 		Use:   "verify",
 		Short: "Prove a stopped node's folder: every byte, signature and state root",
 		Long: `Reads everything in a stopped node's folder and proves it: checksums of every byte, the chain of headers, all signatures, all
-outcomes and state roots by executing again, the index against the ledger, and that no money was made or lost. It changes
+outcomes and state roots by executing again, the index against the ledger, and that no money was made or lost. Of one validator
+among several it proves that it signed nothing but what a quorum certified. It needs no other node and no key, and changes
 nothing. It reads about a gigabyte in some seconds; a bar shows how far it is.
 
 Exit codes: 0 all is well; 1 there are problems, or it could not finish; 2 the folder is in use, or the command line is wrong.`,

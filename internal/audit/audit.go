@@ -3,6 +3,7 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -20,6 +21,8 @@ type Options struct {
 	// RowsOutlivePayloads is for how many heights the node was told to keep batch rows after their payloads. Default
 	// chain.ValidityBlocksMax, as in commit.Config.
 	RowsOutlivePayloads chain.Height
+
+	heldBytesMax int64 // for tests; default heldBytesMax
 }
 
 // The stages that Progress is told of, in this order.
@@ -28,6 +31,7 @@ const (
 	StageCheckpoints = "checkpoints" // files
 	StageLane        = "lane"        // bytes
 	StageOrder       = "order"       // bytes
+	StageVotes       = "votes"       // bytes
 	StageChain       = "chain"       // heights
 	StageExecute     = "execute"     // heights
 	StageRows        = "rows"        // tables
@@ -41,16 +45,21 @@ type audit struct {
 	progress func(stage string, done, total int64)
 
 	rowsOutlivePayloads chain.Height
+	heldBytesMax        int64
 
-	genesis     *chain.Genesis // nil if the file cannot be used
-	sealed      bool           // the node was stopped cleanly
-	indexSealed bool           // the index was closed cleanly
-	store       store.Reader   // nil if the block store cannot be used
-	head        chain.Height   // newest height with a header
-	decided     chain.Height   // newest in the ordering log; 0 while it was not read
-	batchesFrom chain.Height   // first height whose batch rows were not pruned
-	bound       legsBound      // of the heights before re-execution
-	checkpoints []held         // sound checkpoint files
+	genesis     *chain.Genesis    // nil if the file cannot be used
+	self        chain.ValidatorNo // whose folder it is; nobody if that is not known
+	members     members
+	sealed      bool         // the node was stopped cleanly
+	indexSealed bool         // the index was closed cleanly
+	store       store.Reader // nil if the block store cannot be used
+	head        chain.Height // newest height with a header
+	order       *orderLog    // nil if it cannot be used
+	decided     chain.Height // newest in the ordering log; 0 while it was not read
+	adopted     adopted
+	batchesFrom chain.Height // first height whose batch rows were not pruned
+	bound       legsBound    // of the heights before re-execution
+	checkpoints []held       // sound checkpoint files
 	rows        *rowSums
 }
 
@@ -67,9 +76,10 @@ func Run(ctx context.Context, dir string, opts Options) (report *Report, err err
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
-	a := &audit{findings: newFindings(dir), cfg: cfg, progress: opts.Progress, rowsOutlivePayloads: opts.RowsOutlivePayloads}
-	if a.rowsOutlivePayloads == 0 {
-		a.rowsOutlivePayloads = chain.ValidityBlocksMax
+	a := &audit{
+		findings: newFindings(dir), cfg: cfg, progress: opts.Progress,
+		rowsOutlivePayloads: cmp.Or(opts.RowsOutlivePayloads, chain.ValidityBlocksMax),
+		heldBytesMax:        cmp.Or(opts.heldBytesMax, heldBytesMax),
 	}
 	if a.progress == nil {
 		a.progress = func(string, int64, int64) {}
@@ -116,19 +126,29 @@ func (a *audit) examine(ctx context.Context, sound soundness) error {
 	if err := a.readHead(); err != nil {
 		return err
 	}
+	a.readAdopted()
+	if err := a.findSelf(ctx, sound); err != nil {
+		return err
+	}
+	a.members = a.newMembers()
 	start, err := a.findStart(ctx, sound)
+	defer a.closeOrder()
 	if err != nil {
 		return err
 	}
 	a.rows = newRowSums(start.base, a.head)
 	a.readBatchesFrom(start.base)
-	if err := a.checkChain(ctx, start.base); err != nil {
-		return err
+	for _, check := range []func() error{
+		func() error { return a.checkChain(ctx, start.base) },
+		func() error { return a.checkVotes(ctx, sound, start.base) },
+		func() error { return a.executeAgain(ctx, start) },
+		func() error { return a.checkIndex(ctx, sound) },
+	} {
+		if err := check(); err != nil {
+			return err
+		}
 	}
-	if err := a.executeAgain(ctx, start); err != nil {
-		return err
-	}
-	return a.checkIndex(ctx, sound)
+	return nil
 }
 
 // executeAgain executes what is retained, and compares what it leaves behind.

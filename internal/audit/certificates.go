@@ -17,9 +17,9 @@ const certsPerChunk = 256
 // certChecker verifies certificates on all cores.
 type certChecker struct {
 	*audit
-	ed25519, mldsa65 []*keys.Verifier // by validator number; nil for a key that cannot verify
-	chunk            []certified
-	group            errgroup.Group
+	members
+	chunk []certified
+	group errgroup.Group
 }
 
 // certified is a certificate with what its signatures are over.
@@ -30,25 +30,9 @@ type certified struct {
 }
 
 func (a *audit) newCertChecker() *certChecker {
-	c := &certChecker{audit: a}
-	for i, v := range a.genesis.Validators {
-		c.ed25519 = append(c.ed25519, a.validatorKey(i, keys.Ed25519, v.Ed25519))
-		c.mldsa65 = append(c.mldsa65, a.validatorKey(i, keys.MLDSA65, v.MLDSA65))
-	}
+	c := &certChecker{audit: a, members: a.members}
 	c.group.SetLimit(runtime.GOMAXPROCS(0))
 	return c
-}
-
-func (a *audit) validatorKey(i int, s keys.Scheme, raw []byte) *keys.Verifier {
-	p, err := keys.ParsePublic(append([]byte{byte(s)}, raw...))
-	if err == nil {
-		var v *keys.Verifier
-		if v, err = keys.NewVerifier(p); err == nil {
-			return v
-		}
-	}
-	a.problem(a.cfg.Path(a.cfg.Genesis), "", "the %s key of validator %d cannot be used: %v", s, i, err)
-	return nil
 }
 
 // add takes a certificate whose framing was checked. It blocks while every core has a chunk.
@@ -79,7 +63,7 @@ func (c *certChecker) check(chunk []certified) {
 	var of []*certified // who an entry of the batch belongs to
 	for i := range chunk {
 		x := &chunk[i]
-		if !c.members(x) {
+		if !c.quorum(x) {
 			continue
 		}
 		for _, s := range x.cert.Signatures {
@@ -95,8 +79,8 @@ func (c *certChecker) check(chunk []certified) {
 	}
 }
 
-// members reports whether the signers are a quorum of the validators, each once.
-func (c *certChecker) members(x *certified) bool {
+// quorum reports whether the signers are a quorum of the validators, each once.
+func (c *certChecker) quorum(x *certified) bool {
 	seen := map[chain.ValidatorNo]bool{}
 	for _, s := range x.cert.Signatures {
 		if int(s.Validator) >= len(c.ed25519) || c.ed25519[s.Validator] == nil || seen[s.Validator] {

@@ -17,6 +17,7 @@ type chainWalk struct {
 	certs                                              *certChecker
 
 	start    chain.Height // where re-execution begins: rows up to it are expected here, later ones by the replay
+	hole     bool         // the height before is not here
 	previous chain.Hash
 	timeUs   uint64
 }
@@ -44,7 +45,12 @@ func (a *audit) checkChain(ctx context.Context, start chain.Height) (err error) 
 				return errors.Join(err, w.certs.wait())
 			}
 		}
+		if a.adopted.missing(h) {
+			w.hole = true
+			continue
+		}
 		w.height(h)
+		w.hole = false
 	}
 	for _, c := range all {
 		(*c).rest()
@@ -87,7 +93,7 @@ func (w *chainWalk) header(h chain.Height, header *chain.ExecutedHeader) {
 	switch {
 	case header.Height != h || header.Chain != w.genesis.Chain:
 		w.wrong(h, "the header is that of height %d of chain %d", header.Height, header.Chain)
-	case header.Previous != w.previous:
+	case header.Previous != w.previous && !w.hole:
 		w.wrong(h, "the header follows %s, but before it stands %s", header.Previous, w.previous)
 	case header.TimeUs <= w.timeUs:
 		w.wrong(h, "the header's time %d is not after %d", header.TimeUs, w.timeUs)
@@ -108,9 +114,23 @@ func (w *chainWalk) proposal(h chain.Height, header *chain.ExecutedHeader) {
 		w.wrong(h, "%v", err)
 	case codec.Sum(raw) != header.Proposal:
 		w.wrong(h, "the proposal has hash %s, the header names %s", codec.Sum(raw), header.Proposal)
-	case p.Height != h || p.TimeUs != header.TimeUs || len(p.Entries) != len(header.Batches):
-		w.wrong(h, "proposal and header do not agree on height, time or number of entries")
+	case p.Height != h || p.TimeUs != header.TimeUs || !w.ranOf(p, header):
+		w.wrong(h, "proposal and header do not agree on height, time or entries")
 	}
+}
+
+// ranOf reports whether the header's lines are of entries of the proposal, in its order: of all, if the engine decides each
+// but once.
+func (w *chainWalk) ranOf(p *chain.Proposal, header *chain.ExecutedHeader) bool {
+	ran := 0
+	for _, digest := range p.Entries {
+		if ran < len(header.Batches) && header.Batches[ran].Entry == digest {
+			ran++
+		} else if w.decidesOnce() {
+			return false
+		}
+	}
+	return ran == len(header.Batches)
 }
 
 func (w *chainWalk) certificate(h chain.Height, header *chain.ExecutedHeader, hash chain.Hash) {

@@ -10,14 +10,24 @@
 //
 //  1. Bytes: segments, checkpoints, block store and index are read whole against their own checksums; a file that nobody
 //     knows is a problem.
-//  2. Chain: every header stands on the one before and on its proposal, carries a quorum's signatures, and its outcome
-//     arrays and places are there.
-//  3. Lane: every payload hashes to its id, is signed by a key that the ledger had at that height, and follows the entry
-//     before.
-//  4. Execution: from genesis, or from the anchor at which the retained history begins, the decided proposals run through
+//  2. Chain: every header stands on the one before and on its proposal, carries the signatures of a quorum of different
+//     validators, and its outcome arrays and places are there.
+//  3. Votes, among several validators: what this node signed for a height is the header that was certified, once.
+//  4. Lanes: every payload hashes to its id, is signed by a key that the ledger had at that height, and its entry follows
+//     the one before in its lane.
+//  5. Execution: from genesis, or from the anchor at which the retained history begins, the decided proposals run through
 //     exec.Machine, the path that made them. Each header comes out equal, byte for byte; each checkpoint on the way has
 //     the root, and each row of the block store is one that commit.Record writes, with none missing and none more.
-//  5. Index: its rows are those of the chain, as far as it has them; of recycled payloads, what outcomes and headers tell.
+//  6. Order: the ordering log has each published proposal that it must still have, as it was executed.
+//  7. Index: its rows are those of the chain, as far as it has them; of recycled payloads, what outcomes and headers tell.
+//
+// The proposals are those of the block store, since headers name their hashes. Of one validator the log of its lane has the
+// entries in their order. Of several, all lanes lie mixed in one log: an entry is taken by its digest, and may lie before or
+// after others of its block, twice, or never be ordered. One that the header leaves out was passed over; it must be in a
+// header before, or here and not the next of its lane. An undecided end of the ordering log is no problem.
+//
+// A node that went on from a peer's state lacks the heights before it. The store's record says which, and a note repeats it;
+// the certificates behind the hole prove what follows, and the index is not compared.
 //
 // Invariants:
 //
@@ -25,7 +35,10 @@
 //     opens, so a copy in the system's temporary folder is opened instead; of the index, if a crash left its journal.
 //  2. What is wrong with the folder is a Problem, never an error: an error says that the question could not be asked (a
 //     node runs, a disk cannot be read, ctx ended).
-//  3. Memory is bounded: payloads in flight by the log reader's pool, findings by problemsMax, row sums by bucketsMax.
+//  3. Memory is bounded: payloads in flight by the log reader's pool, entries that wait for their block by heldBytesMax and
+//     heldEntriesMax, findings by problemsMax, row sums by bucketsMax. Of each record behind the first that is not executed
+//     its place is kept, and of each entry of a replicated ordering log.
+//  4. No secret is needed: of key files the public part is read, if they are there.
 //
 // Limits. What a crash takes from the end of a log cannot be told from damage that does the same; so only after a clean
 // stop, which seals the block store, is a torn end a problem. Heights below the start of re-execution keep their headers and

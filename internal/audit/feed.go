@@ -28,9 +28,30 @@ type entry struct {
 	badHash string
 }
 
-// feed reads the lane ahead of execution and keeps all cores busy with hashes and signatures.
+// release gives up the memory of the payload. What the entry says stays.
+func (e *entry) release() {
+	e.Stored = bare(e.Stored)
+	if e.buffer != nil {
+		e.buffer.Release()
+		e.buffer = nil
+	}
+}
+
+func (e *entry) retain() {
+	if e.buffer != nil {
+		e.buffer.Retain()
+	}
+}
+
+// bare is an entry without its payload.
+func bare(s *lane.Stored) *lane.Stored {
+	return &lane.Stored{Entry: s.Entry, Digest: s.Digest, Key: s.Key, Signature: s.Signature, Pos: s.Pos, Executed: s.Executed}
+}
+
+// feed reads the lanes ahead of execution and keeps all cores busy with hashes and signatures.
 type feed struct {
-	entries chan *entry // in the lane's order; closed at its end
+	log     *seglog.Reader
+	entries chan *entry // in the log's order; closed at its end
 	jobs    chan func(*worker)
 	workers sync.WaitGroup
 }
@@ -38,8 +59,8 @@ type feed struct {
 // worker is the memory of one goroutine that does jobs.
 type worker struct{ signatures signatureBatch }
 
-func newFeed() *feed {
-	f := &feed{entries: make(chan *entry, entriesAheadMax), jobs: make(chan func(*worker), jobsMax)}
+func newFeed(log *seglog.Reader) *feed {
+	f := &feed{log: log, entries: make(chan *entry, entriesAheadMax), jobs: make(chan func(*worker), jobsMax)}
 	for range runtime.GOMAXPROCS(0) {
 		f.workers.Go(func() {
 			w := &worker{}
@@ -57,15 +78,10 @@ func (f *feed) close() {
 	f.workers.Wait()
 }
 
-// read reads the lane from its oldest entry on. Each entry in f.entries holds its memory until release.
-func (f *feed) read(ctx context.Context, dir string) error {
+// readAll reads the log from its oldest record on. Each entry in f.entries holds its memory until release.
+func (f *feed) readAll(ctx context.Context) error {
 	defer close(f.entries)
-	r, err := seglog.OpenReader(nil, dir)
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	return r.Scan(ctx, seglog.Pos{}, func(pos seglog.Pos, rec seglog.Record) error {
+	return f.log.Scan(ctx, seglog.Pos{}, func(pos seglog.Pos, rec seglog.Record) error {
 		s, err := lane.ParseRecord(pos, rec)
 		if err != nil {
 			return err
@@ -78,10 +94,19 @@ func (f *feed) read(ctx context.Context, dir string) error {
 			return nil
 		case <-ctx.Done():
 			<-e.hashed
-			e.buffer.Release()
+			e.release()
 			return ctx.Err()
 		}
 	})
+}
+
+// read reads one record, into memory of its own.
+func (f *feed) read(pos seglog.Pos) (*lane.Stored, error) {
+	rec, err := f.log.Read(pos)
+	if err != nil {
+		return nil, err
+	}
+	return lane.ParseRecord(pos, rec)
 }
 
 // hash compares the payload with what the entry says of it.

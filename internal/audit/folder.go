@@ -24,6 +24,9 @@ const lockName = "LOCK"
 // dataFolders are what a node keeps in its data folder.
 var dataFolders = map[string]bool{"lane": true, "order": true, "blocks": true, "checkpoints": true, "index": true}
 
+// severalFolders are what it keeps besides among several validators: its votes, and a peer's state while that is taken.
+var severalFolders = map[string]bool{"votes": true, "catchup": true}
+
 // lockFolder takes the lock that a running node holds. It opens the file for reading only, so that a folder on a read-only
 // disk can be proved.
 func lockFolder(data string) (unlock func() error, err error) {
@@ -86,14 +89,14 @@ func (a *audit) checkFolder() error {
 		switch {
 		case e.Name() == lockName && e.Type().IsRegular():
 			a.checkLockFile(path, e)
-		case dataFolders[e.Name()] && e.IsDir():
+		case e.IsDir() && (dataFolders[e.Name()] || severalFolders[e.Name()] && (a.genesis == nil || a.several())):
 			found[e.Name()] = true
 		default:
 			a.listStranger(path, e)
 		}
 	}
-	for _, name := range []string{"lane", "order", "blocks", "checkpoints"} {
-		if !found[name] {
+	for _, name := range []string{"lane", "order", "votes", "blocks", "checkpoints"} {
+		if !found[name] && (name != "votes" || a.several()) {
 			a.problem(a.cfg.Data(name), "", "the folder is missing")
 		}
 	}

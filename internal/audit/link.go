@@ -9,10 +9,11 @@ import (
 	"github.com/aurigraph/aurigraph/internal/lane"
 )
 
-// link is the rule that entries of a lane follow each other.
+// link is the rule that the entries of a node's own lane follow each other, in the log as in the lane.
 type link struct {
-	anchor   lane.Position // the newest entry in the state that execution begins with
+	anchor   lane.Position // how far the state is that execution begins with
 	whole    bool          // the lane is there from its first entry
+	adopted  bool          // and is a peer's
 	any      bool
 	sequence uint64
 	tip      chain.Hash
@@ -32,11 +33,13 @@ func (l *link) follow(e *entry) string {
 		if e.Entry.Sequence > l.anchor.Sequence+1 {
 			return fmt.Sprintf("it is the oldest on the lane, but execution begins behind entry %d", l.anchor.Sequence)
 		}
+	case l.adopted && sequence < l.anchor.Sequence && e.Entry.Sequence == l.anchor.Sequence+1 && e.Entry.Parent == l.anchor.Tip:
+		// the state has more of the lane than the log
 	case e.Entry.Sequence != sequence+1 || e.Entry.Parent != tip:
 		return fmt.Sprintf("it does not follow entry %d, %s", sequence, tip)
 	}
-	if e.Entry.Sequence == l.anchor.Sequence && (e.Digest != l.anchor.Tip || e.Pos != l.anchor.Pos) {
-		return fmt.Sprintf("it is %s, the state that execution begins with names %s at segment %d, byte %d", e.Digest, l.anchor.Tip, l.anchor.Pos.Segment, l.anchor.Pos.Offset)
+	if e.Entry.Sequence == l.anchor.Sequence && e.Digest != l.anchor.Tip {
+		return fmt.Sprintf("it is %s, the state that execution begins with names %s", e.Digest, l.anchor.Tip)
 	}
 	return ""
 }

@@ -26,7 +26,8 @@ func (a *audit) readBatchesFrom(base chain.Height) {
 		return
 	}
 	a.batchesFrom = chain.Height(binary.LittleEndian.Uint64(v))
-	if a.batchesFrom > base || base-a.batchesFrom < a.rowsOutlivePayloads {
+	lost := a.adopted.height > 0 && a.batchesFrom == a.adopted.height+1 // with a state of a peer none of the rows before it came
+	if !lost && (a.batchesFrom > base || base-a.batchesFrom < a.rowsOutlivePayloads) {
 		a.problem(a.cfg.Data("blocks"), where, "batch rows below height %d were pruned, payloads after height %d are retained: rows must stay %d heights longer than payloads",
 			a.batchesFrom, base, a.rowsOutlivePayloads)
 		return

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/codec"
@@ -21,12 +20,11 @@ const testWindow = 5
 func pruned(t testing.TB) (n *network, from, base chain.Height) {
 	t.Helper()
 	n = newNetwork(t)
-	r := n.run(settings{segmentBytes: 256 << 10, retainBytes: 1 << 20, checkpointEvery: time.Millisecond, rowsOutlivePayloads: testWindow})
+	s := tight
+	s.rowsOutlivePayloads = testWindow
+	r := n.run(s)
 	n.life(r)
-	for range 20 {
-		r.submit(n.batch(900), n.batch(900), n.batch(900))
-		r.settle()
-	}
+	n.fill(r)
 	n.life(r)
 	from, err := store.ReadBatchesFrom(r.store)
 	must(t, err)
@@ -60,6 +58,7 @@ func TestPrunedFolder(t *testing.T) {
 		"rows of payloads have gone": {func(e *editor) { store.WriteBatchesFrom(&e.Changes, base+1) }, "must stay 5 heights longer"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			dir := copied(t, n.dir)
 			edit(t, dir, c.do)
 			r, err := Run(t.Context(), dir, Options{RowsOutlivePayloads: testWindow})

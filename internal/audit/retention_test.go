@@ -66,7 +66,10 @@ func (c *crashing) Recycle(number uint64) error {
 func TestCrashWhileLettingGo(t *testing.T) {
 	for _, at := range []string{"anchors removed", "order trimmed", "some segments recycled", "all segments recycled"} {
 		for _, lives := range []int{0, 3} {
-			t.Run(fmt.Sprintf("%s after %d", at, lives), func(t *testing.T) { crashWhileLettingGo(t, at, lives) })
+			t.Run(fmt.Sprintf("%s after %d", at, lives), func(t *testing.T) {
+				t.Parallel()
+				crashWhileLettingGo(t, at, lives)
+			})
 		}
 	}
 }
@@ -74,14 +77,14 @@ func TestCrashWhileLettingGo(t *testing.T) {
 func crashWhileLettingGo(t *testing.T, at string, lives int) {
 	n := newNetwork(t)
 	c := &crashing{at: at, lives: lives, crashed: make(chan struct{})}
-	s := settings{segmentBytes: 256 << 10, retainBytes: 1 << 20, checkpointEvery: time.Millisecond}
+	s := tight
 	s.parts = func(p *commit.Parts) {
 		c.Segments, c.trim = p.Segments, p.TrimOrder
 		p.Segments, p.TrimOrder = c, c.TrimOrder
 	}
 	r := n.run(s)
 	for done := false; !done; {
-		must(t, r.lane.Append(t.Context(), n.batch(1000)))
+		must(t, r.lane.Append(t.Context(), n.batch(150)))
 		select {
 		case <-r.batches:
 			<-time.After(2 * time.Millisecond) // a checkpoint now and then
@@ -101,7 +104,7 @@ func crashWhileLettingGo(t *testing.T, at string, lives int) {
 
 	s.parts = nil
 	r = n.run(s)
-	r.submit(n.batch(1000))
+	r.submit(n.batch(150))
 	r.settle()
 	r.close()
 	report := verify(t, n.dir)

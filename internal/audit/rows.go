@@ -211,7 +211,7 @@ func (a *audit) checkMeta(reached chain.Height) (err error) {
 	defer func() { err = errors.Join(err, it.Err(), it.Close()) }()
 	for it.Next() {
 		switch name := string(it.Key()[1:]); name {
-		case metaGenesis, metaBatchesFrom: // checked before the chain was walked
+		case metaGenesis, metaBatchesFrom, metaAdopted: // checked before the chain was walked
 		case metaFormat:
 			if !bytes.Equal(it.Value(), []byte{store.FormatVersion}) {
 				a.problem(a.cfg.Data("blocks"), "meta "+name, "the format is %x", it.Value())

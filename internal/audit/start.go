@@ -4,7 +4,6 @@ package audit
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -12,8 +11,9 @@ import (
 	"github.com/aurigraph/aurigraph/internal/checkpoint"
 	"github.com/aurigraph/aurigraph/internal/commit"
 	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/lane"
+	"github.com/aurigraph/aurigraph/internal/ledger"
 	"github.com/aurigraph/aurigraph/internal/node"
-	"github.com/aurigraph/aurigraph/internal/order/solo"
 	"github.com/aurigraph/aurigraph/internal/seglog"
 )
 
@@ -27,7 +27,7 @@ type start struct {
 // retained is how far back the logs reach.
 type retained struct {
 	segment  uint64       // the lane's oldest segment; 1 if it is empty
-	proposal chain.Height // the oldest proposal of the ordering log; 0 if it is empty
+	proposal chain.Height // the oldest proposal of the ordering log; 0 if it holds none, or cannot be used
 }
 
 // findStart takes the genesis, or the anchor that is the floor of retention: from there everything must be retained. What
@@ -37,7 +37,11 @@ func (a *audit) findStart(ctx context.Context, sound soundness) (start, error) {
 	if !sound.lane || !sound.order {
 		return start{base: a.head}, nil
 	}
-	r, err := a.retained(ctx)
+	var err error
+	if a.order, err = a.openOrder(ctx); err != nil {
+		return start{}, err
+	}
+	r, err := a.retained()
 	if err != nil {
 		return start{}, err
 	}
@@ -80,17 +84,18 @@ func (a *audit) startAtGenesis() start {
 
 // startAtFloor wants the logs to reach back to the anchor.
 func (a *audit) startAtFloor(c held, r retained) (start, error) {
-	if c.lane.Pos.Segment < r.segment || c.meta.Height+1 < r.proposal {
+	first := max(c.lane.Pos.Segment, 1) // a state of a peer may be ahead of all that is in the log
+	if first < r.segment || c.meta.Height+1 < r.proposal {
 		a.problem(c.path, at(c.meta.Height), "everything from this anchor must be retained, but the lane begins with segment %d and the ordering log with height %d: nothing can be executed again", r.segment, r.proposal)
 		return start{base: a.head}, nil
 	}
-	if c.lane.Pos.Segment > r.segment {
-		a.note("the lane's segments %d to %d lie before height %d, from which everything is retained: the node has not let go of them yet", r.segment, c.lane.Pos.Segment-1, c.meta.Height)
+	if first > r.segment {
+		a.note("the lane's segments %d to %d lie before height %d, from which everything is retained: the node has not let go of them yet", r.segment, first-1, c.meta.Height)
 	}
 	return a.startAt(c)
 }
 
-func (a *audit) retained(ctx context.Context) (retained, error) {
+func (a *audit) retained() (retained, error) {
 	r := retained{segment: 1}
 	lane, err := seglog.OpenReader(nil, a.cfg.Data("lane"))
 	if err != nil {
@@ -99,26 +104,10 @@ func (a *audit) retained(ctx context.Context) (retained, error) {
 	if segments := lane.Segments(); len(segments) > 0 {
 		r.segment = segments[0].Number
 	}
-	if err := lane.Close(); err != nil {
-		return r, err
+	if a.order != nil {
+		r.proposal = a.order.oldest
 	}
-	order, err := seglog.OpenReader(nil, a.cfg.Data("order"))
-	if err != nil {
-		return r, err
-	}
-	stop := errors.New("seen")
-	err = order.Scan(ctx, seglog.Pos{}, func(_ seglog.Pos, rec seglog.Record) error {
-		p, err := solo.ParseRecord(rec)
-		if err != nil {
-			return stop // the replay says so
-		}
-		r.proposal = p.Height
-		return stop
-	})
-	if errors.Is(err, stop) {
-		err = nil
-	}
-	return r, errors.Join(err, order.Close())
+	return r, lane.Close()
 }
 
 // startAt loads an anchor.
@@ -142,11 +131,28 @@ func (a *audit) startAt(c held) (start, error) {
 	return start{base: state.Height, state: state}, nil
 }
 
-// checkLanePosition compares what a checkpoint says about the lane with the state in it.
+// checkLanePosition compares what a checkpoint says about the own lane with the state in it.
 func (a *audit) checkLanePosition(c held, state *node.State) {
-	if _, sequence, tip := state.Ledger.Lane(0); sequence != c.lane.Sequence || tip != c.lane.Tip {
-		a.problem(c.path, at(c.meta.Height), "it names lane entry %d, its state ends with entry %d", c.lane.Sequence, sequence)
+	if text := a.wrongLane(c.lane, state.Ledger); text != "" {
+		a.problem(c.path, at(c.meta.Height), "%s", text)
 	}
+}
+
+// wrongLane says why the own lane does not end in the state as a checkpoint's position says, or nothing. Where nobody knows
+// which lane that is, one of them must.
+func (a *audit) wrongLane(p lane.Position, l *ledger.Ledger) string {
+	if a.self != nobody {
+		if _, sequence, tip := l.Lane(a.self); sequence != p.Sequence || tip != p.Tip {
+			return fmt.Sprintf("it names entry %d of the own lane, %s, its state ends with entry %d, %s", p.Sequence, p.Tip, sequence, tip)
+		}
+		return ""
+	}
+	for v := range a.genesis.Validators {
+		if _, sequence, tip := l.Lane(chain.ValidatorNo(v)); sequence == p.Sequence && tip == p.Tip {
+			return ""
+		}
+	}
+	return fmt.Sprintf("it names lane entry %d, %s, in its state no lane ends with that", p.Sequence, p.Tip)
 }
 
 // checkCertified wants the root of every checkpoint in the header that owes it: a node writes no other. Those without are
@@ -167,7 +173,7 @@ func (a *audit) checkCertified() {
 // uncertified says why a checkpoint's root is not one of this chain, or nothing.
 func (a *audit) uncertified(m checkpoint.Meta) string {
 	h := m.Height + chain.RootDelay
-	header, err := a.readHeader(h)
+	header, err := a.readHeaderAhead(h)
 	switch {
 	case m.Chain != a.genesis.Chain:
 		return fmt.Sprintf("it is of chain %d", m.Chain)

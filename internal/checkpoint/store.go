@@ -170,16 +170,12 @@ func (s *Store) WriteAnchor(ctx context.Context, sn *pages.Snapshot, meta Meta) 
 	if err := s.check(meta); err != nil {
 		return err
 	}
-	anchors, err := s.Anchors()
-	if err != nil {
+	if err := s.missesAnchor(meta.Height); err != nil {
 		return err
-	}
-	if slices.Contains(anchors, meta.Height) {
-		return fault.New(fault.Conflict, "there is an anchor of height %d", meta.Height)
 	}
 	name := anchorName(meta.Height)
 	w := &writer{ctx: ctx, pace: pace{bytesPerSecond: s.cfg.BytesPerSecond}}
-	err = s.writeFile(w, name+tmpSuffix, func() error {
+	err := s.writeFile(w, name+tmpSuffix, func() error {
 		// What a write that was given up left there may be longer than the new file.
 		if err := w.file.Truncate(0); err != nil {
 			return fault.Halt(err, "truncate anchor %d", meta.Height)
@@ -189,8 +185,23 @@ func (s *Store) WriteAnchor(ctx context.Context, sn *pages.Snapshot, meta Meta) 
 	if err != nil {
 		return err
 	}
+	return s.finishAnchor(meta.Height)
+}
+
+// missesAnchor is Conflict if there is an anchor of a height.
+func (s *Store) missesAnchor(h chain.Height) error {
+	anchors, err := s.Anchors()
+	if err == nil && slices.Contains(anchors, h) {
+		err = fault.New(fault.Conflict, "there is an anchor of height %d", h)
+	}
+	return err
+}
+
+// finishAnchor gives an anchor that is durable its name.
+func (s *Store) finishAnchor(h chain.Height) error {
+	name := anchorName(h)
 	if err := s.fs.Rename(s.path(name+tmpSuffix), s.path(name)); err != nil {
-		return fault.Halt(err, "rename anchor %d", meta.Height)
+		return fault.Halt(err, "rename anchor %d", h)
 	}
 	return fault.Halt(s.fs.SyncDir(s.dir), "sync the checkpoint folder")
 }

@@ -81,8 +81,13 @@ func (w *writer) fill(c *content, sn *pages.Snapshot, meta Meta) error {
 	}
 	c.epoch = sn.Epoch()
 	t.slots = c.slots
+	return w.finish(&t, meta)
+}
+
+// finish writes the tables behind the pages and then, when all that is durable, the header.
+func (w *writer) finish(t *tail, meta Meta) error {
 	encoded := t.encode()
-	h := header{meta: meta, slots: uint32(len(c.slots)), tailBytes: uint64(len(encoded)), tailSum: castagnoli(encoded)}
+	h := header{meta: meta, slots: uint32(len(t.slots)), tailBytes: uint64(len(encoded)), tailSum: castagnoli(encoded)}
 	if err := w.write(encoded, h.tailOffset()); err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ type Body interface {
 	Release()
 }
 
-// RelayConfig says how entries reach the other validators. All but Bounds, Executed, Metrics and TickInterval are needed.
+// RelayConfig says how entries reach the other validators. All but Bounds, Executed, Missed, Metrics and TickInterval are needed.
 type RelayConfig struct {
 	Self   chain.ValidatorNo
 	Bounds spread.Bounds // zero: the defaults
@@ -48,6 +48,8 @@ type RelayConfig struct {
 	Offer func(digest chain.Hash)
 	// Executed looks in the history for an entry that is nowhere else.
 	Executed func(digest chain.Hash) bool
+	// Missed is told once a second of an entry that the executor waits for, and since when nothing came of what is wanted.
+	Missed func(digest chain.Hash, since time.Duration)
 	// OnEvidence is told what contradicts what.
 	OnEvidence func(spread.Evidence)
 	// OnFailed is told why the lane cannot go on.
@@ -193,6 +195,7 @@ const lookAfter = time.Second
 // Fetch returns an entry that was ordered, waiting until it is on this node's disk. One that was executed before may come
 // without a payload, and without anything but its digest.
 func (r *Relay) Fetch(ctx context.Context, digest chain.Hash) (*Stored, error) {
+	begin := time.Now()
 	look := time.NewTicker(lookAfter)
 	defer look.Stop()
 	for {
@@ -205,11 +208,15 @@ func (r *Relay) Fetch(ctx context.Context, digest chain.Hash) (*Stored, error) {
 		r.wanted.add(digest)
 		select {
 		case <-came:
+			begin = time.Now()
 		case <-look.C:
 			if r.cfg.Executed != nil && r.cfg.Executed(digest) {
 				r.wanted.drop(digest)
 				r.metrics.foundExecuted.Inc()
 				return &Stored{Digest: digest, Executed: true}, nil
+			}
+			if r.cfg.Missed != nil {
+				r.cfg.Missed(digest, time.Since(begin))
 			}
 		case <-ctx.Done():
 			return nil, ctx.Err()

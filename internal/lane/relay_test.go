@@ -188,7 +188,7 @@ func (m *member) offers() []chain.Hash {
 
 // settle lets what is under way arrive, and timers run for a while.
 func settle(d time.Duration) {
-	time.Sleep(d)
+	<-time.After(d)
 	synctest.Wait()
 }
 

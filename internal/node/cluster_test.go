@@ -12,18 +12,23 @@ import (
 	"time"
 
 	"github.com/aurigraph/aurigraph/internal/chain"
+	"github.com/aurigraph/aurigraph/internal/codec"
 	"github.com/aurigraph/aurigraph/internal/config"
+	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/keys"
+	"github.com/aurigraph/aurigraph/internal/ledger"
+	"github.com/aurigraph/aurigraph/internal/query"
 	"github.com/aurigraph/aurigraph/internal/store"
 	"github.com/aurigraph/aurigraph/internal/transport"
 )
 
 // cluster is the folders of several validators, and those that run.
 type cluster struct {
-	t       testing.TB
-	folders []*folder
-	nodes   []*running
-	nonces  uint64
+	t        testing.TB
+	folders  []*folder
+	nodes    []*running
+	nonces   uint64
+	sequence uint64 // of the bank's batches
 }
 
 func newCluster(t testing.TB, n int) *cluster {
@@ -188,5 +193,47 @@ func TestCluster(t *testing.T) {
 	}
 	c.start(0, 1, 2, 3)
 	c.pay(1, 20)
+	c.agree()
+}
+
+// TestDivergedNodeHaltsAlone changes the state of one validator behind its back. It halts when the others certify what it did
+// not compute, says so, and still answers readers; the others go on.
+func TestDivergedNodeHaltsAlone(t *testing.T) {
+	c := newCluster(t, 4)
+	c.start(0, 1, 2, 3)
+	c.pay(0, 5)
+	c.agree()
+	odd := c.nodes[3]
+	stolen := chain.Tx{Chain: testChain, Sender: payer, Key: payerKey, Nonce: c.nonces + 1, ValidUntil: 90_000,
+		Body: &chain.Transfer{To: payee, Asset: 1, Amount: chain.Units(1)}}
+	_, err := odd.loop.View(context.Background(), func(l *ledger.Ledger) { l.RunTx(&stolen, codec.TxID(&stolen)) })
+	must(t, err)
+	c.pay(0, 5)
+	for deadline := time.Now().Add(20 * time.Second); !odd.services.status().Halted; <-time.After(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the odd one goes on:\n%s", odd.log)
+		}
+	}
+	select {
+	case err := <-odd.ended:
+		t.Fatalf("the odd one ended: %v", err)
+	default:
+	}
+	if st := odd.services.status(); st.State != query.StateHalted || st.HaltedReason == "" {
+		t.Errorf("%+v", st)
+	}
+	if _, err := odd.history.Block(1); err != nil {
+		t.Errorf("it does not answer readers: %v", err)
+	}
+	for i := range 3 {
+		c.pay(i, 5)
+	}
+	odd.stop()
+	if err := <-odd.ended; !fault.Is(err, fault.Halted) {
+		t.Errorf("it ended with %v", err)
+	}
+	must(t, odd.Close())
+	must(t, odd.store.Close()) // which a halted node leaves open
+	c.nodes[3] = nil
 	c.agree()
 }

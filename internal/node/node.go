@@ -8,11 +8,13 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/aurigraph/aurigraph/internal/catchup"
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/checkpoint"
 	"github.com/aurigraph/aurigraph/internal/codec"
@@ -65,6 +67,8 @@ type Node struct {
 	store       store.Store
 	checkpoints *checkpoint.Store
 	state       *State
+	taken       *catchup.Taken // a peer's state that Open makes this node's
+	adopted     chain.Height   // of the newest one; 0: there never was one
 	engine      engine
 	lane        laneParts
 	certifier   commit.Certifier
@@ -75,6 +79,8 @@ type Node struct {
 	directory   *intake.Directory
 	services    *services
 
+	diverged atomic.Bool // a quorum certified another header than this node's
+
 	fatal  chan error // first error from a callback that cannot return one
 	halted bool       // Run ended because the writer had to stop
 	closed []func() error
@@ -83,7 +89,7 @@ type Node struct {
 // Open opens the node in the settings' folder and recovers its state. Close must follow.
 func Open(ctx context.Context, cfg config.Node, log *slog.Logger) (*Node, error) {
 	n := &Node{cfg: cfg, log: log, metrics: obs.NewRegistry(), health: obs.NewHealth(componentState, componentAPI), fatal: make(chan error, 1)}
-	for _, step := range []func(context.Context) error{n.openFolder, n.readValidatorKeys, n.openLogs, n.openState, n.openPeers, n.openOrder, n.openCertifier, n.openLoop, n.openDoor, n.openServices} {
+	for _, step := range []func(context.Context) error{n.openFolder, n.readValidatorKeys, n.openLogs, n.adopt, n.openState, n.finishAdoption, n.openPeers, n.openCatchUp, n.openOrder, n.openCertifier, n.openLoop, n.openDoor, n.openServices} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, n.Close())
 		}
@@ -164,8 +170,8 @@ func (n *Node) openLogs(context.Context) (err error) {
 	return err
 }
 
-// orderSegmentBytes holds 4,095 proposals.
-const orderSegmentBytes = 16 << 20
+// orderSegmentBytes holds 4,095 proposals. A test that wants to see them recycled makes it less.
+var orderSegmentBytes int64 = 16 << 20
 
 func (n *Node) openLog(name string, segmentBytes int64, ready int, byWriting bool) (*seglog.Log, error) {
 	var id seglog.Identity
@@ -215,7 +221,7 @@ func (n *Node) openOrder(ctx context.Context) (err error) {
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		return err
 	}
-	if n.engine.ReplayedTo() < head {
+	if n.engine.ReplayedTo() < head && n.adopted < head {
 		return fault.New(fault.Corrupt, "the ordering log ends at height %d, but height %d was published: restore the data folder from a copy", n.engine.ReplayedTo(), head)
 	}
 	if n.several() {
@@ -345,8 +351,9 @@ func (n *Node) channelSequence(ctx context.Context, institution chain.Institutio
 	return last, err
 }
 
-// Run runs the node until ctx ends (nil) or it must stop. After Halted the process must end: Close leaves the block store
-// as it is.
+// Run runs the node until ctx ends (nil) or it must stop. ErrRestart says to open the folder again. After Halted the process
+// must end: Close leaves the block store as it is. A node that a quorum contradicts writes no more, and answers readers until
+// ctx ends.
 func (n *Node) Run(ctx context.Context) error {
 	err := n.run(ctx)
 	n.halted = fault.Is(err, fault.Halted)
@@ -354,6 +361,24 @@ func (n *Node) Run(ctx context.Context) error {
 }
 
 func (n *Node) run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return n.services.run(ctx) })
+	group.Go(func() error {
+		err := n.write(ctx)
+		n.services.halted.note(err)
+		if n.diverged.Load() && ctx.Err() == nil {
+			n.log.Error("the writer halted: a quorum certified another history; readers are answered from this node's", obs.Err(err))
+			n.health.NotReady(componentState, "the writer halted")
+			n.services.api.SetServing(false)
+			<-ctx.Done()
+		}
+		return err
+	})
+	return group.Wait()
+}
+
+// write runs all that makes history.
+func (n *Node) write(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	if n.peers != nil {
 		group.Go(func() error { return n.peers.run(ctx) })
@@ -370,7 +395,6 @@ func (n *Node) run(ctx context.Context) error {
 		}
 	})
 	group.Go(func() error { return n.becomeReady(ctx) })
-	group.Go(func() error { return n.services.run(ctx) })
 	return group.Wait()
 }
 
@@ -390,6 +414,9 @@ func (n *Node) becomeReady(ctx context.Context) error {
 	n.health.Ready(componentState)
 	n.log.Info("state is up to date", obs.KeyHeight, n.loop.Height(), obs.KeySeconds, time.Since(begin).Seconds())
 	n.services.open()
+	if n.peers != nil {
+		n.peers.catchUp.opened()
+	}
 	n.health.Ready(componentAPI)
 	return nil
 }

@@ -31,6 +31,7 @@ type peers struct {
 	raft      *raft.Engine
 	relay     *lane.Relay
 	certifier *certify.Certifier
+	catchUp   *catchUp
 	frames    [chain.ValidatorsMax][]byte // by sender: memory of its consensus frame, which nobody keeps
 }
 
@@ -73,11 +74,15 @@ func (p *peers) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return p.relay.Run(ctx) })
 	group.Go(func() error { return p.certifier.Run(ctx) })
+	group.Go(func() error { return p.catchUp.run(ctx) })
 	return group.Wait()
 }
 
 // Frame takes a frame of another validator to the part that it is for.
 func (p *peers) Frame(from chain.ValidatorNo, class transport.Class, kind uint8, bytes int, r io.Reader) error {
+	if class == transport.Sync {
+		return p.catchUp.frame(from, kind, bytes, r)
+	}
 	if class == transport.Batches {
 		return p.relay.Receive(from, kind, bytes, r)
 	}

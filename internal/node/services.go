@@ -122,9 +122,13 @@ func (s *services) openIndex(parts *query.Parts) {
 		return
 	}
 	n.onClose(db.Close)
+	if err := n.skipInIndex(db); err != nil {
+		n.log.Error("the query index cannot be used", obs.Err(err))
+		return
+	}
 	parts.Index = db
 	s.index = index.NewFollower(n.history, db, n.loop.Height(), n.cfg.Index.RowsPerSecondMax, n.metrics)
-	s.index.Decided(n.engine.ReplayedTo())
+	s.index.Decided(max(n.engine.ReplayedTo(), n.adopted))
 	s.index.OnRetry(func(err error) { n.log.Warn("the query index waits and tries again", obs.Err(err)) })
 }
 

@@ -37,6 +37,7 @@ func (n *Node) openRaft(ctx context.Context) (engine, error) {
 		OnUnordered: func(digest chain.Hash, since time.Duration) {
 			n.log.Warn("an entry that a quorum holds stays unordered", "entry", digest.String(), obs.KeySeconds, since.Seconds())
 		},
+		Fetched: n.adopted, SnapshotRef: n.snapshotRef, FetchSnapshot: n.fetchSnapshot,
 		Metrics: n.metrics, Logger: n.log,
 	}
 	if n.peers != nil {
@@ -75,7 +76,8 @@ func (n *Node) openRelay(ctx context.Context) (err error) {
 			}
 		},
 		Executed:   n.executedBefore,
-		OnEvidence: func(spread.Evidence) {},
+		Missed:     n.missed,
+		OnEvidence: func(spread.Evidence) {}, // the relay writes it to the log, and status asks for it
 		OnFailed:   n.fail,
 		Metrics:    n.metrics, Logger: n.log,
 	}, lanes[n.self].Epoch, lanes, n.state.Lane)
@@ -96,8 +98,8 @@ func (n *Node) executedBefore(digest chain.Hash) bool {
 	at := n.loop.ExecutedHeight()
 	for h := at; h > 0 && at-h < headersLookedAt; h-- {
 		header, err := readHeader(n.store, h)
-		if fault.Is(err, fault.NotFound) && h > n.loop.Height() {
-			continue // executed, and not stored yet: the lane still has its entries
+		if fault.Is(err, fault.NotFound) {
+			continue // executed and not stored yet, or before a state that a peer gave
 		}
 		if err != nil {
 			return false
@@ -117,16 +119,7 @@ func (n *Node) openCertifier(ctx context.Context) (err error) {
 		n.certifier = &commit.Self{Header: n.header, Root: n.root}
 		return nil
 	}
-	members := make([]certify.Member, len(n.genesis.Validators))
-	for i, v := range n.genesis.Validators {
-		if members[i].Header, err = publicKey(keys.Ed25519, v.Ed25519); err != nil {
-			return err
-		}
-		if members[i].Root, err = publicKey(keys.MLDSA65, v.MLDSA65); err != nil {
-			return err
-		}
-	}
-	membership, err := certify.NewMembership(n.genesis.Chain, 1, members)
+	membership, err := n.membership()
 	if err != nil {
 		return err
 	}
@@ -141,14 +134,30 @@ func (n *Node) openCertifier(ctx context.Context) (err error) {
 	}
 	n.peers.certifier, err = certify.Open(ctx, log, published, certify.Config{
 		Self: n.self, Members: membership, Header: n.header, Root: n.root, Peers: words{n.peers.links, frameVote},
-		Stored: n.storedCertificate,
+		Fetched: n.adopted, Stored: n.storedCertificate,
 		OnDiverged: func(d certify.Diverged) {
-			n.log.Error("a quorum certified another header than this node's", obs.KeyHeight, uint64(d.Own.Height))
+			n.diverged.Store(true)
+			n.log.Error("a quorum certified another header than this node's", obs.KeyHeight, uint64(d.Own.Height), "own", d.Own.Hash.String(), "certified", d.Other.Header.String())
 		},
 		Metrics: n.metrics, Logger: n.log,
 	})
 	n.certifier = n.peers.certifier
 	return err
+}
+
+// membership is the validators' keys.
+func (n *Node) membership() (*certify.Membership, error) {
+	members := make([]certify.Member, len(n.genesis.Validators))
+	for i, v := range n.genesis.Validators {
+		var err error
+		if members[i].Header, err = publicKey(keys.Ed25519, v.Ed25519); err != nil {
+			return nil, err
+		}
+		if members[i].Root, err = publicKey(keys.MLDSA65, v.MLDSA65); err != nil {
+			return nil, err
+		}
+	}
+	return certify.NewMembership(n.genesis.Chain, 1, members)
 }
 
 // publicKey is a key as the genesis names it.

@@ -3,6 +3,8 @@
 package node
 
 import (
+	"runtime"
+
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/checkpoint"
 	"github.com/aurigraph/aurigraph/internal/codec"
@@ -42,15 +44,34 @@ func GenesisState(g *chain.Genesis) (*State, error) {
 }
 
 // newSpace makes a space whose pages lie in huge pages of the machine, where it has them.
+// They are given back when nothing refers to the space any more.
 func newSpace() *pages.Space {
-	reserve := hugepage.NewReserve(pages.SlabPages * pages.PageBytes)
-	return pages.NewSpaceIn(func() []pages.Page {
-		mem, err := reserve.Take()
-		if err != nil {
-			return make([]pages.Page, pages.SlabPages)
-		}
-		return pages.InMemory(mem)
-	})
+	m := &spaceMemory{reserve: hugepage.NewReserve(pages.SlabPages * pages.PageBytes)}
+	space := pages.NewSpaceIn(m.slab)
+	runtime.AddCleanup(space, (*spaceMemory).release, m)
+	return space
+}
+
+// spaceMemory is what a space has of the machine's huge pages. Whoever writes to the space owns it.
+type spaceMemory struct {
+	reserve *hugepage.Reserve
+	taken   [][]byte
+}
+
+func (m *spaceMemory) slab() []pages.Page {
+	mem, err := m.reserve.Take()
+	if err != nil {
+		return make([]pages.Page, pages.SlabPages)
+	}
+	m.taken = append(m.taken, mem)
+	return pages.InMemory(mem)
+}
+
+func (m *spaceMemory) release() {
+	m.reserve.Release()
+	for _, mem := range m.taken {
+		hugepage.Release(mem)
+	}
 }
 
 func newLedger(space *pages.Space) *ledger.Ledger {
@@ -132,7 +153,7 @@ func reopenRoots(m *exec.Machine, s store.Reader, at chain.Height) error {
 }
 
 func readHeader(s store.Reader, h chain.Height) (*chain.ExecutedHeader, error) {
-	raw, err := store.ReadHeader(s, h)
+	raw, err := store.ReadHeaderAhead(s, h)
 	if err != nil {
 		return nil, err
 	}

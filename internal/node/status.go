@@ -54,6 +54,9 @@ func (s *services) status() query.Status {
 	st.State = stateOf(st.Halted, s.serves(), &st.Order, st.Executed)
 	st.Signed, st.CertificatesCounted = s.signers.count(len(n.genesis.Validators), st.Height, n.storedCertificate)
 	if n.peers != nil {
+		if n.peers.catchUp.takes() && !st.Halted {
+			st.State = query.StateCatchingUp
+		}
 		st.Peers = n.peerStatus(logs)
 		st.Evidence, st.EvidenceLeftOut = n.evidence()
 	}

@@ -18,6 +18,7 @@ type View struct {
 	pages       []*Page
 	born        []uint64
 	zero        *Page
+	space       *Space // whose memory the pages lie in: it stays as long as somebody may read them
 }
 
 // Snapshot freezes the present content, in a pointer copy per page. The writer may go on at once: its next write to a
@@ -33,7 +34,7 @@ func (s *Space) Snapshot() *Snapshot {
 	for i, c := range s.columns {
 		from := len(pages)
 		pages, born = append(pages, c.current[:c.used]...), append(born, c.born[:c.used]...)
-		sn.views[i] = View{c.section, c.recordBytes, slices.Clip(pages[from:]), slices.Clip(born[from:]), s.zero}
+		sn.views[i] = View{c.section, c.recordBytes, slices.Clip(pages[from:]), slices.Clip(born[from:]), s.zero, s}
 		clear(c.writable)
 	}
 	s.epoch++

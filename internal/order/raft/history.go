@@ -28,14 +28,14 @@ type scannable interface {
 
 var _ scannable = (*seglog.Reader)(nil)
 
-// ReadHistory reads the log of a node that is stopped. published is the newest height that the node published: a log that
-// ends below it, or begins above it, is Corrupt.
-func ReadHistory(ctx context.Context, log scannable, g Genesis, published chain.Height) (*History, error) {
-	unread := func(seglog.Pos) ([]pb.Entry, error) {
+// ReadHistory reads the log of a node that is stopped. start is as for Recover, with the newest height that the node
+// published; it needs no Load.
+func ReadHistory(ctx context.Context, log scannable, g Genesis, start Start) (*History, error) {
+	start.Load = func(seglog.Pos) ([]pb.Entry, error) {
 		return nil, fault.New(fault.Internal, "an entry is read back for verification")
 	}
 	var scanErr error
-	found, err := Recover(g, Start{Height: published, Load: unread}, func(yield func(seglog.Pos, Record) bool) {
+	found, err := Recover(g, start, func(yield func(seglog.Pos, Record) bool) {
 		scanErr = log.Scan(ctx, seglog.Pos{}, func(at seglog.Pos, rec seglog.Record) error {
 			if !yield(at, Record{Kind: rec.Kind, Meta: rec.Meta, Payload: rec.Payload}) {
 				return errStopped

@@ -50,7 +50,7 @@ func TestHistory(t *testing.T) {
 		{name: "an install", records: append(three[:3:3], baseRec(recordInstall, 9, 3, 7), rec(10, 3, 8, 90)), published: 7, after: 7, want: []uint64{90}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			h, err := ReadHistory(t.Context(), recorded(c.records), Genesis{Voters: voters(3)}, c.published)
+			h, err := ReadHistory(t.Context(), recorded(c.records), Genesis{Voters: voters(3)}, Start{Height: c.published})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -71,13 +71,13 @@ func TestHistory(t *testing.T) {
 
 func TestHistoryErrors(t *testing.T) {
 	log := recorded{rec(2, 2, 1, 10)}
-	if _, err := ReadHistory(t.Context(), log, Genesis{Voters: voters(3)}, 2); !fault.Is(err, fault.Corrupt) {
+	if _, err := ReadHistory(t.Context(), log, Genesis{Voters: voters(3)}, Start{Height: 2}); !fault.Is(err, fault.Corrupt) {
 		t.Error("a log that ends below what was published:", err)
 	}
-	if _, err := ReadHistory(t.Context(), append(log, Record{Kind: 77}), Genesis{Voters: voters(3)}, 1); !fault.Is(err, fault.Corrupt) {
+	if _, err := ReadHistory(t.Context(), append(log, Record{Kind: 77}), Genesis{Voters: voters(3)}, Start{Height: 1}); !fault.Is(err, fault.Corrupt) {
 		t.Error("a record of no kind:", err)
 	}
-	h, err := ReadHistory(t.Context(), log, Genesis{Voters: voters(3)}, 1)
+	h, err := ReadHistory(t.Context(), log, Genesis{Voters: voters(3)}, Start{Height: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/aurigraph/aurigraph/internal/certify"
+	"github.com/aurigraph/aurigraph/internal/chain"
+	"github.com/aurigraph/aurigraph/internal/codec"
+	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/keys"
+	"github.com/aurigraph/aurigraph/internal/seglog"
+	"github.com/aurigraph/aurigraph/internal/store"
+)
+
+// voteKind is the kind of a record in the vote log and of a frame with a vote: a record's meta is the frame behind it, as
+// the format document of package certify has it.
+const voteKind = 1
+
+// votesPerChunk is how many votes are verified together; a chunk per core is under way at a time.
+const votesPerChunk = 256
+
+func parseVote(rec seglog.Record) (*certify.Vote, error) {
+	if rec.Kind != voteKind || len(rec.Payload) > 0 {
+		return nil, fault.New(fault.Corrupt, "the record of kind %d, with %d bytes behind it, is no vote", rec.Kind, len(rec.Payload))
+	}
+	m, err := certify.ParseFrame(append([]byte{voteKind}, rec.Meta...))
+	return m.Vote, err
+}
+
+// voteWalk compares what this node signed with what was certified.
+type voteWalk struct {
+	*audit
+	members
+	base  chain.Height // votes on later heights are all there
+	last  *certify.Vote
+	chunk []signedVote
+	group errgroup.Group
+}
+
+type signedVote struct {
+	vote  *certify.Vote
+	where string
+}
+
+// checkVotes proves the vote log: one vote on each height, signed by this node, over the header that was certified. A vote
+// on another header would be the second one of a height, or the first of two.
+func (a *audit) checkVotes(ctx context.Context, sound soundness, base chain.Height) error {
+	if !a.several() {
+		return nil
+	}
+	if !sound.votes {
+		a.note("what the node signed was not compared with the chain, because the vote log is damaged")
+		return nil
+	}
+	log, err := seglog.OpenReader(nil, a.cfg.Data("votes"))
+	if err != nil {
+		return err
+	}
+	w := &voteWalk{audit: a, members: a.members, base: base}
+	w.group.SetLimit(runtime.GOMAXPROCS(0))
+	err = log.Scan(ctx, seglog.Pos{}, func(pos seglog.Pos, rec seglog.Record) error {
+		w.vote(fmt.Sprintf("segment %d, byte %d", pos.Segment, pos.Offset), rec)
+		return nil
+	})
+	w.flush()
+	err = errors.Join(a.corruptIsProblem(err, "votes"), w.group.Wait(), log.Close())
+	if err == nil {
+		w.end()
+	}
+	return err
+}
+
+func (w *voteWalk) wrong(where, format string, args ...any) {
+	w.problem(w.cfg.Data("votes"), where, format, args...)
+}
+
+func (w *voteWalk) vote(where string, rec seglog.Record) {
+	v, err := parseVote(rec)
+	if err != nil {
+		w.wrong(where, "%v", err)
+		return
+	}
+	if int(v.Validator) >= len(w.ed25519) || w.self != nobody && v.Validator != w.self {
+		w.wrong(where, "the vote on height %d is of validator %d, the folder of validator %d", v.Height, v.Validator, w.self)
+		return
+	}
+	w.follows(where, v)
+	w.last = v
+	if v.Height <= w.head {
+		w.compare(where, v)
+	}
+	w.chunk = append(w.chunk, signedVote{v, where})
+	if len(w.chunk) == votesPerChunk {
+		w.flush()
+	}
+}
+
+// follows wants votes in order of height, and behind the start of re-execution on each height.
+func (w *voteWalk) follows(where string, v *certify.Vote) {
+	before := w.base
+	if w.last != nil {
+		before = w.last.Height
+		if v.Epoch < w.last.Epoch || v.Epoch == w.last.Epoch && v.Height <= before {
+			w.wrong(where, "height %d of epoch %d was signed after height %d of epoch %d", v.Height, v.Epoch, before, w.last.Epoch)
+			return
+		}
+	}
+	if before = max(before, w.base); v.Height > before+1 && before < w.head {
+		w.wrong(where, "height %d was published, and there is no vote of this node on it", before+1)
+	}
+}
+
+// compare wants the vote to be on the header that was certified, and on its state root.
+func (w *voteWalk) compare(where string, v *certify.Vote) {
+	raw, err := store.ReadHeader(w.store, v.Height)
+	if err != nil {
+		return // the chain walk says so
+	}
+	if hash := codec.Sum(raw); v.Hash != hash {
+		w.wrong(where, "this node signed header %s for height %d, certified is %s", v.Hash, v.Height, hash)
+		return
+	}
+	h, err := codec.DecodeHeader(raw)
+	if err == nil && (v.Epoch != h.Epoch || v.RootAt != h.RootAt || v.StateRoot != h.StateRoot) {
+		w.wrong(where, "the vote is on state root %s of height %d in epoch %d, header %d has %s of height %d in epoch %d",
+			v.StateRoot, v.RootAt, v.Epoch, v.Height, h.StateRoot, h.RootAt, h.Epoch)
+	}
+}
+
+func (w *voteWalk) flush() {
+	chunk := w.chunk
+	w.chunk = nil
+	w.group.Go(func() error {
+		w.check(chunk)
+		return nil
+	})
+}
+
+// check verifies the signatures of a chunk, those of headers in one batch.
+func (w *voteWalk) check(chunk []signedVote) {
+	batch := keys.NewBatch()
+	var of []*signedVote // who an entry of the batch belongs to
+	for i := range chunk {
+		v := chunk[i].vote
+		if key := w.ed25519[v.Validator]; key != nil {
+			batch.Add(key, keys.HeaderMessage(w.genesis.Chain, v.Hash), v.Signature)
+			of = append(of, &chunk[i])
+		}
+		key := w.mldsa65[v.Validator]
+		if v.RootAt != 0 && key != nil && !key.Verify(keys.RootMessage(w.genesis.Chain, v.Epoch, v.RootAt, v.StateRoot), v.RootSig) {
+			w.wrong(chunk[i].where, "the signature for the state root of height %d is not valid", v.RootAt)
+		}
+	}
+	for i, valid := range batch.Verify() {
+		if !valid {
+			w.wrong(of[i].where, "the signature of the vote on height %d is not valid", of[i].vote.Height)
+		}
+	}
+}
+
+// end wants a vote on the newest published height: none is published before the own vote on it is on the disk, but by a state
+// of a peer.
+func (w *voteWalk) end() {
+	last := chain.Height(0)
+	if w.last != nil {
+		last = w.last.Height
+	}
+	if last < w.head && w.head > w.adopted.height {
+		w.problem(w.cfg.Data("votes"), at(last), "the votes end here, but height %d was published", w.head)
+	}
+}
