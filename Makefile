@@ -10,6 +10,8 @@ PACKAGES     ?= ./...
 TEST_TIMEOUT ?= 15m
 TEST_JOBS    ?= 2
 FUZZ_TIME    ?= 10s
+SIM_FIRST    ?= 1
+SIM_SEEDS    ?= 100000
 BENCH        ?= .
 BENCH_TIME   ?= 1s
 # Packages without clock or I/O, which must be covered almost whole; see internal/lint/layers.txt.
@@ -67,6 +69,15 @@ $(TOOLS)/.lint: tools/lint/go.mod tools/lint/go.sum
 .PHONY: race
 race: ## the short tests under the race detector
 	$(GO) test -race -short -p $(TEST_JOBS) -timeout $(TEST_TIMEOUT) $(PACKAGES)
+
+.PHONY: sim-bugs
+sim-bugs: build ## show that the simulator catches every seeded bug; the last line says so
+	@bin/aurigraph sim --bugs
+
+# Stop it and run it again: it goes on where it was.
+.PHONY: sim-long
+sim-long: build ## simulate SIM_SEEDS (100000) seeds, resumable; remove bin/sim-long.json to begin anew
+	@bin/aurigraph sim --seed $(SIM_FIRST) --seeds $(SIM_SEEDS) --resume bin/sim-long.json
 
 .PHONY: fuzz
 fuzz: ## each fuzz test in turn, for FUZZ_TIME (10s)

@@ -162,17 +162,32 @@ func TestStartIsTriedAgain(t *testing.T) {
 
 // One that ends again and again before it serves stops the network, with the word that names its log; it does not matter
 // that it served before.
+// TestStartIsGivenUp: one validator that does not come back is left alone while the others are a quorum; a second one ends the
+// network.
 func TestStartIsGivenUp(t *testing.T) {
-	f := newFleet(t, false, `case $dir in */node1) [ ! -e $dir/broken ] || exit 9;; esac`)
+	f := newFleet(t, false, `case $dir in */node[13]) [ ! -e $dir/broken ] || exit 9;; esac`)
 	f.awaitReady(t)
-	broken := filepath.Join(f.network.Dir, "node1", "broken")
-	if err := os.WriteFile(broken, nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
 	pids, _ := f.pids(t)
-	if err := syscall.Kill(pids[1], syscall.SIGKILL); err != nil {
-		t.Fatal(err)
+	breaks := func(i int) {
+		if err := os.WriteFile(filepath.Join(f.network.Dir, fmt.Sprintf("node%d", i), "broken"), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := syscall.Kill(pids[i], syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
 	}
+	breaks(3)
+	for deadline := time.Now().Add(waitMax); !strings.Contains(f.logs.String(), "validator node3 is left as it is"); <-time.After(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("node3 is not left alone", f.logs.String())
+		}
+	}
+	select {
+	case err := <-f.ended:
+		t.Fatal("the network ended with one validator", err)
+	default:
+	}
+	breaks(1)
 	err := <-f.ended
 	f.ended <- err
 	_ = f.end(t)

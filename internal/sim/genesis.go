@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sim
+
+import (
+	"fmt"
+
+	"github.com/aurigraph/aurigraph/internal/chain"
+	"github.com/aurigraph/aurigraph/internal/codec"
+)
+
+// What every simulated network begins with: one institution, its accounts, a dense asset and a sparse one.
+const (
+	simChain      chain.ChainID       = 404
+	simEpoch      chain.Epoch         = 1
+	simClient     chain.InstitutionNo = 2
+	simKey        chain.KeyNo         = 2
+	simAccounts                       = 6 // of the institution, after the two house accounts
+	simFirst      chain.AccountNo     = 3
+	simAssets                         = 2
+	simHolding                        = 300 // of each account and asset: some payments fail for want of it
+	genesisTimeUs                     = 1_700_000_000_000_000
+	validityMax   chain.Height        = 90_000
+)
+
+func newGenesis(validators int) *chain.Genesis {
+	key := func(n byte) chain.HexBytes { k := make(chain.HexBytes, 33); k[0], k[1] = 1, n; return k }
+	g := &chain.Genesis{
+		Chain: simChain, Name: "sim", TimeUs: genesisTimeUs, AccountsMax: 100,
+		Institutions: []chain.GenesisInstitution{{Name: "governance", Keys: []chain.HexBytes{key(1)}}, {Name: "bank", Keys: []chain.HexBytes{key(2)}}},
+		Assets: []chain.GenesisAsset{
+			{Code: "GOLD", Name: "Gold", Flags: chain.AssetDense, Issuer: 2},
+			{Code: "BOND", Name: "Bond", Issuer: 2},
+		},
+	}
+	for v := range validators {
+		g.Validators = append(g.Validators, chain.GenesisValidator{Name: fmt.Sprintf("v%d", v), Ed25519: make(chain.HexBytes, 32), MLDSA65: make(chain.HexBytes, 1952)})
+	}
+	for i := range simAccounts {
+		g.Accounts = append(g.Accounts, chain.GenesisAccount{Institution: simClient, Slot: chain.SlotNone})
+		for asset := range simAssets {
+			g.Holdings = append(g.Holdings, chain.GenesisHolding{
+				Account: simFirst + chain.AccountNo(i), Asset: chain.AssetNo(asset + 1), Amount: fmt.Sprint(simHolding),
+			})
+		}
+	}
+	return g
+}
+
+// addressOf stands for package keys: no account of a simulation has a key of its own.
+func addressOf(public []byte) (a chain.Address, ok bool) {
+	sum := codec.Sum(public)
+	copy(a[:], sum[:])
+	return a, true
+}
