@@ -31,7 +31,7 @@ func TestPayFile(t *testing.T) {
 
 	killImporter(t, n, file)
 	_ = syscall.Kill(n.ready.Nodes[0].PID, syscall.SIGKILL)
-	<-n.ended
+	n.stop() // the killed node was coming back
 	n = up(t, n.dir)
 	paid := n.run(0, "pay", "--file", file)
 	if paid["ok"].(float64) != paymentLines || paid["resumed"] != true {

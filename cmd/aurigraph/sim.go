@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"runtime"
@@ -127,7 +128,9 @@ func (a *app) simReport(ctx context.Context, f *simFlags) (*sim.Report, error) {
 	defer bar.clear()
 	c := sim.Campaign{
 		First: f.first, Seeds: f.seeds, Jobs: f.jobs, Resume: f.resume,
-		Work:     simWorker,
+		Work: func(ctx context.Context, first, seeds uint64) (*sim.Report, error) {
+			return simWorker(ctx, above{bar, a.err}, first, seeds)
+		},
 		Progress: func(done, total uint64) { bar.show("seeds", int64(done), int64(total)) },
 	}
 	return c.Run(ctx)
@@ -168,14 +171,14 @@ func (a *app) simFailed(runner *sim.Runner, o sim.Options, x *sim.Result) string
 }
 
 // simWorker runs seeds in a process of its own, for one process makes one run at a time.
-func simWorker(ctx context.Context, first, seeds uint64) (*sim.Report, error) {
+func simWorker(ctx context.Context, errOut io.Writer, first, seeds uint64) (*sim.Report, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fault.Wrap(fault.Unavailable, err, "find this program")
 	}
 	cmd := exec.CommandContext(ctx, self, "sim", "--json", "--jobs", "1", "--seed", fmt.Sprint(first), "--seeds", fmt.Sprint(seeds))
 	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, os.Stderr
+	cmd.Stdout, cmd.Stderr = &out, errOut
 	runErr := cmd.Run()
 	report := sim.NewReport()
 	if err := json.Unmarshal(bytes.TrimSpace(out.Bytes()), report); err != nil || report.Seeds != seeds {

@@ -21,7 +21,7 @@ func (n *replica) boot() {
 	n.life++
 	n.up = true
 	n.memory = &memory{
-		stored: map[chain.Hash]*stored{}, ownAt: map[uint64]chain.Hash{}, vouched: map[chain.Hash]uint64{}, asked: map[chain.Hash]int64{}, executed: map[chain.Hash]chain.Height{},
+		stored: map[chain.Hash]*stored{}, ownAt: map[uint64]chain.Hash{}, asked: map[chain.Hash]int64{}, executed: map[chain.Hash]chain.Height{},
 		results: map[chain.Height]*block{}, states: map[chain.Height]*pages.Snapshot{}, peers: make([]int, len(n.w.nodes)),
 		requests: map[chain.Hash]*request{}, inLane: map[chain.Hash]bool{}, twice: map[voteKey][]chain.Hash{},
 		mayCut: true, quiet: n.w.now, checkpointed: n.w.now,
@@ -98,7 +98,7 @@ func (n *replica) raftGenesis() raft.Genesis {
 func (n *replica) orderConfig() raft.CoreConfig {
 	return raft.CoreConfig{
 		Self: n.no, ElectionTicks: electionTicks, HeartbeatTicks: 3, RetryTicks: 30, OverdueTicks: 100, SnapshotTicks: 50,
-		WindowMax: 8, PendingMax: 256, EntriesMax: n.w.entriesMax, RecentMax: n.w.recentMax, Incarnation: uint64(n.no)<<32 | uint64(n.life), Logger: silence{},
+		OfferedEverywhere: n.bug() != bugForwardsTrusted, WindowMax: 8, PendingMax: 256, EntriesMax: n.w.entriesMax, RecentMax: n.w.recentMax, Incarnation: uint64(n.no)<<32 | uint64(n.life), Logger: silence{},
 	}
 }
 

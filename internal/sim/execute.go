@@ -173,7 +173,6 @@ func (n *replica) sign(x *block) {
 func (n *replica) noteExecuted(h *chain.ExecutedHeader) {
 	for i := range h.Batches {
 		n.executed[h.Batches[i].Entry] = h.Height
-		delete(n.vouched, h.Batches[i].Entry)
 	}
 }
 

@@ -77,7 +77,7 @@ const (
 	seenGivenUp       = "payloads_given_up"   // peers let go of it: the state is fetched instead
 	seenSnapshot      = "snapshots_offered"   // the leader's log does not reach back to a follower's
 	seenOrderCut      = "order_records_cut"   // of the ordering log
-	seenVouched       = "entries_vouched_for" // that the leader lacks and f+1 peers know to be held
+	seenPretender     = "led_by_pretender"    // a leader lacks what it acknowledged: progress is not promised
 	seenSentAgain     = "batches_sent_again"  // a client lost patience
 	seenStale         = "batches_stale"       // a batch is refused, for a later one came first
 	seenEvidence      = "evidence"            // of two headers
@@ -88,7 +88,7 @@ const (
 )
 
 var seenKinds = []string{
-	seenVouched, seenTerm, seenPassedOver, seenExecutedAgain, seenFromState, seenStateFetched, seenStateRefused,
+	seenTerm, seenPassedOver, seenExecutedAgain, seenFromState, seenStateFetched, seenStateRefused,
 	seenMissing, seenGivenUp, seenSnapshot, seenOrderCut, seenSentAgain, seenStale,
 	seenEvidence, seenLaneEvidence, seenReturned, seenFull, seenDeep,
 }

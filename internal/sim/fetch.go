@@ -123,13 +123,16 @@ func chained(headers []*chain.ExecutedHeader) bool {
 
 // chainedDown reports whether a list of headers, newest first, leads up to h.
 func chainedDown(h *chain.ExecutedHeader, list []*chain.ExecutedHeader) bool {
+	if len(list) > historyMax {
+		return false
+	}
 	for _, below := range list {
 		if h.Height != below.Height+1 || h.Previous != codec.HeaderHash(below) {
 			return false
 		}
 		h = below
 	}
-	return len(list) <= historyMax
+	return true
 }
 
 // certified reports whether a quorum of different validators signed a header, and the root in it.

@@ -3,12 +3,9 @@
 package sim
 
 import (
-	"math/bits"
-
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/order/raft"
 	"github.com/aurigraph/aurigraph/internal/seglog"
-	"github.com/aurigraph/aurigraph/internal/spread"
 )
 
 // stepOrder steps the ordering core and does what it says.
@@ -64,36 +61,10 @@ func (n *replica) writeOrder(r raft.Record) {
 	n.after(1, func() { written(seglog.Pos{Segment: 1 + n.orders.next/recordsPerSegment, Seq: n.orders.next - 1}) })
 }
 
-// receiveOrder takes a frame for the ordering core. One follower's word is not enough to have an entry ordered: that could
-// be one that nobody holds.
+// receiveOrder takes a frame for the ordering core.
 func (n *replica) receiveOrder(f *frame) {
-	m, err := raft.ParseFrame(f.body)
-	if err != nil {
-		return
-	}
-	if w := m.Forward; w != nil && n.bug() != bugForwardsTrusted {
-		m.Forward = &raft.Forward{Incarnation: w.Incarnation, Low: w.Low, Start: w.Low, NudgeTo: w.NudgeTo}
-		for _, d := range w.Digests {
-			n.vouch(f.from, d)
-		}
-	}
-	n.stepOrder(raft.Received{From: chain.ValidatorNo(f.from), Message: m})
-}
-
-// vouchedMax bounds the entries of which a node counts who vouches for them.
-const vouchedMax = 4096
-
-// vouch notes that a peer says of an entry that a quorum holds it. If f+1 say so one of them is honest, and a node that
-// does not have the entry fetches it as if it were decided: then it is offered here as well, in its lane's order.
-func (n *replica) vouch(peer int, d chain.Hash) {
-	_, known := n.vouched[d]
-	if n.executed[d] != 0 || n.stored[d] != nil || !known && len(n.vouched) >= vouchedMax {
-		return
-	}
-	n.vouched[d] |= 1 << peer
-	if bits.OnesCount64(n.vouched[d]) > (len(n.w.nodes)-1)/3 {
-		n.w.see(seenVouched, 1)
-		n.stepSpread(spread.Missing{Digest: d})
+	if m, err := raft.ParseFrame(f.body); err == nil {
+		n.stepOrder(raft.Received{From: chain.ValidatorNo(f.from), Message: m})
 	}
 }
 

@@ -13,6 +13,8 @@ type liar struct {
 	n      *replica
 	active []*episode
 
+	pretended bool // it acknowledged what it does not hold
+
 	forks  map[uint64]*truth  // a second entry for a place of its lane
 	kept   []frame            // sent before, to be sent again
 	unheld []chain.Hash       // entries that only it has
@@ -135,14 +137,10 @@ func (l *liar) replay(to int) {
 // junk sends bytes that mean nothing, or a frame with a few bits changed.
 func (l *liar) junk(to int) {
 	w := l.n.w
-	f := frame{from: int(l.n.no), to: to, kind: frameKind(w.lieRand.IntN(int(frameStateAsk) + 1))}
-	if len(l.kept) > 0 && w.lieRand.IntN(2) == 0 {
+	f := frame{from: int(l.n.no), to: to, kind: frameKind(w.lieRand.IntN(int(frameStateAsk) + 1)), body: make([]byte, w.lieRand.IntN(300))}
+	// A message of the ordering engine with other bits may be a lie to it, which is told elsewhere, and noted.
+	if len(l.kept) > 0 && l.kept[0].kind != frameOrder && w.lieRand.IntN(2) == 0 {
 		f.kind, f.body = l.kept[0].kind, append([]byte(nil), l.kept[0].body...)
-	} else {
-		f.body = make([]byte, w.lieRand.IntN(300))
-	}
-	if f.kind == frameOrder && w.lieRand.IntN(4) > 0 {
-		f.kind = frameCertify // bits changed in a raft message may mean a lie to the engine
 	}
 	for range 1 + w.lieRand.IntN(4) {
 		if len(f.body) > 0 {

@@ -81,6 +81,7 @@ func (l *liar) forgeAck(to int) {
 	if at.Sequence == 0 {
 		return
 	}
+	l.pretended = true
 	l.lied(lieAck)
 	w.net.send(frame{from: int(l.n.no), to: to, kind: frameAck, body: spread.AppendPositions(nil, []spread.Position{at})})
 }

@@ -68,7 +68,6 @@ type memory struct {
 	ownAt        map[uint64]chain.Hash // own entries behind the executed one
 	own          tip                   // of the own lane, durable or not
 	full         bool
-	vouched      map[chain.Hash]uint64 // by whom, a bit each: entries that are not executed
 	decided      []*chain.Proposal
 	asked        map[chain.Hash]int64 // missing payloads, when they were named
 	waiting      chain.Height         // for payloads

@@ -120,7 +120,7 @@ func answered(list []*request) bool {
 
 // stuck reports what keeps the network from going on, unless a lying leader may.
 func (w *world) stuck(pending []*request, what string, args ...any) {
-	if w.check.misled {
+	if w.failure != nil || w.check.misled || w.ledByPretender() {
 		return
 	}
 	text := ""
@@ -135,6 +135,22 @@ func (w *world) stuck(pending []*request, what string, args ...any) {
 	}
 	w.fail(checkLiveness, "%d election timeouts after the faults: wanted "+what+", %d batches are not answered%s",
 		append(append([]any{(w.now - w.stormUs) / electionMicros}, args...), open, text)...)
+}
+
+// ledByPretender reports whether an honest node follows a liar that acknowledged what it does not hold: nobody sends it that,
+// and so it cannot order it.
+func (w *world) ledByPretender() bool {
+	for _, n := range w.honest() {
+		if !n.up || n.halted != "" {
+			continue
+		}
+		st := n.order.Status()
+		if st.HasLeader && w.isLiar(st.Leader) && w.nodes[st.Leader].liar.pretended {
+			w.see(seenPretender, 1)
+			return true
+		}
+	}
+	return false
 }
 
 // finish lets the clients stop and all come to rest, then compares everything with everything.

@@ -63,7 +63,7 @@ func TestSeeds(t *testing.T) {
 			t.Errorf("no run came to %s", what)
 		}
 	}
-	if report.Blocks < int(report.Seeds)*50 || report.Misled == 0 || report.Misled > int(report.Seeds)/3 {
+	if report.Blocks < int(report.Seeds)*50 || report.Misled == 0 || report.Misled > int(report.Seeds)*2/5 {
 		t.Errorf("%d heights and %d misled runs of %d: too rough to prove anything", report.Blocks, report.Misled, report.Seeds)
 	}
 }
