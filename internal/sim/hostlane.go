@@ -117,7 +117,7 @@ func (n *replica) store(head *spread.EntryHead, d chain.Hash, payload []byte) {
 		return
 	}
 	if st == nil {
-		st = n.write(head, d, payload, tell)
+		n.write(head, d, payload, tell)
 	}
 	if n.bug() == bugAckBeforeDurable || n.bug() == bugPayloadUnsynced {
 		tell()
