@@ -158,7 +158,7 @@ func (n *replica) tick() {
 }
 
 // restless reports whether the root of the newest state that clients changed has still to appear in a header. The roots of
-// the empty blocks that let it appear do not count, or an idle network would never come to rest.
+// the empty blocks that let it appear do not count.
 func (n *replica) restless() bool { return n.rootShown < n.lastWork }
 
 // receive takes a frame, whose sender the transport knows.
