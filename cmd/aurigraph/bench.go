@@ -15,6 +15,7 @@ import (
 
 	"github.com/aurigraph/aurigraph/client"
 	"github.com/aurigraph/aurigraph/internal/chain"
+	"github.com/aurigraph/aurigraph/internal/config"
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/loadgen"
 	"github.com/aurigraph/aurigraph/internal/network"
@@ -46,7 +47,7 @@ Exit codes: 0 measured, and roots, money and receipts are right; 1 not; 2 the op
 		Args: args(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cfg.Engine == "" {
-				cfg.Engine = loadgen.DefaultEngine(cfg.Nodes)
+				cfg.Engine = config.DefaultEngine(cfg.Nodes)
 			}
 			if err := cfg.Validate(); err != nil {
 				return usage(cmd, "%v", err)

@@ -65,7 +65,7 @@ within a second, also when some of them do not. With --endpoint one node is aske
 
 A validator is leader or follower; candidate while it looks for a leader; catching_up when it is more than 64 heights behind,
 as it knows itself (it has not executed what was decided) or its leader does (its ordering log ends before); starting before
-it lets clients in; halted when its writer had to stop: start it again; down when it does not answer; unknown if it was not
+it lets clients in; halted when its writer had to stop, with the reason; down when it does not answer; unknown if it was not
 asked. The leader is the one of the newest term that anybody names; one named by validators that were not told yet may be down.
 
 Exit codes: 0 at least one validator answers; 1 none does.`,

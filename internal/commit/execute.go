@@ -16,7 +16,7 @@ import (
 // block is an executed block on its way to the persister.
 type block struct {
 	proposal *chain.Proposal
-	entries  []*lane.Stored // once executed: those that followed in their lane, as the header's lines
+	followed []*lane.Stored // entries that were executed, as the header's lines
 	executed *exec.Executed
 }
 
@@ -96,7 +96,7 @@ func (x *executor) execute(ctx context.Context, p *chain.Proposal) error {
 		return ctx.Err()
 	}
 	begin := time.Now()
-	b, payloads, err := x.fetch(ctx, p)
+	entries, payloads, err := x.fetch(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -109,10 +109,11 @@ func (x *executor) execute(ctx context.Context, p *chain.Proposal) error {
 			return err
 		}
 	}
+	b := &block{proposal: p}
 	if b.executed, err = x.Machine.Run(p, payloads); err != nil {
 		return fault.Halt(err, "execute height %d", p.Height)
 	}
-	if err := x.passed(b); err != nil {
+	if err := x.passed(b, entries); err != nil {
 		return err
 	}
 	x.OnKeys(b.executed.Keys)
@@ -137,8 +138,8 @@ func (x *executor) execute(ctx context.Context, p *chain.Proposal) error {
 }
 
 // fetch finds the payloads that p names.
-func (x *executor) fetch(ctx context.Context, p *chain.Proposal) (*block, []exec.Payload, error) {
-	b := &block{proposal: p, entries: make([]*lane.Stored, len(p.Entries))}
+func (x *executor) fetch(ctx context.Context, p *chain.Proposal) ([]*lane.Stored, []exec.Payload, error) {
+	entries := make([]*lane.Stored, len(p.Entries))
 	payloads := make([]exec.Payload, len(p.Entries))
 	for i, digest := range p.Entries {
 		s, err := x.Lane.Fetch(ctx, digest)
@@ -148,27 +149,25 @@ func (x *executor) fetch(ctx context.Context, p *chain.Proposal) (*block, []exec
 		if err != nil {
 			return nil, nil, fault.Halt(err, "fetch the payload of entry %d of height %d", i, p.Height)
 		}
-		b.entries[i] = s
+		entries[i] = s
 		payloads[i] = exec.Payload{Entry: s.Entry, Digest: s.Digest, Bytes: s.Payload(), Executed: s.Executed}
 	}
-	return b, payloads, nil
+	return entries, payloads, nil
 }
 
-// passed tells the lanes how far they are executed. An entry that was passed over keeps its place: it may be decided again
-// when it follows.
-func (x *executor) passed(b *block) error {
+// passed tells the lanes which of the block's entries were executed. One that was passed over keeps its place: it may be
+// decided again when it follows.
+func (x *executor) passed(b *block, entries []*lane.Stored) error {
 	if n := b.executed.PassedOver; n > 0 {
 		x.Metrics.passedOver.Add(float64(n))
 		if x.cfg.EntriesFollow {
 			return fault.Halt(fault.New(fault.Corrupt, "%d entries do not follow in their lane", n), "execute height %d", b.proposal.Height)
 		}
 	}
-	followed := make([]*lane.Stored, len(b.executed.Batches))
-	for i := range followed {
-		followed[i] = b.entries[b.executed.Batches[i].Place]
+	for i := range b.executed.Batches {
+		b.followed = append(b.followed, entries[b.executed.Batches[i].Place])
 	}
-	b.entries = followed
-	x.at = x.Lane.Executed(followed)
+	x.at = x.Lane.Executed(b.followed)
 	return nil
 }
 

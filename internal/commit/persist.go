@@ -124,7 +124,7 @@ func (l *Loop) record(b *block, cert *chain.Certificate, changes *store.Changes)
 	ex, h := b.executed, b.executed.Header.Height
 	pub := &Published{Executed: ex, LegsOK: l.legsOK.Load() + ex.LegsOK}
 	pub.Certified = chain.Certified{Header: ex.Header, Hash: ex.Hash, HeaderBytes: ex.HeaderBytes, CertBytes: codec.AppendCertificate(nil, cert)}
-	pub.Batches = Record(changes, b.proposal, b.entries, ex, pub.CertBytes)
+	pub.Batches = Record(changes, b.proposal, b.followed, ex, pub.CertBytes)
 	legs := binary.LittleEndian.AppendUint64(nil, uint64(h))
 	store.WriteMeta(changes, metaLegsOK, binary.LittleEndian.AppendUint64(legs, pub.LegsOK))
 	return pub
@@ -195,7 +195,7 @@ func (l *Loop) finish(b *block, pub *Published, flushed bool) {
 }
 
 func (l *Loop) forget(b *block) {
-	for _, s := range b.entries {
+	for _, s := range b.followed {
 		l.Lane.Forget(s.Digest)
 	}
 }

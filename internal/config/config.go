@@ -75,6 +75,14 @@ const (
 	EngineRaft = "raft" // several
 )
 
+// DefaultEngine orders for so many validators.
+func DefaultEngine(validators int) string {
+	if validators == 1 {
+		return EngineSolo
+	}
+	return EngineRaft
+}
+
 // Order is the ordering engine and its pace.
 type Order struct {
 	Engine      string        `yaml:"engine"`       // solo or raft

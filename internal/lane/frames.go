@@ -44,7 +44,6 @@ func (r *Relay) step(inputs ...spread.Input) []spread.Verdict {
 func (r *Relay) reportEvidence(e spread.Evidence) {
 	r.metrics.evidence.Inc()
 	r.cfg.Logger.Error("a validator's lane contradicts itself, or what is said of it", obs.KeyPeer, e.Lane, "kind", e.Kind.String(), "sequence", e.Sequence, "from", e.From)
-	r.cfg.OnEvidence(e)
 	if e.Kind == spread.EvidenceAhead && e.Lane == r.cfg.Self {
 		r.cfg.OnFailed(fault.New(fault.Halted, "validator %d holds entry %d of this validator's own lane, which ends before: the disk lost it; restore the folder from a copy, or join again as a new validator", e.From, e.Sequence))
 	}

@@ -574,3 +574,33 @@ func FuzzParseRecord(f *testing.F) {
 		}
 	})
 }
+
+// TestReach: an entry that is never ordered holds the place back, and costs no more memory however much is executed behind it.
+func TestReach(t *testing.T) {
+	r := newReach(Config{Lanes: make([]Place, 2)}, Position{})
+	stored := func(lane chain.ValidatorNo, sequence, at uint64) *Stored {
+		s := &Stored{Entry: chain.LaneEntry{Validator: lane, Sequence: sequence}, Digest: chain.Hash{byte(lane), byte(sequence)}, Pos: seglog.Pos{Segment: 1, Seq: at}}
+		r.note(s)
+		return s
+	}
+	first := stored(0, 1, 1)
+	stuck := stored(1, 1, 2)
+	r.pass([]*Stored{first})
+	if p := r.position(); p.Pos.Seq != 1 || p.Sequence != 1 || p.Tip != first.Digest {
+		t.Errorf("behind the first record: %+v", p)
+	}
+	for n := uint64(2); n <= 1000; n++ {
+		r.pass([]*Stored{stored(0, n, n+1)})
+	}
+	if p := r.position(); p.Pos.Seq != 1 || p.Sequence != 1000 || len(r.pending) != 1 {
+		t.Errorf("with an entry that is not executed: %+v, %d pending", p, len(r.pending))
+	}
+	r.pass([]*Stored{stuck})
+	if p := r.position(); p.Pos.Seq != 1001 || len(r.pending) != 0 {
+		t.Errorf("when it is executed: %+v", p)
+	}
+	stored(1, 1, 1002) // fetched again
+	if p := r.position(); p.Pos.Seq != 1002 {
+		t.Errorf("a copy of what is executed: %+v", p)
+	}
+}

@@ -3,6 +3,8 @@
 package lane
 
 import (
+	"slices"
+
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/seglog"
 )
@@ -11,20 +13,21 @@ import (
 // executed is no prefix of it; a checkpoint names the last record before which, and with which, all is.
 type reach struct {
 	self     chain.ValidatorNo
-	at       seglog.Pos
 	tip      chain.Hash // of the own lane
 	executed []uint64   // by lane
-	records  []record   // behind at, in log order: record i has sequence at.Seq+1+i in the log
+	last     seglog.Pos // newest record
+	pending  []pending  // records that are not executed, in log order: as many as the lanes let wait
 }
 
-type record struct {
-	pos      seglog.Pos
+// pending is a record that is not executed.
+type pending struct {
+	before   seglog.Pos // the record in front of it
 	lane     chain.ValidatorNo
 	sequence uint64
 }
 
 func newReach(cfg Config, p Position) reach {
-	r := reach{self: cfg.Validator, at: p.Pos, tip: p.Tip, executed: make([]uint64, max(len(cfg.Lanes), int(cfg.Validator)+1))}
+	r := reach{self: cfg.Validator, last: p.Pos, tip: p.Tip, executed: make([]uint64, max(len(cfg.Lanes), int(cfg.Validator)+1))}
 	for v, at := range cfg.Lanes {
 		r.executed[v] = at.Sequence
 	}
@@ -32,10 +35,13 @@ func newReach(cfg Config, p Position) reach {
 	return r
 }
 
-// note takes a record that became durable. They come in log order.
+// note takes a record that became durable. They come in log order. One whose place in its lane is executed needs nobody to
+// wait for it: it was fetched again, or is another branch of a lane that forked.
 func (r *reach) note(s *Stored) {
-	r.records = append(r.records, record{s.Pos, s.Entry.Validator, s.Entry.Sequence})
-	r.advance()
+	if s.Entry.Sequence > r.executed[s.Entry.Validator] {
+		r.pending = append(r.pending, pending{r.last, s.Entry.Validator, s.Entry.Sequence})
+	}
+	r.last = s.Pos
 }
 
 // pass says that entries were executed.
@@ -46,21 +52,16 @@ func (r *reach) pass(entries []*Stored) {
 			r.tip = s.Digest
 		}
 	}
-	r.advance()
+	r.pending = slices.DeleteFunc(r.pending, func(p pending) bool { return p.sequence <= r.executed[p.lane] })
 }
 
-// advance moves over records whose place in their lane is executed: by them, or by another branch of a lane that forked.
-func (r *reach) advance() {
-	done := 0
-	for done < len(r.records) && r.records[done].sequence <= r.executed[r.records[done].lane] {
-		r.at = r.records[done].pos
-		done++
-	}
-	r.records = r.records[done:]
-}
-
+// position is how far all is executed: up to the record in front of the oldest that is not.
 func (r *reach) position() Position {
-	return Position{Sequence: r.executed[r.self], Tip: r.tip, Pos: r.at}
+	p := Position{Sequence: r.executed[r.self], Tip: r.tip, Pos: r.last}
+	if len(r.pending) > 0 {
+		p.Pos = r.pending[0].before
+	}
+	return p
 }
 
 // Executed says that entries were executed, and returns how far the lanes are then.

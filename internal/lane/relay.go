@@ -50,8 +50,6 @@ type RelayConfig struct {
 	Executed func(digest chain.Hash) bool
 	// Missed is told once a second of an entry that the executor waits for, and since when nothing came of what is wanted.
 	Missed func(digest chain.Hash, since time.Duration)
-	// OnEvidence is told what contradicts what.
-	OnEvidence func(spread.Evidence)
 	// OnFailed is told why the lane cannot go on.
 	OnFailed func(error)
 	// TickInterval is the unit of the bounds' times. Default 10 ms.
@@ -189,14 +187,18 @@ func (r *Relay) Want(digests []chain.Hash) {
 	}
 }
 
-// lookAfter is how long an entry is missed before the history is searched for it.
-const lookAfter = time.Second
+// How long an entry is missed before the history is searched for it, once: it does not grow while the executor waits. And how
+// often Missed is told.
+const (
+	lookAfter   = 200 * time.Millisecond
+	missedEvery = time.Second
+)
 
 // Fetch returns an entry that was ordered, waiting until it is on this node's disk. One that was executed before may come
 // without a payload, and without anything but its digest.
 func (r *Relay) Fetch(ctx context.Context, digest chain.Hash) (*Stored, error) {
-	begin := time.Now()
-	look := time.NewTicker(lookAfter)
+	begin, looked := time.Now(), false
+	look := time.NewTimer(lookAfter)
 	defer look.Stop()
 	for {
 		came := r.wanted.next()
@@ -210,14 +212,16 @@ func (r *Relay) Fetch(ctx context.Context, digest chain.Hash) (*Stored, error) {
 		case <-came:
 			begin = time.Now()
 		case <-look.C:
-			if r.cfg.Executed != nil && r.cfg.Executed(digest) {
+			if !looked && r.cfg.Executed != nil && r.cfg.Executed(digest) {
 				r.wanted.drop(digest)
 				r.metrics.foundExecuted.Inc()
 				return &Stored{Digest: digest, Executed: true}, nil
 			}
+			looked = true
 			if r.cfg.Missed != nil {
 				r.cfg.Missed(digest, time.Since(begin))
 			}
+			look.Reset(missedEvery)
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}

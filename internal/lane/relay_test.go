@@ -43,11 +43,11 @@ type member struct {
 	stop  context.CancelFunc
 	ended sync.WaitGroup
 	epoch atomic.Uint64 // number of its connections
+	looks atomic.Int32  // in the history
 
-	mu       sync.Mutex
-	offered  []chain.Hash
-	evidence []spread.Evidence
-	failed   []error
+	mu      sync.Mutex
+	offered []chain.Hash
+	failed  []error
 }
 
 type wireFrame struct {
@@ -87,10 +87,12 @@ func (m *member) open(executed Position, lanes []Place) {
 			}
 			return nil
 		},
-		Offer:      func(d chain.Hash) { m.note(func() { m.offered = append(m.offered, d) }) },
-		OnEvidence: func(e spread.Evidence) { m.note(func() { m.evidence = append(m.evidence, e) }) },
-		OnFailed:   func(err error) { m.note(func() { m.failed = append(m.failed, err) }) },
-		Executed:   func(d chain.Hash) bool { return d == executedLongAgo },
+		Offer:    func(d chain.Hash) { m.note(func() { m.offered = append(m.offered, d) }) },
+		OnFailed: func(err error) { m.note(func() { m.failed = append(m.failed, err) }) },
+		Executed: func(d chain.Hash) bool {
+			m.looks.Add(1)
+			return d == executedLongAgo
+		},
 	}, 1, lanes, executed)
 	if err != nil {
 		m.crew.t.Fatal(err)
@@ -271,6 +273,9 @@ func TestRelayFetchGivesUp(t *testing.T) {
 		if _, err := c.members[0].Fetch(ctx, chain.Hash{1}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%v", err)
 		}
+		if n := c.members[0].looks.Load(); n != 1 {
+			t.Errorf("the history, which does not grow meanwhile, was searched %d times", n)
+		}
 		s, err := c.members[0].Fetch(context.Background(), executedLongAgo)
 		if err != nil || !s.Executed {
 			t.Errorf("%+v, %v", s, err)
@@ -349,8 +354,10 @@ func TestRelayRestarts(t *testing.T) {
 		if n := len(c.members[0].offers()); n != 13 {
 			t.Errorf("validator 0 offers %d entries, not 13", n)
 		}
-		if len(m.failed)+len(m.evidence) != 0 {
-			t.Errorf("%v, %v", m.failed, m.evidence)
+		for v := range chain.ValidatorNo(4) {
+			if e := m.Evidence(v); len(m.failed)+len(e) != 0 {
+				t.Errorf("%v, about validator %d %v", m.failed, v, e)
+			}
 		}
 	})
 }
@@ -430,7 +437,7 @@ func TestRelayRefuses(t *testing.T) {
 		if err := m.Receive(1, spread.KindEntry, len(forked), bytes.NewReader(forked)); err != nil {
 			t.Error(err)
 		}
-		if e := m.Evidence(1); len(e) != 1 || e[0].Kind != spread.EvidenceFork || len(m.evidence) == 0 {
+		if e := m.Evidence(1); len(e) != 1 || e[0].Kind != spread.EvidenceFork {
 			t.Errorf("evidence of a fork: %+v", e)
 		}
 	})

@@ -5,6 +5,7 @@ package loadgen
 import (
 	"time"
 
+	"github.com/aurigraph/aurigraph/internal/config"
 	"github.com/aurigraph/aurigraph/internal/fault"
 )
 
@@ -21,20 +22,6 @@ const (
 	LoadZipf    = "zipf"    // both by Zipf's law, exponent 1.1
 	LoadHot     = "hot"     // one account pays or is paid in every leg
 )
-
-// Ordering engines.
-const (
-	EngineSolo = "solo"
-	EngineRaft = "raft"
-)
-
-// DefaultEngine is the engine for so many validators.
-func DefaultEngine(nodes int) string {
-	if nodes == 1 {
-		return EngineSolo
-	}
-	return EngineRaft
-}
 
 // Config is one bench run.
 type Config struct {
@@ -66,10 +53,10 @@ func (c Config) Validate() error {
 	switch {
 	case c.Nodes < 1 || c.Nodes > nodesMax:
 		return bad("--nodes %d, must be 1 to %d", c.Nodes, nodesMax)
-	case c.Engine != EngineSolo && c.Engine != EngineRaft:
-		return bad("--engine %q, must be %s or %s", c.Engine, EngineSolo, EngineRaft)
-	case c.Engine == EngineSolo && c.Nodes > 1:
-		return bad("--engine %s orders for one node, not for %d: use %s", EngineSolo, c.Nodes, EngineRaft)
+	case c.Engine != config.EngineSolo && c.Engine != config.EngineRaft:
+		return bad("--engine %q, must be %s or %s", c.Engine, config.EngineSolo, config.EngineRaft)
+	case c.Engine == config.EngineSolo && c.Nodes > 1:
+		return bad("--engine %s orders for one node, not for %d: use %s", config.EngineSolo, c.Nodes, config.EngineRaft)
 	case c.Accounts < accountsMin || c.Accounts > accountsMax:
 		return bad("--accounts %d, must be %d to %d", c.Accounts, accountsMin, accountsMax)
 	case c.Assets < 1 || c.Assets > assetsMax || c.Assets > c.Accounts/16:

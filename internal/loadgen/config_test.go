@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aurigraph/aurigraph/internal/config"
 	"github.com/aurigraph/aurigraph/internal/fault"
 )
 
@@ -24,10 +25,10 @@ func TestValidate(t *testing.T) {
 		{func(*Config) {}, ""},
 		{func(c *Config) { c.Accounts, c.Assets, c.Auth, c.Load, c.Rate = 8<<20, 4096, AuthSingle, LoadHot, 0 }, ""},
 		{func(c *Config) { c.Assets, c.Auth, c.Load, c.Duration = 64, AuthBatchMLDSA, LoadZipf, 24*time.Hour }, ""},
-		{func(c *Config) { c.Nodes, c.Engine = 16, EngineRaft }, ""},
-		{func(c *Config) { c.Engine = EngineRaft }, ""},
+		{func(c *Config) { c.Nodes, c.Engine = 16, config.EngineRaft }, ""},
+		{func(c *Config) { c.Engine = config.EngineRaft }, ""},
 		{func(c *Config) { c.Nodes = 0 }, "--nodes"},
-		{func(c *Config) { c.Nodes, c.Engine = 17, EngineRaft }, "--nodes"},
+		{func(c *Config) { c.Nodes, c.Engine = 17, config.EngineRaft }, "--nodes"},
 		{func(c *Config) { c.Nodes = 4 }, "--engine"},
 		{func(c *Config) { c.Engine = "paxos" }, "--engine"},
 		{func(c *Config) { c.Accounts = 1023 }, "--accounts"},

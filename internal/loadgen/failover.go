@@ -16,6 +16,7 @@ import (
 	"github.com/aurigraph/aurigraph/client"
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/codec"
+	"github.com/aurigraph/aurigraph/internal/config"
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/store"
 )
@@ -161,7 +162,7 @@ func (f *failover) run(ctx context.Context, progress io.Writer) ([]kill, error) 
 
 // prepare opens the accounts that pay.
 func (f *failover) prepare(ctx context.Context, progress io.Writer) error {
-	cfg := Config{Nodes: f.cfg.Nodes, Engine: EngineRaft, Accounts: accountsMin, Assets: 1, Auth: AuthSingle, Load: LoadUniform, Duration: time.Second}
+	cfg := Config{Nodes: f.cfg.Nodes, Engine: config.EngineRaft, Accounts: accountsMin, Assets: 1, Auth: AuthSingle, Load: LoadUniform, Duration: time.Second}
 	f.bench = &bench{cfg: cfg, target: &f.fleet.Target, out: progress, world: &world{chain: f.fleet.Trust.ChainID}}
 	var err error
 	if f.bench.client, err = f.bench.dial(ctx, 0); err != nil {

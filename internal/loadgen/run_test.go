@@ -92,7 +92,7 @@ func TestRun(t *testing.T) {
 		"batches of many assets":      func(c *Config) { c.Assets = 16 },
 		"batches, zipf, post-quantum": func(c *Config) { c.Auth, c.Load, c.Rate = AuthBatchMLDSA, LoadZipf, 100_000 },
 		"single transactions":         func(c *Config) { c.Auth, c.Rate = AuthSingle, 3_000 },
-		"four validators":             func(c *Config) { c.Nodes, c.Engine, c.Rate = 4, EngineRaft, 20_000 },
+		"four validators":             func(c *Config) { c.Nodes, c.Engine, c.Rate = 4, config.EngineRaft, 20_000 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := sound()
@@ -103,7 +103,7 @@ func TestRun(t *testing.T) {
 			if r.Committed == 0 || len(r.Refusals) > 0 || len(r.Nodes) != cfg.Nodes || len(r.Steps) != 1 || r.OfferedPerS != float64(cfg.Rate) {
 				t.Errorf("%+v", r)
 			}
-			if (r.VoteMs != nil) != (cfg.Engine == EngineRaft) || r.CertificateMs == nil {
+			if (r.VoteMs != nil) != (cfg.Engine == config.EngineRaft) || r.CertificateMs == nil {
 				t.Errorf("vote %+v, certificate %+v", r.VoteMs, r.CertificateMs)
 			}
 			if !r.RootsEqual || !r.Conserved {

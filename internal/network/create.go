@@ -37,10 +37,7 @@ func (o Options) complete() (Options, error) {
 		return o, fault.New(fault.Invalid, "%d validators: a network on one machine has 1 to %d", o.Nodes, NodesMax)
 	}
 	if o.Engine == "" {
-		o.Engine = config.EngineSolo
-		if o.Nodes > 1 {
-			o.Engine = config.EngineRaft
-		}
+		o.Engine = config.DefaultEngine(o.Nodes)
 	}
 	if o.Engine == config.EngineSolo && o.Nodes > 1 {
 		return o, fault.New(fault.Invalid, "the engine solo orders for one validator, not for %d: use raft", o.Nodes)

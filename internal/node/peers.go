@@ -83,13 +83,13 @@ func (p *peers) Frame(from chain.ValidatorNo, class transport.Class, kind uint8,
 	if class == transport.Sync {
 		return p.catchUp.frame(from, kind, bytes, r)
 	}
-	if class == transport.Batches {
+	if class == transport.Batches && kind == spread.KindEntry {
 		return p.relay.Receive(from, kind, bytes, r)
 	}
 	if class != transport.Consensus {
 		return fault.Reasoned(fault.Invalid, "malformed", "a %s frame of kind %d", class, kind)
 	}
-	if kind > frameLane {
+	if kind == frameLane+spread.KindAck || kind == frameLane+spread.KindAsk {
 		return p.relay.Receive(from, kind-frameLane, bytes, r)
 	}
 	frame := p.frames[from]

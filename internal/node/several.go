@@ -75,11 +75,10 @@ func (n *Node) openRelay(ctx context.Context) (err error) {
 				n.offer(digest)
 			}
 		},
-		Executed:   n.executedBefore,
-		Missed:     n.missed,
-		OnEvidence: func(spread.Evidence) {}, // the relay writes it to the log, and status asks for it
-		OnFailed:   n.fail,
-		Metrics:    n.metrics, Logger: n.log,
+		Executed: n.executedBefore,
+		Missed:   n.missed,
+		OnFailed: n.fail,
+		Metrics:  n.metrics, Logger: n.log,
 	}, lanes[n.self].Epoch, lanes, n.state.Lane)
 	if err != nil {
 		return err
