@@ -120,7 +120,7 @@ func (h *History) certificate(height chain.Height) ([]byte, error) {
 func (h *History) header(height chain.Height) (*chain.ExecutedHeader, []byte, error) {
 	raw, err := store.ReadHeader(h.store, height)
 	if fault.Is(err, fault.NotFound) {
-		return nil, nil, fault.New(fault.NotFound, "there is no block %d", height)
+		return nil, nil, h.noBlock(height)
 	}
 	if err != nil {
 		return nil, nil, err
@@ -132,18 +132,48 @@ func (h *History) header(height chain.Height) (*chain.ExecutedHeader, []byte, er
 	return header, raw, nil
 }
 
+// BatchesFrom is the height from which on every batch and transaction that was executed is found: older ones were pruned, or
+// are in a state that was taken from a peer.
+func (h *History) BatchesFrom() (chain.Height, error) { return store.ReadBatchesFrom(h.store) }
+
+// noBlock says that there is no such block, or Pruned that a state which was taken from a peer stands for it.
+func (h *History) noBlock(height chain.Height) error {
+	a, err := store.ReadAdopted(h.store)
+	switch {
+	case err == nil && a.Missing(height):
+		return fault.Reasoned(fault.Pruned, "history_gap", "block %d is not here: a peer's state stands for it; ask another node", height)
+	case err == nil || fault.Is(err, fault.NotFound):
+		return fault.New(fault.NotFound, "there is no block %d", height)
+	}
+	return err
+}
+
 // TxReceipt finds a single transaction by its id: the receipt of its batch, and its place there. The lookup knows the
 // first store.TxPrefixBytes of an id only, so the caller compares the id of what stands there.
 func (h *History) TxReceipt(id chain.Hash) (r chain.Receipt, item uint32, err error) {
 	place, err := store.ReadTx(h.store, id)
 	if fault.Is(err, fault.NotFound) {
-		return r, 0, fault.New(fault.NotFound, "transaction %s was not executed here", id)
+		return r, 0, h.notExecuted(id)
 	}
 	if err != nil {
 		return r, 0, err
 	}
 	r, err = h.ReceiptAt(place.Height, place.Index)
 	return r, place.Item, err
+}
+
+// notExecuted says that a transaction was not executed, or Pruned that nobody here can tell: a state that was taken from a peer
+// has blocks in it that are not here.
+func (h *History) notExecuted(id chain.Hash) error {
+	a, err := store.ReadAdopted(h.store)
+	switch {
+	case fault.Is(err, fault.NotFound) || err == nil && len(a.Holes) == 0:
+		return fault.New(fault.NotFound, "transaction %s was not executed here", id)
+	case err != nil:
+		return err
+	}
+	last := a.Holes[len(a.Holes)-1]
+	return fault.Reasoned(fault.Pruned, "history_gap", "transaction %s is not here, and neither are blocks %d to %d, which a peer's state stands for: ask another node", id, last.From, last.To)
 }
 
 // Leg finds a leg of a client batch by its id: the receipt of its batch, and its place there. A leg id has the first 28

@@ -45,6 +45,9 @@ func (h *History) Retained(from, head chain.Height) (chain.Height, error) {
 func (h *History) wholeFrom(at, high chain.Height) (next chain.Height, whole bool, err error) {
 	for ; at < high; at++ {
 		header, _, err := h.header(at)
+		if fault.Is(err, fault.Pruned) {
+			return at + 1, false, nil
+		}
 		if err != nil {
 			return 0, false, err
 		}

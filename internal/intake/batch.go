@@ -148,10 +148,15 @@ func (in *Intake) enter(ctx context.Context, h chain.BatchHeader, item lane.Item
 func (in *Intake) earlier(h chain.BatchHeader, id chain.Hash, last uint64) (*Ticket, error) {
 	stale := fault.Reasoned(fault.Refused, "stale", "sequence %d on channel %d was jumped over (last is %d): sign again with a higher one", h.Sequence, h.Channel, last)
 	t, err := in.known(id, stale)
-	if fault.Is(err, fault.Pruned) {
+	switch {
+	case err == nil:
+		return t, nil
+	case !in.tells():
+		return nil, errGap()
+	case fault.Is(err, fault.Pruned):
 		return nil, stale // it is still valid, and no row of a batch that can be is pruned
 	}
-	return t, err
+	return nil, err
 }
 
 // known answers for a batch that was submitted before: it is on its way, or executed. If it is neither, unknown is the

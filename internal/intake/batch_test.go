@@ -387,3 +387,29 @@ func TestGauges(t *testing.T) {
 	}
 	w.publish(chain.OK)
 }
+
+// TestGapIsNotStale: a node that went on from a peer's state does not know what was executed before it. Whatever comes out as
+// used up may be this very batch or transaction, so it is not called refused.
+func TestGapIsNotStale(t *testing.T) {
+	w := newWorld(t, Config{})
+	w.history.from = 2
+	_, _, err := w.submit(header(10)) // below the channel's sequence
+	checkReason(t, err, fault.Timeout, "history_gap")
+	ticket, id := w.mustSubmit(header(11))
+	w.publish(chain.Stale)
+	<-ticket.Done()
+	_, _, err = ticket.Receipt()
+	checkReason(t, err, fault.Timeout, "history_gap")
+
+	ticket, _ = w.mustSubmit(header(12))
+	w.history.receipts[id] = chain.Receipt{Batch: id, Location: chain.Location{Height: 3}}
+	w.publish(chain.OK) // what executes here is known
+	<-ticket.Done()
+	if _, first, err := ticket.Receipt(); err != nil || !first {
+		t.Errorf("%v, %v", first, err)
+	}
+	tx := &TxTicket{Ticket: *newTicket(), id: chain.Hash{1}}
+	w.in.settleTx(tx, &chain.Receipt{}, chain.NonceUsed)
+	_, _, err = tx.Receipt()
+	checkReason(t, err, fault.Timeout, "history_gap")
+}

@@ -59,6 +59,8 @@ type Lane interface {
 type History interface {
 	Receipt(batch chain.Hash) (chain.Receipt, error)
 	TxReceipt(id chain.Hash) (r chain.Receipt, item uint32, err error)
+	// BatchesFrom is the height from which on everything that was executed is found.
+	BatchesFrom() (chain.Height, error)
 }
 
 // Parts is what the door works with. All fields are needed.
@@ -145,28 +147,52 @@ func (in *Intake) OnPublished(c *chain.Certified, outcomes []codec.Outcomes) {
 	}
 }
 
-// settleBatch ends a batch's ticket. A batch that came out stale may have executed before a restart: then its first
-// receipt is the answer.
+// settleBatch ends a batch's ticket. A batch that came out stale may have executed before a restart, or on another lane: then
+// its first receipt is the answer.
 func (in *Intake) settleBatch(t *Ticket, r *chain.Receipt, codes []chain.Outcome) {
-	if codes[0] == chain.Stale {
-		if first, err := in.History.Receipt(r.Batch); err == nil {
-			t.settle(&first, false, nil)
-			return
-		}
+	if codes[0] != chain.Stale {
+		t.settle(r, true, nil)
+		return
 	}
-	t.settle(r, true, nil)
+	first, err := in.History.Receipt(r.Batch)
+	switch {
+	case err == nil:
+		t.settle(&first, false, nil)
+	case in.tells():
+		t.settle(r, true, nil)
+	default:
+		t.settle(nil, true, errGap())
+	}
 }
 
 // settleTx ends a transaction's ticket; one whose nonce was used by itself answers with its first receipt.
 func (in *Intake) settleTx(t *TxTicket, r *chain.Receipt, code chain.Outcome) {
-	if code == chain.NonceUsed {
-		if first, item, err := in.History.TxReceipt(t.id); err == nil {
-			t.item = item
-			t.settle(&first, false, nil)
-			return
-		}
+	if code != chain.NonceUsed {
+		t.settle(r, true, nil)
+		return
 	}
-	t.settle(r, true, nil)
+	first, item, err := in.History.TxReceipt(t.id)
+	switch {
+	case err == nil:
+		t.item = item
+		t.settle(&first, false, nil)
+	case in.tells():
+		t.settle(r, true, nil)
+	default:
+		t.settle(nil, true, errGap())
+	}
+}
+
+// tells reports whether this node finds everything that was executed and can still be valid. After it went on from a peer's
+// state it does not for a while: then nobody here can tell whether what comes out stale was executed before, and to call it
+// refused would have it signed and paid again.
+func (in *Intake) tells() bool {
+	from, err := in.History.BatchesFrom()
+	return err == nil && (from <= 1 || from+chain.ValidityBlocksMax <= in.Height()+1)
+}
+
+func errGap() error {
+	return fault.Reasoned(fault.Timeout, "history_gap", "this node went on from another's state and does not know whether it was executed before: ask another node for its receipt")
 }
 
 // await registers who waits for a payload, before the lane has it. After the stop it is refused: nobody would settle it.

@@ -76,6 +76,7 @@ type fakeHistory struct {
 	mu       sync.Mutex
 	receipts map[chain.Hash]chain.Receipt
 	items    map[chain.Hash]uint32
+	from     chain.Height // 0: all is known
 	err      error
 }
 
@@ -91,6 +92,8 @@ func (h *fakeHistory) Receipt(id chain.Hash) (chain.Receipt, error) {
 	}
 	return r, nil
 }
+
+func (h *fakeHistory) BatchesFrom() (chain.Height, error) { return max(h.from, 1), nil }
 
 func (h *fakeHistory) TxReceipt(id chain.Hash) (chain.Receipt, uint32, error) {
 	r, err := h.Receipt(id)
