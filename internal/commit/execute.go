@@ -25,7 +25,10 @@ type executor struct {
 	*Loop
 	at       lane.Position // how far the lanes are executed
 	lastWork chain.Height  // newest height that executed entries
-	brief    *stateRoot    // let go before the next block with entries; nil: there is none
+	brief    []*stateRoot  // let go before a block with entries once hashed, in the order of height
+	unhashed int           // how many of them, the newest ones, are not hashed yet
+	legs     int           // executed since a root was due
+	many     bool          // of them were executed between the last two roots
 	idle     *time.Timer
 }
 
@@ -59,7 +62,7 @@ func (l *Loop) runExecutor(ctx context.Context) error {
 		case v := <-l.views:
 			x.serve(v)
 		case r := <-l.rooted:
-			l.Machine.SetRoot(r.at, r.root)
+			x.hashed(r)
 		case <-x.idle.C:
 			x.settle()
 		case <-ctx.Done():
@@ -70,8 +73,8 @@ func (l *Loop) runExecutor(ctx context.Context) error {
 
 func (x *executor) end() {
 	x.idle.Stop()
-	if x.brief != nil {
-		x.brief.release()
+	for _, r := range x.brief {
+		r.release()
 	}
 }
 
@@ -121,6 +124,7 @@ func (x *executor) execute(ctx context.Context, p *chain.Proposal) error {
 	if len(b.executed.Batches) > 0 {
 		x.lastWork = p.Height
 	}
+	x.legs += int(b.executed.LegsOK)
 	if b.executed.RootDue {
 		if err := x.rootDue(ctx, p.Height); err != nil {
 			return err
@@ -179,70 +183,79 @@ func (x *executor) awaitRoot(ctx context.Context) error {
 		}
 		select {
 		case r := <-x.rooted:
-			x.Machine.SetRoot(r.at, r.root)
+			x.hashed(r)
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 }
 
-// rootDue freezes the state after height and gives it to the rooter. If much was written, execution waits until it is hashed,
-// and lets it go before it writes again unless somebody wants to read it: pages written next would else be copied first, all
-// of them ten times a second.
+// hashed takes a state's root from the rooter, which hashes them in order.
+func (x *executor) hashed(r *stateRoot) {
+	x.Machine.SetRoot(r.at, r.root)
+	if n := len(x.brief) - x.unhashed; x.unhashed > 0 && x.brief[n] == r {
+		x.unhashed--
+	}
+}
+
+// rootDue freezes the state after height and gives it to the rooter. If much was written the state is brief: pages written
+// next would else be copied first, all of them ten times a second.
 func (x *executor) rootDue(ctx context.Context, height chain.Height) error {
-	many := x.Space.Owned() >= x.cfg.BriefPagesMin
+	brief := x.Space.Owned() >= x.cfg.BriefPagesMin
 	job := newStateRoot(height, x.at, x.Space.Snapshot())
-	var hashed *stateRoot
-	if many {
-		if x.brief != nil {
-			x.brief.release()
-		}
-		x.brief, hashed = job, job
+	if brief {
+		x.brief = append(x.brief, job)
+		x.unhashed++
 		job.retain()
 	}
+	x.many, x.legs = x.legs >= x.cfg.WaitLegsMin, 0
 	for {
 		select {
 		case x.rootJobs <- job:
-			return x.awaitHashed(ctx, hashed)
+			return nil
 		case r := <-x.rooted: // the rooter may be waiting to hand an older root over
-			x.Machine.SetRoot(r.at, r.root)
+			x.hashed(r)
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 }
 
-// awaitHashed waits for a state's root; nil: for none.
-func (x *executor) awaitHashed(ctx context.Context, job *stateRoot) error {
-	for done := job == nil; !done; {
+// letBriefGo takes brief states away from the rooter and the board, if nobody wants to read them. After many legs it waits
+// until the newest is hashed; else what is written while it is hashed is copied, and it goes before a later block.
+func (x *executor) letBriefGo(ctx context.Context) error {
+	for x.many && x.unhashed > 0 {
 		select {
 		case r := <-x.rooted:
-			x.Machine.SetRoot(r.at, r.root)
-			done = r == job
+			x.hashed(r)
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+	}
+	for len(x.brief) > x.unhashed {
+		if err := x.letGo(ctx, x.brief[0]); err != nil {
+			return err
+		}
+		x.brief[0].release()
+		x.brief = x.brief[1:]
 	}
 	return nil
 }
 
-// letBriefGo takes the brief state away from the rooter and the board, if nobody wants to read it.
-func (x *executor) letBriefGo(ctx context.Context) error {
-	if x.brief == nil {
-		return nil
-	}
-	job := x.brief
-	x.brief = nil
-	defer job.release()
+func (x *executor) letGo(ctx context.Context, job *stateRoot) error {
 	if x.wantsState() {
 		return nil
 	}
 	x.board.drop(job)
-	select {
-	case x.drops <- job:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+	for {
+		select {
+		case x.drops <- job:
+			return nil
+		case r := <-x.rooted:
+			x.hashed(r)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 }
 

@@ -39,6 +39,9 @@ type Config struct {
 	// BriefPagesMin is how many written pages make a root's snapshot brief. Below, copying some of them later costs less than
 	// waiting. Default 256.
 	BriefPagesMin int
+	// WaitLegsMin is how many legs between two roots make execution wait until a brief state is hashed. Below, copying what is
+	// written meanwhile costs less than the latency. Default 24,576.
+	WaitLegsMin int
 	// EntriesFollow says that the engine decides each entry once, in its lane's order: then one that does not follow is
 	// damage, and the writer halts.
 	EntriesFollow bool
@@ -62,6 +65,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.BriefPagesMin == 0 {
 		c.BriefPagesMin = 256
+	}
+	if c.WaitLegsMin == 0 {
+		c.WaitLegsMin = 24_576
 	}
 	if c.RowsOutlivePayloads == 0 {
 		c.RowsOutlivePayloads = chain.ValidityBlocksMax
