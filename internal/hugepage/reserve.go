@@ -2,10 +2,17 @@
 
 package hugepage
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // reserveSlabsMax bounds the slabs that wait.
 const reserveSlabsMax = 8
+
+// fillPace is the time between two slabs that are made ready. Slabs are taken when load sets in, and the first touch of all
+// new ones at once would then hold up what they were taken for.
+const fillPace = 100 * time.Millisecond
 
 // Reserve gives slabs of memory that were touched before they are needed: the first touch of 2 MiB stalls for 0.2 ms, and
 // for 8 ms inside a virtual machine whose host has not given that memory yet. It keeps half as many ready as were taken,
@@ -55,6 +62,7 @@ func (r *Reserve) fill() {
 		if !again {
 			return
 		}
+		<-time.After(fillPace)
 		slab, err := Alloc(r.slabBytes)
 		if err != nil {
 			r.mu.Lock()

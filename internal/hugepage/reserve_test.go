@@ -5,6 +5,7 @@ package hugepage
 import (
 	"testing"
 	"testing/synctest"
+	"time"
 	"unsafe"
 )
 
@@ -24,6 +25,7 @@ func TestReserve(t *testing.T) {
 				seen[at] = true
 			}
 			slab[0], slab[len(slab)-1] = 1, 1
+			<-time.After((reserveSlabsMax + 1) * fillPace)
 			synctest.Wait()
 			if want := min(taken/2, reserveSlabsMax); len(r.ready) != want || r.filling {
 				t.Errorf("%d taken: %d ready, must be %d; filling %v", taken, len(r.ready), want, r.filling)
@@ -39,6 +41,7 @@ func TestReserveWithoutMemory(t *testing.T) {
 			if _, err := r.Take(); err == nil {
 				t.Error("an exabyte was given")
 			}
+			<-time.After(2 * fillPace)
 			synctest.Wait()
 			if r.filling || len(r.ready) != 0 {
 				t.Errorf("filling %v, %d ready", r.filling, len(r.ready))

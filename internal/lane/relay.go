@@ -201,13 +201,13 @@ func (r *Relay) Fetch(ctx context.Context, digest chain.Hash) (*Stored, error) {
 	look := time.NewTimer(lookAfter)
 	defer look.Stop()
 	for {
+		r.wanted.add(digest) // before the look: what arrives after it wakes this
 		came := r.wanted.next()
 		s, err := r.fetch(digest)
 		if !fault.Is(err, fault.NotFound) {
 			r.wanted.drop(digest)
 			return s, err
 		}
-		r.wanted.add(digest)
 		select {
 		case <-came:
 			begin = time.Now()
