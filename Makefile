@@ -10,6 +10,7 @@ PACKAGES     ?= ./...
 TEST_TIMEOUT ?= 15m
 TEST_JOBS    ?= 2
 FUZZ_TIME    ?= 10s
+FAULT_ROUNDS ?= 3
 SIM_FIRST    ?= 1
 SIM_SEEDS    ?= 100000
 BENCH        ?= .
@@ -22,7 +23,7 @@ TOOLS        := bin/tools
 
 .PHONY: help
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build bin/aurigraph
@@ -79,6 +80,11 @@ sim-bugs: build ## show that the simulator catches every seeded bug; the last li
 sim-long: build ## simulate SIM_SEEDS (100000) seeds, resumable; remove bin/sim-long.json to begin anew
 	@bin/aurigraph sim --seed $(SIM_FIRST) --seeds $(SIM_SEEDS) --resume bin/sim-long.json
 
+.PHONY: e2e-faults
+e2e-faults: ## every fault to processes, links and disks, FAULT_ROUNDS (3) times; as root. `make test` has a slice of it
+	@command -v nft >/dev/null && command -v ip >/dev/null || apt-get install -y nftables iproute2
+	$(GO) test -count=1 -timeout 60m -v -run '^Test(Faults|SlowLinks|DiskOfOneValidator)$$' ./e2e -faults.rounds $(FAULT_ROUNDS)
+
 .PHONY: fuzz
 fuzz: ## each fuzz test in turn, for FUZZ_TIME (10s)
 	@grep -rlE '^func Fuzz[A-Z]' --include='*_test.go' --exclude-dir='.?*' . | sort | while read -r file; do \
@@ -91,6 +97,17 @@ fuzz: ## each fuzz test in turn, for FUZZ_TIME (10s)
 .PHONY: bench
 bench: ## Go benchmarks that match BENCH (all), for BENCH_TIME (1s) each
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCH_TIME) -benchmem -p 1 $(PACKAGES)
+
+.PHONY: bench-peers
+bench-peers: build bench/bin/etcd bench/bin/cometbft ## measure etcd, CometBFT, PostgreSQL and Aurigraph in one run, into docs/bench/peers.json and .md
+	cd bench && $(GO) vet ./... && $(GO) test ./... && $(GO) build -trimpath -o bin/peers ./cmd/peers
+	cd bench && bin/peers -document ../docs/bench/peers.md
+
+bench/bin/etcd: bench/install/etcd/go.mod bench/install/etcd/go.sum
+	cd bench/install/etcd && $(GO) build -trimpath -o $(CURDIR)/$@ go.etcd.io/etcd/server/v3
+
+bench/bin/cometbft: bench/install/cometbft/go.mod bench/install/cometbft/go.sum
+	cd bench/install/cometbft && $(GO) build -trimpath -o $(CURDIR)/$@ github.com/cometbft/cometbft/cmd/cometbft
 
 .PHONY: cover
 cover: ## statement coverage by package, failing below the floors (pure 95 %, other 80 %)
