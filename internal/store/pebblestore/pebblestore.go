@@ -58,7 +58,7 @@ type guard struct {
 	halted chan struct{}
 }
 
-// Open opens the store in dir, which it makes if needed, for one process. Damaged files are fault.Corrupt; all else,
+// Open opens the store in dir, which it makes if needed, for one process. Damaged files are fault.Corrupt; all else, a full disk and
 // a store in use included, is fault.Unavailable.
 func Open(dir string, o Options) (*Store, error) {
 	s := &Store{dir: dir, fs: o.FS, sealed: o.FS == nil, guard: newGuard(o.Log)}
@@ -90,26 +90,55 @@ func (s *Store) open() error {
 	}
 	opts := engineOptions(s.fs, s.guard)
 	opts.Lock = s.lock
-	db, err := openEngine(s.dir, opts)
-	if err != nil {
-		return wrap(err, "open the store")
+	err := s.openEngine(opts)
+	if err == nil {
+		// A new store's first log is begun before the format is raised, and lacks the synced offsets that checkLogs needs:
+		// begin another.
+		err = s.flush()
 	}
-	s.db = db
+	return wrap(err, "open the store")
+}
+
+// openEngine opens the engine, or returns the fault that halted the store. The engine writes out what its log had, and tries
+// that without end where it fails, on a full disk: it is abandoned then.
+func (s *Store) openEngine(opts *pebble.Options) error {
+	type opening struct {
+		db  *pebble.DB
+		err error
+	}
+	done := make(chan opening, 1)
+	go func() {
+		var o opening
+		func() {
+			defer recovered(&o.err)
+			o.db, o.err = pebble.Open(s.dir, opts)
+		}()
+		done <- o
+	}()
+	select {
+	case o := <-done:
+		s.db = o.db
+		return o.err
+	case <-s.halted:
+		return s.Err()
+	}
+}
+
+// flush writes the memtables out, or returns the fault that halted the store; the engine's own Flush would wait for ever.
+func (s *Store) flush() (err error) {
+	defer recovered(&err)
+	done, err := s.db.AsyncFlush()
+	if err != nil {
+		return err
+	}
+	select {
+	case <-done:
+	case <-s.halted:
+	}
 	return s.Err()
 }
 
-// openEngine turns the engine's panics, by which it reports a failed sync of a folder, into an error.
-func openEngine(dir string, opts *pebble.Options) (db *pebble.DB, err error) {
-	defer recovered(&err)
-	db, err = pebble.Open(dir, opts)
-	if err != nil {
-		return nil, err
-	}
-	// A new store's first log is begun before the format is raised, and lacks the synced offsets that checkLogs needs:
-	// begin another.
-	return db, db.Flush()
-}
-
+// recovered turns the engine's panics, by which it reports a failed sync of a folder, into an error.
 func recovered(err *error) {
 	if p := recover(); p != nil {
 		*err = fault.New(fault.Halted, "the engine gave up: %v", p)
@@ -197,7 +226,7 @@ func (s *Store) Close() error {
 	if err := s.Err(); err != nil {
 		return err
 	}
-	if err := s.db.Flush(); err != nil {
+	if err := s.flush(); err != nil {
 		s.halt(err)
 		return s.Err()
 	}

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"github.com/aurigraph/aurigraph/internal/fault"
@@ -207,6 +208,36 @@ func TestFailedFlush(t *testing.T) {
 	}
 	<-s.Halted()
 	requireHalted(t, s, s.Err())
+}
+
+// TestFullDisk opens and closes a store whose tables cannot be written: the engine tries again without end, Open and Close
+// do not wait for it.
+func TestFullDisk(t *testing.T) {
+	var full atomic.Bool
+	injector := errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if full.Load() && op.Kind == errorfs.OpCreate && filepath.Ext(op.Path) == ".sst" {
+			return syscall.ENOSPC
+		}
+		return nil
+	})
+	mem := vfs.NewCrashableMem()
+	fs := errorfs.Wrap(mem, injector)
+	s := mustOpen(t, "db", Options{FS: fs})
+	storetest.Apply(t, s, func(c *store.Changes) { c.Put([]byte("k"), nil) })
+	full.Store(true)
+	if err := s.Close(); !fault.Is(err, fault.Halted) || !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("close on a full disk: %v", err)
+	}
+	later := mem.CrashClone(vfs.CrashCloneCfg{})
+	if _, err := Open("db", Options{FS: errorfs.Wrap(later, injector)}); !fault.Is(err, fault.Unavailable) || !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("open on a full disk: %v", err)
+	}
+	full.Store(false)
+	s = mustOpen(t, "db", Options{FS: mem.CrashClone(vfs.CrashCloneCfg{})})
+	if _, err := s.Get([]byte("k")); err != nil {
+		t.Fatal(err)
+	}
+	must(t, s.Close())
 }
 
 func requireHalted(t *testing.T, s *Store, err error) {
