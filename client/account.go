@@ -65,7 +65,7 @@ func (c *Client) Account(ctx context.Context, name AccountName, asset AssetNo, p
 	if !proof {
 		return a, nil
 	}
-	return checked(c, a, func(v *Verifier) (err error) {
+	return checked(ctx, c, a, func(v *Verifier) (err error) {
 		if a.Proved, err = v.State(stateProofOf(answer.Proof), a.Number, asset); err != nil {
 			return err
 		}

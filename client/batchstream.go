@@ -88,7 +88,7 @@ func (s *BatchStream) Recv() (BatchAnswer, error) {
 		return a, nil
 	}
 	if a.Receipt, err = batchReceiptOf(m.Receipt); err == nil {
-		a.Receipt, err = checked(s.client, a.Receipt, func(v *Verifier) error { return v.Batch(a.Receipt, of.id) })
+		a.Receipt, err = checked(s.stream.Context(), s.client, a.Receipt, func(v *Verifier) error { return v.Batch(a.Receipt, of.id) })
 	}
 	if err != nil {
 		s.cancel()

@@ -33,7 +33,7 @@ func (c *Client) Block(ctx context.Context, h Height) (*Block, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := c.block(a)
+	b, err := c.block(ctx, a)
 	if err == nil && h != 0 && b.Height != h {
 		return nil, unproved("other_block", "the node answered with block %d for %d", b.Height, h)
 	}
@@ -41,7 +41,7 @@ func (c *Client) Block(ctx context.Context, h Height) (*Block, error) {
 }
 
 // block reads a block and verifies it.
-func (c *Client) block(a *ledgerv1.Block) (*Block, error) {
+func (c *Client) block(ctx context.Context, a *ledgerv1.Block) (*Block, error) {
 	b := &Block{Height: Height(a.Height), TimeUs: a.TimeUs, Certified: certifiedOf(a.Certified)}
 	if err := putHash(&b.Hash, a.Hash); err != nil {
 		return nil, err
@@ -53,7 +53,7 @@ func (c *Client) block(a *ledgerv1.Block) (*Block, error) {
 		}
 		b.Batches = append(b.Batches, line)
 	}
-	return checked(c, b, func(v *Verifier) error { return v.Block(b) })
+	return checked(ctx, c, b, func(v *Verifier) error { return v.Block(b) })
 }
 
 // Block checks a block's certificate, and that what it says beside the header is what the header says.

@@ -71,13 +71,15 @@ type Client struct {
 	conn     *grpc.ClientConn
 	ledger   ledgerv1.LedgerClient
 	verifier *Verifier // nil without Trust
+
+	following chan struct{} // full while new epochs are learned of
 }
 
 // Dial connects and, if there is a Trust, asks a node once whether it is of that network: another one is Conflict. A
 // wrong configuration is Invalid; no node that answers within the timeout is Unavailable or Timeout.
 func Dial(ctx context.Context, cfg Config) (*Client, error) {
 	cfg.setDefaults()
-	c := &Client{cfg: cfg}
+	c := &Client{cfg: cfg, following: make(chan struct{}, 1)}
 	if cfg.Trust != nil {
 		var err error
 		if c.verifier, err = NewVerifier(cfg.Trust); err != nil {
@@ -163,11 +165,7 @@ func (c *Client) checkNetwork(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.ChainID != c.verifier.chain || s.GenesisHash != c.verifier.genesis {
-		return fault.Reasoned(fault.Conflict, "other_chain", "the node is of chain %d, genesis %s; the trust is of chain %d, genesis %s",
-			s.ChainID, s.GenesisHash, c.verifier.chain, c.verifier.genesis)
-	}
-	return nil
+	return s.isOf(c.cfg.Trust)
 }
 
 // Close ends all connections. Streams that are open break.

@@ -28,7 +28,7 @@ func (c *Client) FollowBlocks(ctx context.Context, from Height, each func(*Block
 		return c.ledger.StreamBlocks(ctx, &ledgerv1.StreamBlocksRequest{FromHeight: uint64(from)})
 	}
 	return follow(ctx, c, from, open, func(m *ledgerv1.Block, want Height) (Height, error) {
-		b, err := c.block(m)
+		b, err := c.block(ctx, m)
 		if err != nil {
 			return 0, err
 		}

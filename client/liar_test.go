@@ -10,6 +10,7 @@ import (
 
 	"github.com/aurigraph/aurigraph/client"
 	ledgerv1 "github.com/aurigraph/aurigraph/gen/aurigraph/ledger/v1"
+	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/server"
 	"github.com/aurigraph/aurigraph/internal/server/grpcapi/grpcapitest"
 )
@@ -20,6 +21,8 @@ type liar struct {
 	batch *ledgerv1.SubmitBatchResponse
 	txs   *ledgerv1.SubmitTransactionsResponse
 	node  *grpcapitest.Node
+	// numbers are of the validators in a status.
+	numbers []uint32
 }
 
 func (l *liar) SubmitBatches(s grpc.BidiStreamingServer[ledgerv1.SubmitBatchRequest, ledgerv1.SubmitBatchResponse]) error {
@@ -53,7 +56,11 @@ func (l *liar) GetStatus(ctx context.Context, _ *ledgerv1.GetStatusRequest) (*le
 	if err != nil {
 		return nil, err
 	}
-	return &ledgerv1.Status{ChainId: uint64(s.Chain), GenesisHash: s.Genesis[:], StateRoot: make([]byte, 32)}, nil
+	out := &ledgerv1.Status{ChainId: uint64(s.Chain), GenesisHash: s.Genesis[:], StateRoot: make([]byte, 32)}
+	for _, no := range l.numbers {
+		out.Validators = append(out.Validators, &ledgerv1.ValidatorInfo{Number: no})
+	}
+	return out, nil
 }
 
 func TestLiar(t *testing.T) {
@@ -113,6 +120,11 @@ func TestLiar(t *testing.T) {
 	_, err = stream.Recv()
 	wantCorrupt("answer to nothing", err)
 
+	for _, l.numbers = range [][]uint32{{1, 0}, {2, 2}, {chain.ValidatorsMax}, {1 << 31}} {
+		_, err = c.Status(t.Context())
+		wantCorrupt("validators out of place", err)
+	}
+	l.numbers = nil
 	lieAboutTxs(t, l, c, wantCorrupt)
 	wantCorrupt("blocks", c.FollowBlocks(t.Context(), 1, func(*client.Block) error { return nil }))
 	wantCorrupt("events", c.FollowEvents(t.Context(), 2, 0, 0, func(*client.Events) error { return nil }))

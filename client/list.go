@@ -36,7 +36,7 @@ func (c *Client) ListBlocks(ctx context.Context, limit int, cursor string) (Page
 	if err != nil {
 		return Page[*Block]{}, err
 	}
-	return page(a.IndexHeight, a.Blocks, a.NextCursor, c.block)
+	return page(a.IndexHeight, a.Blocks, a.NextCursor, func(b *ledgerv1.Block) (*Block, error) { return c.block(ctx, b) })
 }
 
 // ListTransfers lists the transfers of an account, of an asset, of both, or (0, 0) all.

@@ -25,7 +25,7 @@ func (c *Client) Transaction(ctx context.Context, id [32]byte, proof bool) (*Tra
 	if !proof {
 		return t, nil
 	}
-	return checked(c, t, func(v *Verifier) error { return v.Transaction(t, id) })
+	return checked(ctx, c, t, func(v *Verifier) error { return v.Transaction(t, id) })
 }
 
 // Batch finds the receipt of a client batch, verified with Trust.
@@ -38,7 +38,7 @@ func (c *Client) Batch(ctx context.Context, id Hash) (*BatchReceipt, error) {
 	if err != nil {
 		return nil, err
 	}
-	return checked(c, r, func(v *Verifier) error { return v.Batch(r, id) })
+	return checked(ctx, c, r, func(v *Verifier) error { return v.Batch(r, id) })
 }
 
 // Legs finds count records (at most 512) of a batch from leg from on, under one proof, verified with Trust.
@@ -52,15 +52,15 @@ func (c *Client) Legs(ctx context.Context, batch Hash, from, count uint32) (*Leg
 		return nil, err
 	}
 	l := &Legs{Receipt: *r, From: from, Records: a.Records, Proof: Proof{Front: a.Proof.GetFront(), Item: a.Proof.GetItem()}}
-	return checked(c, l, func(v *Verifier) error { return v.Legs(l, batch) })
+	return checked(ctx, c, l, func(v *Verifier) error { return v.Legs(l, batch) })
 }
 
 // checked gives an answer out only if it verifies, where there is a Trust to verify with.
-func checked[T any](c *Client, answer *T, check func(*Verifier) error) (*T, error) {
+func checked[T any](ctx context.Context, c *Client, answer *T, check func(*Verifier) error) (*T, error) {
 	if c.verifier == nil {
 		return answer, nil
 	}
-	if err := check(c.verifier); err != nil {
+	if err := c.prove(ctx, check); err != nil {
 		return nil, err
 	}
 	return answer, nil

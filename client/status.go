@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc"
 
 	ledgerv1 "github.com/aurigraph/aurigraph/gen/aurigraph/ledger/v1"
+	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/fault"
 )
 
@@ -40,7 +41,8 @@ type Status struct {
 	IndexLagRows  uint64
 	OldestPayload Height
 	HomeVersion   uint64
-	Validators    []string // names, in order of number
+	Epoch         Epoch    // of the membership
+	Validators    []Member // in order of number; a number that no member has is left out
 	Halted        bool
 	HaltedReason  string
 
@@ -53,19 +55,39 @@ type Status struct {
 	HasLeader bool
 	Decided   Height // newest that ordering decided, as far as this node knows
 	Logged    Height // newest in its ordering log, decided or not
-	// Signed is what each validator signed of the newest CertificatesCounted certificates, by number. A certificate names
-	// the first quorum that signed: who is not in it may only have been slower.
-	Signed              []Signed
+	// CertificatesCounted is in how many of the newest certificates the members' signatures were counted.
 	CertificatesCounted uint32
 	Peers               []Peer
 	Evidence            []Evidence
 	EvidenceLeftOut     uint32
+	Divergence          *Divergence // the last one of the node, also before a restart; nil: there never was one
+}
+
+// Member is a validator of the present membership epoch.
+type Member struct {
+	Number    uint16 // by which all else names it; not its place in a list
+	Name      string
+	JoinEpoch Epoch // in which it joined under its present keys
+	Ed25519   []byte
+	// Signed counts its signatures in the newest certificates. A certificate names the first quorum that signed: who is not
+	// in it may only have been slower.
+	Signed Signed
 }
 
 // Signed is a validator's part in the newest certificates.
 type Signed struct {
 	Signatures uint32
 	Height     Height // of the newest one; 0: none
+}
+
+// Member finds a member by its number, nil if the number is vacant.
+func (s *Status) Member(number uint16) *Member {
+	for i := range s.Validators {
+		if s.Validators[i].Number == number {
+			return &s.Validators[i]
+		}
+	}
+	return nil
 }
 
 // Peer is another validator as the node is connected to it.
@@ -157,6 +179,33 @@ func StatusOf(ctx context.Context, cfg Config, endpoint string) (*Status, error)
 	return s, nil
 }
 
+// Divergence says where a node's history left the one that a quorum certified. A node that diverged writes no more.
+type Divergence struct {
+	Height      Height // the lowest one whose header is known to differ
+	Own         string // hash of its header, hex
+	Certified   string
+	TimeUs      uint64            // when the node found out, by its clock
+	Fields      []FieldDifference // of the header, the first ones
+	StateHeight Height            // whose states were compared; 0: none were
+	Pages       []PageDifference  // of the state: the first differing page of each section that differs
+	Unknown     string            // why not all of it is known; empty if it is
+	Summary     string            // all of it in one line
+}
+
+// FieldDifference is a field of an executed header that differs.
+type FieldDifference struct{ Field, Own, Certified string }
+
+// PageDifference is the first page of a section that differs.
+type PageDifference struct {
+	Section     uint32
+	Name        string // what the section holds
+	Page        uint64
+	Pages       uint64 // how many differ
+	Record      string // by what the section's records are numbered
+	FirstRecord uint64
+	LastRecord  uint64
+}
+
 // isOf is Conflict for a node of another network than the trusted one.
 func (s *Status) isOf(t *Trust) error {
 	if t == nil || s.ChainID == t.ChainID && s.GenesisHash == t.GenesisHash {
@@ -172,10 +221,10 @@ func statusOf(a *ledgerv1.Status) (*Status, error) {
 		Height: Height(a.Height), Executed: Height(a.ExecutedHeight), RootHeight: Height(a.RootHeight), TimeUs: a.TimeUs,
 		Accounts: a.Accounts, Assets: a.Assets, Legs: a.Legs,
 		IndexHeight: Height(a.IndexHeight), IndexLagRows: a.IndexLagRows, OldestPayload: Height(a.OldestPayloadHeight),
-		HomeVersion: a.HomeVersion, Halted: a.Halted, HaltedReason: a.HaltedReason,
+		HomeVersion: a.HomeVersion, Epoch: Epoch(a.MembershipEpoch), Halted: a.Halted, HaltedReason: a.HaltedReason,
 		Engine: a.Engine, Validator: uint16(a.Validator), State: a.State, Role: a.Role, Term: a.Term,
 		Leader: uint16(a.GetLeader()), HasLeader: a.Leader != nil, Decided: Height(a.DecidedHeight), Logged: Height(a.LoggedHeight),
-		CertificatesCounted: a.CertificatesCounted, EvidenceLeftOut: a.EvidenceLeftOut,
+		CertificatesCounted: a.CertificatesCounted, EvidenceLeftOut: a.EvidenceLeftOut, Divergence: divergenceOf(a.Divergence),
 	}
 	if err := putHash(&s.StateRoot, a.StateRoot); err != nil {
 		return nil, err
@@ -190,9 +239,15 @@ func statusOf(a *ledgerv1.Status) (*Status, error) {
 }
 
 func (s *Status) putLists(a *ledgerv1.Status) error {
+	next := uint32(0)
 	for _, v := range a.Validators {
-		s.Validators = append(s.Validators, v.Name)
-		s.Signed = append(s.Signed, Signed{v.Signatures, Height(v.SignedHeight)})
+		if v.Number < next || v.Number >= chain.ValidatorsMax {
+			return malformed("validator %d in the node's answer is out of place", v.Number)
+		}
+		next = v.Number + 1
+		s.Validators = append(s.Validators, Member{
+			Number: uint16(v.Number), Name: v.Name, JoinEpoch: Epoch(v.JoinEpoch), Ed25519: v.Ed25519, Signed: Signed{v.Signatures, Height(v.SignedHeight)},
+		})
 	}
 	for _, p := range a.Peers {
 		s.Peers = append(s.Peers, peerOf(p))
@@ -231,6 +286,23 @@ func evidenceOf(e *ledgerv1.Evidence) (Evidence, error) {
 		return out, err
 	}
 	return out, putKnown(&out.Second, e.Second)
+}
+
+func divergenceOf(a *ledgerv1.Divergence) *Divergence {
+	if a == nil {
+		return nil
+	}
+	d := &Divergence{
+		Height: Height(a.Height), Own: a.OwnHeader, Certified: a.CertifiedHeader, TimeUs: a.TimeUs, StateHeight: Height(a.StateHeight),
+		Unknown: a.Unknown, Summary: a.Summary,
+	}
+	for _, f := range a.Fields {
+		d.Fields = append(d.Fields, FieldDifference{f.Field, f.Own, f.Certified})
+	}
+	for _, p := range a.Pages {
+		d.Pages = append(d.Pages, PageDifference{p.Section, p.Name, p.Page, p.PagesThatDiffer, p.Record, p.FirstRecord, p.LastRecord})
+	}
+	return d
 }
 
 // putKnown is putHash for what may be absent.

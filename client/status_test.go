@@ -36,9 +36,9 @@ func newOneOfFour() *oneOfFour {
 	return &oneOfFour{grpcapitest.New(4), query.Status{
 		Network: "n", Node: "node", Version: "v", Height: 3, Executed: 4, RootHeight: 5, StateRoot: chain.Hash{6}, TimeUs: 7, Accounts: 8, Assets: 9,
 		Legs: 10, IndexHeight: 11, IndexLagRows: 12, OldestPayload: 13, HomeVersion: 14, Halted: true, HaltedReason: "reason",
-		Validators: []chain.GenesisValidator{{Name: "a"}, {Name: "b"}}, Engine: "raft", Validator: 16, State: query.StateCatchingUp,
+		Epoch: 51, Validators: []chain.Member{{Name: "a", JoinEpoch: 1}, {No: 2, JoinEpoch: 52, Name: "b", Ed25519: chain.HexBytes{53}}}, Engine: "raft", Validator: 16, State: query.StateCatchingUp,
 		Order:  query.OrderStatus{Role: "follower", Term: 17, Leader: 18, HasLeader: true, Decided: 19, Logged: 20},
-		Signed: []query.Signed{{Signatures: 21, Height: 22}, {Signatures: 23, Height: 24}}, CertificatesCounted: 25,
+		Signed: []query.Signed{{Signatures: 21, Height: 22}, {Signatures: 54, Height: 55}, {Signatures: 23, Height: 24}}, CertificatesCounted: 25,
 		Peers: []query.Peer{{
 			Number: 26, Name: "peer", Address: "address", Connected: true, RoundTrip: 27 * time.Microsecond, LastError: "error",
 			Log: &query.PeerLog{Height: 28, LagHeights: 29}, NeedsState: true,
@@ -49,6 +49,11 @@ func newOneOfFour() *oneOfFour {
 		}},
 		Evidence:        []query.Evidence{{Kind: "kind", Validator: 36, From: 37, Height: 38, Sequence: 39, First: chain.Hash{40}, Second: chain.Hash{41}}},
 		EvidenceLeftOut: 42,
+		Divergence: &query.Divergence{
+			Height: 43, Own: "own", Certified: "certified", TimeUs: 44, Fields: []query.FieldDifference{{Field: "field", Own: "a", Certified: "b"}}, StateHeight: 45,
+			Pages:   []query.PageDifference{{Section: 46, Name: "name", Page: 47, Pages: 48, Record: "record", FirstRecord: 49, LastRecord: 50}},
+			Unknown: "unknown",
+		},
 	}}
 }
 
@@ -63,9 +68,12 @@ func TestStatusIsWhole(t *testing.T) {
 	want := &client.Status{
 		ChainID: 7, Network: "n", GenesisHash: client.TrustGenesis(node.Genesis).GenesisHash, Node: "node", Version: "v", Height: 3, Executed: 4,
 		RootHeight: 5, StateRoot: client.Hash{6}, TimeUs: 7, Accounts: 8, Assets: 9, Legs: 10, IndexHeight: 11, IndexLagRows: 12, OldestPayload: 13,
-		HomeVersion: 14, Validators: []string{"a", "b"}, Halted: true, HaltedReason: "reason",
+		HomeVersion: 14, Epoch: 51, Halted: true, HaltedReason: "reason",
 		Engine: "raft", Validator: 16, State: client.StateCatchingUp, Role: "follower", Term: 17, Leader: 18, HasLeader: true, Decided: 19, Logged: 20,
-		Signed: []client.Signed{{Signatures: 21, Height: 22}, {Signatures: 23, Height: 24}}, CertificatesCounted: 25,
+		Validators: []client.Member{
+			{Name: "a", JoinEpoch: 1, Signed: client.Signed{Signatures: 21, Height: 22}},
+			{Number: 2, Name: "b", JoinEpoch: 52, Ed25519: []byte{53}, Signed: client.Signed{Signatures: 23, Height: 24}},
+		}, CertificatesCounted: 25,
 		Peers: []client.Peer{{
 			Number: 26, Name: "peer", Address: "address", Connected: true, RoundTrip: 27 * time.Microsecond, LastError: "error",
 			Log: &client.PeerLog{Height: 28, LagHeights: 29}, NeedsState: true,
@@ -76,6 +84,12 @@ func TestStatusIsWhole(t *testing.T) {
 		}},
 		Evidence:        []client.Evidence{{Kind: "kind", Validator: 36, From: 37, Height: 38, Sequence: 39, First: client.Hash{40}, Second: client.Hash{41}}},
 		EvidenceLeftOut: 42,
+		Divergence: &client.Divergence{
+			Height: 43, Own: "own", Certified: "certified", TimeUs: 44, Fields: []client.FieldDifference{{Field: "field", Own: "a", Certified: "b"}}, StateHeight: 45,
+			Pages:   []client.PageDifference{{Section: 46, Name: "name", Page: 47, Pages: 48, Record: "record", FirstRecord: 49, LastRecord: 50}},
+			Unknown: "unknown",
+			Summary: "the header of height 43 differs in its field; the state of height 45 differs first in page 47 of section 46, name (record 49 to 50); unknown",
+		},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v\nmust be\n%+v", got, want)
@@ -84,6 +98,9 @@ func TestStatusIsWhole(t *testing.T) {
 		if reflect.ValueOf(*want).Field(i).IsZero() {
 			t.Errorf("this test does not fill in %s", reflect.TypeOf(*want).Field(i).Name)
 		}
+	}
+	if b := got.Member(2); b == nil || b.Name != "b" || got.Member(1) != nil {
+		t.Errorf("members are not found by their numbers: %+v", b)
 	}
 	node.status.Order.HasLeader, node.status.Peers[0].Log, node.status.Peers[0].Classes[0].Heard = false, nil, false
 	node.status.Evidence[0].First = chain.Hash{}

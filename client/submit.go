@@ -25,5 +25,6 @@ func (c *Client) SubmitTx(ctx context.Context, signed []byte) (*Transaction, err
 		return nil, err
 	}
 	t.Bytes = signed
-	return checked(c, t, func(v *Verifier) error { return v.Transaction(t, id) })
+	t, err = checked(ctx, c, t, func(v *Verifier) error { return v.Transaction(t, id) })
+	return t, attempt{err: err, maybe: true}.unknown(id)
 }

@@ -140,11 +140,16 @@ func (s *TxStream) shared(m *ledgerv1.SubmitTransactionsResponse) (*sharedParts,
 	}
 	headers := map[Height]Certified{}
 	for _, c := range m.Certified {
-		h, err := v.Header(certifiedOf(c))
+		err := s.client.prove(s.stream.Context(), func(v *Verifier) error {
+			h, err := v.Header(certifiedOf(c))
+			if err == nil {
+				headers[h.Height] = certifiedOf(c)
+			}
+			return err
+		})
 		if err != nil {
 			return nil, err
 		}
-		headers[h.Height] = certifiedOf(c)
 	}
 	for _, p := range m.Outcomes {
 		at := Place{Height(p.Height), p.BatchIndex}

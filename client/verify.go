@@ -9,11 +9,12 @@ import (
 
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/codec"
+	"github.com/aurigraph/aurigraph/internal/epoch"
 	"github.com/aurigraph/aurigraph/internal/fault"
-	"github.com/aurigraph/aurigraph/internal/keys"
 )
 
-// Certified is an executed header with its finality certificate, both canonical bytes.
+// Certified is an executed header with its finality certificate, both canonical bytes. Of the last headers of an epoch that was
+// sealed, Certificate may be the headers above instead, up to the one that the seal names.
 type Certified struct{ Header, Certificate []byte }
 
 // Where a client batch's header says that it is one, and how many legs follow.
@@ -26,60 +27,43 @@ const (
 const headersKeptMax = 16
 
 // Verifier checks what nodes say against a Trust. It works offline and is safe for concurrent use. Every error of a
-// failed check is Corrupt: either the node lies, or the Trust is of another network.
+// failed check is Corrupt: either the node lies, or the Trust is of another network. One of reason ReasonUnknownEpoch may also
+// mean that the validators changed: Extend tells the Verifier, and a Client does so by itself.
+//
+// It believes the validators of an epoch until it learns that the epoch has ended.
 type Verifier struct {
-	chain   ChainID
+	history *epoch.History
 	genesis Hash
-	quorum  int
-	members map[chain.ValidatorNo]member
 
 	mu   sync.Mutex
 	kept [headersKeptMax]verified // guarded by mu
 	next int                      // guarded by mu
 }
 
-type member struct{ header, root *keys.Verifier }
-
 type verified struct {
 	bytes  []byte
 	header *Header
 }
 
-// NewVerifier checks the keys of t. A Trust without validators, with a number twice or with an unusable key is Invalid.
+// NewVerifier checks the keys of t. A Trust without validators, with a number out of place or with an unusable key is Invalid.
 func NewVerifier(t *Trust) (*Verifier, error) {
-	n := len(t.Validators)
-	if n == 0 || n > chain.ValidatorsMax {
-		return nil, fault.New(fault.Invalid, "a trust has 1 to %d validators, not %d", chain.ValidatorsMax, n)
-	}
-	v := &Verifier{chain: t.ChainID, genesis: t.GenesisHash, quorum: chain.Quorum(n), members: make(map[chain.ValidatorNo]member, n)}
-	for _, m := range t.Validators {
-		header, err := verifierOf(keys.Ed25519, m.Ed25519)
-		if err != nil {
-			return nil, fault.Wrap(fault.Invalid, err, "validator %d", m.Number)
+	first := &chain.Genesis{Chain: t.ChainID}
+	for i, m := range t.Validators {
+		if int(m.Number) != i {
+			return nil, fault.New(fault.Invalid, "validator %d stands at place %d of the trust", m.Number, i)
 		}
-		root, err := verifierOf(keys.MLDSA65, m.MLDSA65)
-		if err != nil {
-			return nil, fault.Wrap(fault.Invalid, err, "validator %d", m.Number)
-		}
-		v.members[chain.ValidatorNo(m.Number)] = member{header, root}
+		first.Validators = append(first.Validators, chain.GenesisValidator{Name: m.Name, Ed25519: m.Ed25519, MLDSA65: m.MLDSA65})
 	}
-	if len(v.members) != n {
-		return nil, fault.New(fault.Invalid, "a validator number stands twice in the trust")
-	}
-	return v, nil
-}
-
-func verifierOf(s keys.Scheme, key []byte) (*keys.Verifier, error) {
-	p, err := keys.ParsePublic(append([]byte{byte(s)}, key...))
+	history, err := epoch.NewHistory(first)
 	if err != nil {
 		return nil, err
 	}
-	return keys.NewVerifier(p)
+	return &Verifier{history: history, genesis: t.GenesisHash}, nil
 }
 
-// Header checks a certificate and returns the header that it certifies: q distinct validators signed the header's hash
-// with Ed25519 and, if it carries a state root, signed that with ML-DSA-65 too. The header is shared: do not change it.
-// The first time costs 50 µs a signature (and 0.1 ms a root's); a header seen lately costs a comparison.
+// Header checks a certificate and returns the header that it certifies: q validators of its membership epoch, each once,
+// signed the header's hash with Ed25519 and, if it carries a state root, signed that with ML-DSA-65 too. The header is shared:
+// do not change it. The first time costs 50 µs a signature (and 0.1 ms a root's); a header seen lately costs a comparison.
 func (v *Verifier) Header(c Certified) (*Header, error) {
 	if h := v.recall(c.Header); h != nil {
 		return h, nil
@@ -88,55 +72,64 @@ func (v *Verifier) Header(c Certified) (*Header, error) {
 	if err != nil {
 		return nil, fault.Wrap(fault.Corrupt, err, "the header")
 	}
-	cert, err := codec.DecodeCertificate(c.Certificate)
-	if err != nil {
-		return nil, fault.Wrap(fault.Corrupt, err, "the certificate")
-	}
-	if h.Chain != v.chain {
-		return nil, unproved("other_chain", "the header is of chain %d, not %d", h.Chain, v.chain)
-	}
-	if cert.Header != codec.Sum(c.Header) || cert.Height != h.Height || cert.Epoch != h.Epoch {
-		return nil, unproved("certificate_mismatch", "the certificate is not of the header of height %d", h.Height)
-	}
-	if h.Height == 1 && h.Previous != v.genesis {
-		return nil, unproved("other_chain", "the chain begins with genesis %s, not %s", h.Previous, v.genesis)
-	}
-	if n := v.signatures(h, cert); n < v.quorum {
-		return nil, unproved("no_quorum", "height %d has %d valid signatures of the %d needed", h.Height, n, v.quorum)
+	if err := v.header(h, codec.Sum(c.Header), c.Certificate); err != nil {
+		return nil, err
 	}
 	v.keep(c.Header, h)
 	return h, nil
 }
 
-// signatures counts the distinct validators who signed all they had to.
-func (v *Verifier) signatures(h *Header, cert *chain.Certificate) int {
-	headerMsg := keys.HeaderMessage(v.chain, cert.Header)
-	rootMsg := keys.RootMessage(v.chain, h.Epoch, h.RootAt, h.StateRoot)
-	signed := map[chain.ValidatorNo]bool{}
-	for i := range cert.Signatures {
-		s := &cert.Signatures[i]
-		m, ok := v.members[s.Validator]
-		if !ok || signed[s.Validator] || !m.header.Verify(headerMsg, s.Header) {
-			continue
-		}
-		signed[s.Validator] = h.RootAt == 0 || m.root.Verify(rootMsg, s.Root)
+func (v *Verifier) header(h *Header, hash Hash, certificate []byte) error {
+	if id := v.chain(); h.Chain != id {
+		return unproved(epoch.ReasonOtherChain, "the header is of chain %d, not %d", h.Chain, id)
 	}
-	n := 0
-	for _, ok := range signed {
-		if ok {
-			n++
-		}
+	if h.Height == 1 && h.Previous != v.genesis {
+		return unproved(epoch.ReasonOtherChain, "the chain begins with genesis %s, not %s", h.Previous, v.genesis)
 	}
-	return n
+	set := v.history.At(h.Epoch)
+	if set == nil {
+		return unproved(ReasonUnknownEpoch, "the header of height %d is of epoch %d, the newest one known here is %d", h.Height, h.Epoch, v.Epoch())
+	}
+	if is := v.history.EpochOf(h.Height); is != h.Epoch {
+		return unproved(epoch.ReasonOtherEpoch, "the header of height %d is of epoch %d, but the height is of epoch %d", h.Height, h.Epoch, is)
+	}
+	if codec.IsSealedTail(certificate) {
+		return v.sealed(h, hash, certificate)
+	}
+	cert, err := codec.DecodeCertificate(certificate)
+	if err != nil {
+		return fault.Wrap(fault.Corrupt, err, "the certificate")
+	}
+	return notProved(set.VerifyCertificate(h, hash, cert))
 }
+
+// sealed checks a header that a quorum of its epoch signed by sealing the epoch, and not before.
+func (v *Verifier) sealed(h *Header, hash Hash, tail []byte) error {
+	above, err := codec.DecodeSealedTail(tail)
+	if err != nil {
+		return fault.Wrap(fault.Corrupt, err, "the headers up to a seal")
+	}
+	err = v.history.VerifySealed(h, hash, above)
+	if ReasonOf(err) == epoch.ReasonNotEnded {
+		return unproved(ReasonUnknownEpoch, "%v", err)
+	}
+	return notProved(err)
+}
+
+func (v *Verifier) chain() ChainID { return v.history.At(1).Chain() }
 
 func (v *Verifier) recall(header []byte) *Header {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for i := range v.kept {
-		if k := &v.kept[i]; k.header != nil && bytes.Equal(k.bytes, header) {
-			return k.header
+		k := &v.kept[i]
+		if k.header == nil || !bytes.Equal(k.bytes, header) {
+			continue
 		}
+		if v.history.EpochOf(k.header.Height) != k.header.Epoch {
+			return nil // its epoch had ended, as was learned since
+		}
+		return k.header
 	}
 	return nil
 }
@@ -280,4 +273,12 @@ func (v *Verifier) Legs(l *Legs, id Hash) error {
 
 func unproved(reason, format string, args ...any) error {
 	return fault.Reasoned(fault.Corrupt, reason, "not proved: "+format, args...)
+}
+
+// notProved is an error of a check as one that a node is to blame for.
+func notProved(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fault.Reasoned(fault.Corrupt, fault.ReasonOf(err), "not proved: %v", err)
 }

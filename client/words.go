@@ -25,6 +25,10 @@ type (
 	Header        = chain.ExecutedHeader
 	Genesis       = chain.Genesis
 
+	Epoch          = chain.Epoch
+	Membership     = chain.Membership
+	ProvedHandover = chain.ProvedHandover
+
 	BatchHeader = chain.BatchHeader
 	Leg         = chain.Leg
 	LegID       = chain.LegID
@@ -49,6 +53,7 @@ type (
 	RegisterInstitution = chain.RegisterInstitution
 	AddKey              = chain.AddKey
 	RevokeKey           = chain.RevokeKey
+	ChangeValidator     = chain.ChangeValidator
 )
 
 // Signer signs with one key; ReadKeyFile and the interface's own implementations (a device, a service) make one.

@@ -38,7 +38,7 @@ func newBenchTransfers(a *app) *cobra.Command {
 open-loop. It searches for the highest rate whose finality p99 stays below 100 ms, then measures nine tenths of it. A
 measurement that misses that latency is repeated at four fifths, at most twice, and the last one is reported; all are in "steps".
 With --network DIR the stopped nodes stay there, for "aurigraph verify"; else they are removed. Opening a million accounts takes
-some seconds, the search about a minute.
+some seconds, the search about a minute. A given --rate is held for a moment before it is measured.
 
 Exit codes: 0 measured, and roots, money and receipts are right; 1 not; 2 the options will not do.`,
 		Example: `  aurigraph bench transfers

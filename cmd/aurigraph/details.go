@@ -160,5 +160,12 @@ func (d *details) rest(body chain.Body) {
 		d.add("public_key", hex.EncodeToString(b.PublicKey))
 	case *chain.RevokeKey:
 		d.add("key", b.Key)
+	case *chain.ChangeValidator:
+		d.add("epoch", b.Epoch)
+		d.add("validator", b.Validator)
+		d.add("removed", b.Removes())
+		d.add("name", b.Name)
+		d.add("ed25519", hex.EncodeToString(b.Ed25519))
+		d.add("approvals", len(b.Approvals))
 	}
 }

@@ -136,6 +136,10 @@ func adviceOf(o chain.Outcome) string {
 		return "the sum would pass 128 bits; take a smaller amount"
 	case chain.LimitReached:
 		return "a bound of the ledger is reached; tell the operator"
+	case chain.WrongEpoch, chain.EpochEnding:
+		return "the membership has changed meanwhile; make the change anew for the present epoch, and have it approved again"
+	case chain.NotApproved:
+		return "a quorum of the present validators must approve the change"
 	case chain.NonceUsed:
 		return "nothing was paid by this transaction; another command line acts for this account, run the command again"
 	}

@@ -119,7 +119,7 @@ func checkParses(t *testing.T, words []string) {
 	if err == nil && c.Args != nil {
 		err = c.Args(c, c.Flags().Args())
 	}
-	if err == nil && !c.HasSubCommands() {
+	if err == nil && !onlyGroups(c) {
 		return
 	}
 	t.Errorf("%q: %v", words, err)
@@ -144,7 +144,7 @@ func manual() []byte {
 	all := commands()
 	b.WriteString("\n| command | what for |\n|---|---|\n")
 	for _, c := range all[1:] {
-		if !c.HasSubCommands() {
+		if !onlyGroups(c) {
 			fmt.Fprintf(&b, "| [`%s`](#%s) | %s |\n", c.CommandPath(), strings.ReplaceAll(c.CommandPath(), " ", "-"), c.Short)
 		}
 	}
@@ -165,10 +165,15 @@ func manual() []byte {
 }
 
 func useLine(c *cobra.Command) string {
-	if c.HasSubCommands() {
+	if onlyGroups(c) {
 		return c.CommandPath() + " COMMAND"
 	}
 	return c.UseLine()
+}
+
+// onlyGroups reports whether a command does nothing but hold others: it takes any word, to say that it has no such command.
+func onlyGroups(c *cobra.Command) bool {
+	return c.HasSubCommands() && c.Args(c, []string{"COMMAND"}) == nil
 }
 
 // markdown makes list items of indented lines.

@@ -119,7 +119,10 @@ func (a *app) runNode(ctx context.Context, dir string) (err error) {
 		if !errors.Is(err, node.ErrRestart) {
 			return err
 		}
-		debug.FreeOSMemory() // what the node had before it took a peer's state
+		debug.FreeOSMemory()                         // what the node had before
+		if cfg, err = config.Load(dir); err != nil { // a new member comes with a new address
+			return err
+		}
 	}
 }
 

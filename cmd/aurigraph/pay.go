@@ -191,10 +191,19 @@ func (a *app) printPaid(t *client.Transaction) error {
 	})
 }
 
-func paidOf(t *client.Transaction) (*paidJSON, error) {
+// certificateOf is the certificate under a payment's header. A seal signs for a header without signatures of its own.
+func certificateOf(t *client.Transaction) (*chain.Certificate, error) {
+	if codec.IsSealedTail(t.Certified.Certificate) && t.Header != nil {
+		return &chain.Certificate{Epoch: t.Header.Epoch, Height: t.Header.Height, Header: codec.Sum(t.Certified.Header)}, nil
+	}
 	cert, err := codec.DecodeCertificate(t.Certified.Certificate)
+	return cert, fault.Wrap(fault.Corrupt, err, "the receipt's certificate")
+}
+
+func paidOf(t *client.Transaction) (*paidJSON, error) {
+	cert, err := certificateOf(t)
 	if err != nil {
-		return nil, fault.Wrap(fault.Corrupt, err, "the receipt's certificate")
+		return nil, err
 	}
 	j := &paidJSON{Tx: hex.EncodeToString(t.ID[:]), Height: t.Height, Outcome: t.Outcome.String(), Verified: t.Verified,
 		Certificate: certificateJSON{Epoch: cert.Epoch, Height: cert.Height, Header: cert.Header.String()}}

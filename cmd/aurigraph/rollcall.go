@@ -32,7 +32,7 @@ const lagCatchingUp = 64
 // rollCall is what the validators of a network say, at one time. A network on this machine has all asked; with --endpoint one
 // is asked, and speaks of the others.
 type rollCall struct {
-	rows []rollRow // by number
+	rows []rollRow // by number; some are vacant
 	best *client.Status
 	// leader and term are the newest that any of them names; leader is nil while none does.
 	leader *rollRow
@@ -41,8 +41,8 @@ type rollCall struct {
 
 // rollRow is one validator.
 type rollRow struct {
-	id, address string
-	pid         int // 0: unknown, or not there
+	id, address string // both empty: nobody has the number now
+	pid         int    // 0: unknown, or not there
 	said        *client.Status
 	err         error // why it said nothing; nil also for one that was not asked
 	lag         *uint64
@@ -73,21 +73,34 @@ func (a *app) callRoll(ctx context.Context) (*rollCall, error) {
 
 // rowsOf lists who is asked. Processes are known while `up` runs them.
 func rowsOf(n *network.Network, endpoints []string) []rollRow {
-	rows := make([]rollRow, len(endpoints))
-	for i, e := range endpoints {
-		rows[i].address = e
-	}
 	if n == nil {
-		return rows
+		return []rollRow{{address: endpoints[0]}}
 	}
+	rows := make([]rollRow, len(n.Nodes))
 	run, err := network.ReadRun(n.Dir)
-	for i := range rows {
-		rows[i].id = n.Nodes[i].ID
+	for i, node := range n.Nodes {
+		if node.Left() {
+			continue
+		}
+		rows[i].id, rows[i].address = node.ID, node.GRPC
 		if err == nil && i < len(run.Nodes) {
 			rows[i].pid = run.Nodes[i].PID
 		}
 	}
 	return rows
+}
+
+// vacant reports whether nobody has the row's number: its validator left.
+func (row *rollRow) vacant() bool { return row.id == "" && row.address == "" }
+
+// members counts the validators.
+func (r *rollCall) members() (n int) {
+	for i := range r.rows {
+		if !r.rows[i].vacant() {
+			n++
+		}
+	}
+	return n
 }
 
 // ask fills in what each says, or why it does not. Nobody is waited for longer than patience.
@@ -97,9 +110,12 @@ func (r *rollCall) ask(ctx context.Context, cfg client.Config, patience time.Dur
 	var asking sync.WaitGroup
 	for i := range r.rows {
 		row := &r.rows[i]
+		if row.vacant() {
+			continue
+		}
 		asking.Go(func() {
 			row.said, row.err = client.StatusOf(ctx, cfg, row.address)
-			if s := row.said; s != nil && len(s.Validators) == len(r.rows) && int(s.Validator) != i {
+			if s := row.said; s != nil && len(s.Validators) == r.members() && int(s.Validator) != i {
 				row.err = fault.New(fault.Conflict, "validator %d answers at the address of validator %d", row.said.Validator, i)
 				row.said = nil
 			}
@@ -133,9 +149,10 @@ func (r *rollCall) worst() (err error) {
 // spread makes the rows of all validators from the one that was asked.
 func (r *rollCall) spread() {
 	asked := r.rows[0]
-	r.rows = make([]rollRow, len(asked.said.Validators))
-	for i, name := range asked.said.Validators {
-		r.rows[i].id = name
+	r.rows = nil
+	for _, m := range asked.said.Validators { // ascending by number; between are the vacant ones
+		r.rows = append(r.rows, make([]rollRow, int(m.Number)+1-len(r.rows))...)
+		r.rows[m.Number].id = m.Name
 	}
 	if me := int(asked.said.Validator); me < len(r.rows) {
 		asked.id = r.rows[me].id
@@ -239,11 +256,15 @@ func (row *rollRow) note() string {
 func (r *rollCall) signed(no int) (signed client.Signed, of uint32) {
 	for i := range r.rows {
 		s := r.rows[i].said
-		if s == nil || no >= len(s.Signed) || i == no && r.answered() > 1 {
+		if s == nil || i == no && r.answered() > 1 {
 			continue
 		}
-		if n := s.Signed[no].Signatures; n > signed.Signatures || n == signed.Signatures && s.CertificatesCounted > of {
-			signed, of = s.Signed[no], s.CertificatesCounted
+		m := s.Member(uint16(no))
+		if m == nil {
+			continue
+		}
+		if n := m.Signed.Signatures; n > signed.Signatures || n == signed.Signatures && s.CertificatesCounted > of {
+			signed, of = m.Signed, s.CertificatesCounted
 		}
 	}
 	return signed, of

@@ -68,7 +68,7 @@ func (c *choir) save() {
 func (c *choir) says(i int, s query.Status) {
 	c.t.Helper()
 	s.Chain, s.Network, s.Genesis = c.genesis.Chain, c.genesis.Name, codec.GenesisHash(c.genesis)
-	s.Node, s.Engine, s.Validator, s.Validators = c.network.Nodes[i].ID, "raft", chain.ValidatorNo(i), c.genesis.Validators
+	s.Node, s.Engine, s.Validator, s.Validators = c.network.Nodes[i].ID, "raft", chain.ValidatorNo(i), c.genesis.Membership().Members
 	c.serve(i, &speaker{says: s})
 }
 

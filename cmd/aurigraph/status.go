@@ -20,6 +20,7 @@ type statusJSON struct {
 	Engine        string          `json:"engine"`
 	Leader        string          `json:"leader"`
 	Term          uint64          `json:"term"`
+	Epoch         chain.Epoch     `json:"membership_epoch"`
 	Height        chain.Height    `json:"height"`
 	Certified     chain.Height    `json:"certified"`
 	Executed      chain.Height    `json:"executed_height"`
@@ -52,6 +53,8 @@ type validatorJSON struct {
 	GRPC         string       `json:"grpc"`
 	Error        string       `json:"error,omitempty"`
 	HaltedReason string       `json:"halted_reason,omitempty"`
+	// Divergence is the last one, also one of an earlier life.
+	Divergence *divergenceJSON `json:"divergence,omitempty"`
 }
 
 func newStatus(a *app) *cobra.Command {
@@ -65,8 +68,9 @@ within a second, also when some of them do not. With --endpoint one node is aske
 
 A validator is leader or follower; candidate while it looks for a leader; catching_up when it is more than 64 heights behind,
 as it knows itself (it has not executed what was decided) or its leader does (its ordering log ends before); starting before
-it lets clients in; halted when its writer had to stop, with the reason; down when it does not answer; unknown if it was not
-asked. The leader is the one of the newest term that anybody names; one named by validators that were not told yet may be down.
+it lets clients in; halted when its writer had to stop, with the reason, and with what it computed otherwise than a quorum if that
+was why; down when it does not answer; unknown if it was not asked. The leader is the one of the newest term that anybody names;
+one named by validators that were not told yet may be down.
 
 Exit codes: 0 at least one validator answers; 1 none does.`,
 		Example: `  aurigraph status
@@ -91,11 +95,14 @@ func (r *rollCall) status() statusJSON {
 	st := r.best
 	j := statusJSON{
 		Chain: st.ChainID, Network: st.Network, Genesis: st.GenesisHash.String(), Node: st.Node, Version: st.Version, Engine: st.Engine,
-		Leader: r.leaderID(), Term: r.term, Height: r.certified(), Certified: r.certified(), Executed: st.Executed, Decided: r.decided(),
+		Leader: r.leaderID(), Term: r.term, Epoch: st.Epoch, Height: r.certified(), Certified: r.certified(), Executed: st.Executed, Decided: r.decided(),
 		RootHeight: st.RootHeight, StateRoot: st.StateRoot.String(), Accounts: st.Accounts, Assets: st.Assets, Legs: st.Legs,
 		OldestPayload: st.OldestPayload,
 	}
 	for i := range r.rows {
+		if r.rows[i].vacant() {
+			continue
+		}
 		j.Validators = append(j.Validators, r.validator(i))
 		s := r.rows[i].said
 		if s == nil {
@@ -119,6 +126,7 @@ func (r *rollCall) validator(i int) validatorJSON {
 	}
 	if s := row.said; s != nil {
 		j.Height, j.Executed, j.Decided, j.Term, j.HaltedReason = s.Height, s.Executed, s.Decided, s.Term, s.HaltedReason
+		j.Divergence = divergenceOf(s.Divergence)
 		if s.HasLeader {
 			j.Leader = r.id(s.Leader)
 		}
@@ -128,7 +136,7 @@ func (r *rollCall) validator(i int) validatorJSON {
 
 func (r *rollCall) statusTable(row func(...any)) {
 	j := r.status()
-	row("network", fmt.Sprintf("%s, chain %d", j.Network, j.Chain))
+	row("network", fmt.Sprintf("%s, chain %d, membership epoch %d", j.Network, j.Chain, j.Epoch))
 	row("node", j.Node+", version "+j.Version)
 	row("leader", fmt.Sprintf("%s, term %d", orNobody(j.Leader), j.Term))
 	row("height", fmt.Sprintf("%d certified", j.Height))
@@ -140,8 +148,15 @@ func (r *rollCall) statusTable(row func(...any)) {
 	row("writer halted", strings.TrimSpace(yesNo(j.Halted)+" "+j.HaltedReason))
 	row()
 	row("VALIDATOR", "STATE", "HEIGHT", "BEHIND", "PID", "ADDRESS", "")
-	for i, v := range j.Validators {
-		row(v.ID, v.State, orDash(v.Height, r.rows[i].said != nil), lagText(v.Lag), orDash(v.PID, v.PID != 0), orDash(v.GRPC, v.GRPC != ""), r.rows[i].note())
+	for _, v := range j.Validators {
+		x := &r.rows[v.Number]
+		row(v.ID, v.State, orDash(v.Height, x.said != nil), lagText(v.Lag), orDash(v.PID, v.PID != 0), orDash(v.GRPC, v.GRPC != ""), x.note())
+	}
+	for _, v := range j.Validators {
+		if d := v.Divergence; d != nil {
+			row()
+			row(v.ID+" diverged", d.past(v.Height)+d.Summary)
+		}
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/network"
+	"github.com/aurigraph/aurigraph/internal/node"
 	"github.com/aurigraph/aurigraph/internal/obs"
 )
 
@@ -32,9 +33,10 @@ const (
 //     again would end the same way. If the others that serve are no quorum, the network stops.
 //  3. One that says before it ever served that its folder will not do stops the network at once.
 //  4. What runs is in the network's run file, and everything that happens is said on standard error.
+//  5. It follows the network's description (following). A validator that says that it left the network is not started again.
 type supervisor struct {
 	app     *app
-	network *network.Network
+	network *network.Network // as it was at the start
 	program string
 	bar     *bar
 	pause   time.Duration
@@ -42,6 +44,7 @@ type supervisor struct {
 
 	mu     sync.Mutex // guards what follows
 	served map[int]bool
+	awaits int           // how many must serve before the network is ready
 	all    chan struct{} // closed when each has served
 }
 
@@ -55,14 +58,9 @@ func newSupervisor(a *app, n *network.Network, bar *bar) (*supervisor, error) {
 // run runs all validators at once until ctx ends (nil, if all stopped well) or one cannot be kept running. It calls ready
 // when each has served.
 func (s *supervisor) run(ctx context.Context, ready func() error) error {
-	errs := make([]error, len(s.network.Nodes), len(s.network.Nodes)+2)
 	group, running := errgroup.WithContext(ctx)
-	for i := range s.network.Nodes {
-		group.Go(func() error {
-			errs[i] = s.keep(running, i)
-			return errs[i]
-		})
-	}
+	f := newFollowing(s, running, group)
+	group.Go(func() error { f.run(); return nil })
 	var announced error
 	group.Go(func() error {
 		select {
@@ -79,16 +77,23 @@ func (s *supervisor) run(ctx context.Context, ready func() error) error {
 		s.bar.spin("stopping")
 		return nil
 	})
-	_ = group.Wait() // the lists have all errors, not only the first
-	return errors.Join(append(errs, announced, s.file.Remove())...)
+	_ = group.Wait() // the list has all errors, not only the first
+	return errors.Join(append(f.failures(), announced, s.file.Remove())...)
 }
 
-// keep keeps one validator running until ctx ends.
-func (s *supervisor) keep(ctx context.Context, i int) error {
+// keep keeps one validator of a network running until ctx ends. One that came late ends nothing but itself.
+func (s *supervisor) keep(ctx context.Context, n *network.Network, i int, late bool) error {
+	id := n.Nodes[i].ID
 	var early earlyDeaths
 	for served := false; ctx.Err() == nil; await(ctx, s.pause) {
-		p, err := s.start(ctx, i)
+		p, err := s.start(ctx, n, i)
 		switch {
+		case left(err):
+			s.note(i, 0, false)
+			s.say("%v; it is not started again", err)
+			s.count(i) // nobody waits for it
+			<-ctx.Done()
+			return nil
 		case err == nil:
 			s.serves(i, p, served)
 			served, early = true, nil
@@ -102,15 +107,20 @@ func (s *supervisor) keep(ctx context.Context, i int) error {
 			s.say("validator %s (pid %d) ended: %s; it is started again in %s", p.Node.ID, p.PID(), p.How(), s.pause)
 		case ctx.Err() != nil:
 			return nil // it was told to stop before it served
-		case !served && !passes(err):
-			return s.withLog(i, err)
-		case early.add(time.Now()) && s.quorumServes():
+		case !served && !passes(err) && late:
 			s.note(i, 0, false)
-			s.say("validator %s is left as it is, the others go on: %v", s.network.Nodes[i].ID, s.withLog(i, early.fault(s.network.Nodes[i].ID, err)))
+			s.say("validator %s is left as it is, the others go on: %v", id, s.withLog(n, i, err))
+			<-ctx.Done()
+			return nil
+		case !served && !passes(err):
+			return s.withLog(n, i, err)
+		case early.add(time.Now()) && (late || s.quorumServes()):
+			s.note(i, 0, false)
+			s.say("validator %s is left as it is, the others go on: %v", id, s.withLog(n, i, early.fault(id, err)))
 			<-ctx.Done()
 			return nil
 		case early.many():
-			return s.withLog(i, early.fault(s.network.Nodes[i].ID, err))
+			return s.withLog(n, i, early.fault(id, err))
 		default:
 			s.say("%v; it is tried again in %s", err, s.pause)
 		}
@@ -120,12 +130,12 @@ func (s *supervisor) keep(ctx context.Context, i int) error {
 }
 
 // start starts a validator and waits until it serves.
-func (s *supervisor) start(ctx context.Context, i int) (*network.Process, error) {
-	logs, err := s.app.logsOf(s.network, i)
+func (s *supervisor) start(ctx context.Context, n *network.Network, i int) (*network.Process, error) {
+	logs, err := s.app.logsOf(n, i)
 	if err != nil {
 		return nil, err
 	}
-	p, err := s.network.Launch(i, s.program, logs)
+	p, err := n.Launch(i, s.program, logs)
 	s.app.closeLog(logs)
 	if err != nil {
 		return nil, err
@@ -140,9 +150,14 @@ func (s *supervisor) serves(i int, p *network.Process, again bool) {
 	if again {
 		s.say("validator %s serves again (pid %d)", p.Node.ID, p.PID())
 	}
+	s.count(i)
+}
+
+// count notes that a validator need not be waited for any more.
+func (s *supervisor) count(i int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.served[i] = true; len(s.served) == len(s.network.Nodes) && !closed(s.all) {
+	if s.served[i] = true; len(s.served) >= s.awaits && !closed(s.all) {
 		close(s.all)
 	}
 }
@@ -175,22 +190,28 @@ func (s *supervisor) say(format string, args ...any) {
 
 // quorumServes reports whether enough validators serve for the network to go on.
 func (s *supervisor) quorumServes() bool {
-	serving := 0
+	serving, members := 0, 0
 	for _, n := range s.file.Nodes() {
 		if n.Ready && n.PID != 0 {
 			serving++
 		}
+		if !n.Left {
+			members++
+		}
 	}
-	return serving >= chain.Quorum(len(s.network.Nodes))
+	return serving >= chain.Quorum(members)
 }
 
 // withLog names the log to look into.
-func (s *supervisor) withLog(i int, err error) error {
+func (s *supervisor) withLog(n *network.Network, i int, err error) error {
 	if s.app.json {
 		return fmt.Errorf("%w (its log is on standard error)", err)
 	}
-	return fmt.Errorf("%w (its log: %s)", err, logPath(s.network, i))
+	return fmt.Errorf("%w (its log: %s)", err, logPath(n, i))
 }
+
+// left reports whether a validator says that it is no member of the network any more.
+func left(err error) bool { return fault.ReasonOf(err) == node.ReasonLeft }
 
 // passes reports whether the same start may succeed later.
 func passes(err error) bool {

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,7 +11,6 @@ import (
 	"slices"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/config"
@@ -39,7 +37,8 @@ them the network goes on meanwhile. One that ends five times within a minute bef
 
 When it is ready it prints the accounts, where their keys are, and a payment to try. A validator's log is node.log in its folder,
 node0 and so on; with --json logs go to standard error, and standard output gets one line of JSON when the network is ready.
-While it runs, run.json of the folder names the processes.
+While it runs, run.json of the folder names the processes. A validator that "aurigraph validators add" admits is started, one
+that "aurigraph validators remove" removes is stopped and not started any more.
 
 Exit codes: 0 it was told to stop; 1 a validator could not start; 2 the folder is in use, holds something else, or has another
 number of validators.`,
@@ -151,25 +150,18 @@ func (a *app) notRunning(dir string) error {
 		return nil // the network is made, or the error is found, by what follows
 	}
 	for _, node := range n.Nodes {
+		if node.Left() {
+			continue
+		}
 		cfg, err := config.Load(n.Path(node.Dir))
 		if err != nil {
 			return err
 		}
-		if locked(filepath.Join(cfg.Data(""), "LOCK")) {
+		if network.InUse(&cfg) {
 			return fault.New(fault.Conflict, "the network in %s runs already, at %s: use it, or stop it first", dir, node.GRPC)
 		}
 	}
 	return nil
-}
-
-// locked reports whether a process holds a lock file.
-func locked(path string) bool {
-	f, err := os.Open(path)
-	if err != nil {
-		return false
-	}
-	defer f.Close() // which also gives the lock back
-	return errors.Is(unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK)
 }
 
 // startNodes starts the nodes of a network that nobody supervises.
@@ -232,6 +224,9 @@ func (a *app) announce(n *network.Network, running []network.RunNode) error {
 		j.Keys[address] = n.Path(path)
 	}
 	for i, node := range n.Nodes {
+		if node.Left() {
+			continue
+		}
 		j.GRPC = append(j.GRPC, node.GRPC)
 		j.Metrics = append(j.Metrics, metricsURL(node.Metrics))
 		j.Nodes = append(j.Nodes, upNode{node.ID, running[i].PID, n.Path(node.Dir)})

@@ -18,6 +18,7 @@ type validatorsJSON struct {
 	Engine    string             `json:"engine"`
 	Leader    string             `json:"leader"`
 	Term      uint64             `json:"term"`
+	Epoch     chain.Epoch        `json:"membership_epoch"`
 	Height    chain.Height       `json:"height"`
 	Certified chain.Height       `json:"certified"`
 	Decided   chain.Height       `json:"decided_height"`
@@ -91,7 +92,10 @@ queue of each priority class, frames that were dropped since the start, and why 
 
 Evidence is what an honest validator does not do: two_headers (it signed two headers of one height), fork and parent (its lane
 contradicts itself), ack and ahead (somebody acknowledged what is not so), decided (ordering decided another entry than the one
-that a quorum holds). It is kept by who found it, until that one stops.
+that a quorum holds). It is kept by who found it, on its disk.
+
+DIVERGED names what a validator that halted computed otherwise than a quorum: the fields of the header, then, section by section,
+the first page of its state that differs. See docs/runbooks/diverged-validator.md.
 
 Exit codes: 0 at least one validator answers; 1 none does.`,
 		Example: `  aurigraph validators
@@ -108,16 +112,21 @@ Exit codes: 0 at least one validator answers; 1 none does.`,
 			})
 		},
 	})
+	c.AddCommand(changesOfValidators(a)...)
 	watchFlag(c, &watch)
+	c.AddCommand(newValidatorsSeal(a))
 	return c
 }
 
 func (r *rollCall) validators() validatorsJSON {
 	j := validatorsJSON{
-		Chain: r.best.ChainID, Network: r.best.Network, Engine: r.best.Engine, Leader: r.leaderID(), Term: r.term,
-		Height: r.certified(), Certified: r.certified(), Decided: r.decided(), Quorum: chain.Quorum(len(r.rows)), Answered: r.answered(),
+		Chain: r.best.ChainID, Network: r.best.Network, Engine: r.best.Engine, Leader: r.leaderID(), Term: r.term, Epoch: r.best.Epoch,
+		Height: r.certified(), Certified: r.certified(), Decided: r.decided(), Quorum: chain.Quorum(r.members()), Answered: r.answered(),
 	}
 	for i := range r.rows {
+		if r.rows[i].vacant() {
+			continue
+		}
 		j.List = append(j.List, r.details(i))
 	}
 	return j
@@ -177,18 +186,20 @@ func digestText(h chain.Hash) string {
 
 func (r *rollCall) validatorsTable(row func(...any)) {
 	j := r.validators()
-	row("network", fmt.Sprintf("%s, chain %d, engine %s, %d of %d answer, quorum %d", j.Network, j.Chain, j.Engine, j.Answered, len(j.List), j.Quorum))
+	row("network", fmt.Sprintf("%s, chain %d, engine %s, %d of %d answer, quorum %d, membership epoch %d", j.Network, j.Chain, j.Engine, j.Answered, len(j.List), j.Quorum, j.Epoch))
 	row("leader", fmt.Sprintf("%s, term %d", orNobody(j.Leader), j.Term))
 	row("height", fmt.Sprintf("%d certified, %d decided", j.Certified, j.Decided))
 	row()
 	row("VALIDATOR", "STATE", "CERTIFIED", "EXECUTED", "DECIDED", "BEHIND", "SIGNED", "TERM", "NAMES", "PID", "")
-	for i, v := range j.List {
-		said := r.rows[i].said != nil
+	for _, v := range j.List {
+		x := &r.rows[v.Number]
+		said := x.said != nil
 		row(v.ID, v.State, orDash(v.Height, said), orDash(v.Executed, said), orDash(v.Decided, said), lagText(v.Lag),
-			fmt.Sprintf("%d of %d", v.Signatures, v.Certificates), orDash(v.Term, said), orDash(v.Leader, v.Leader != ""), orDash(v.PID, v.PID != 0), r.rows[i].note())
+			fmt.Sprintf("%d of %d", v.Signatures, v.Certificates), orDash(v.Term, said), orDash(v.Leader, v.Leader != ""), orDash(v.PID, v.PID != 0), x.note())
 	}
 	linksTable(j.List, row)
 	evidenceTable(j.List, row)
+	divergenceTable(j.List, row)
 }
 
 func linksTable(list []validatorDetails, row func(...any)) {

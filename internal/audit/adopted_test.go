@@ -4,6 +4,7 @@ package audit
 
 import (
 	"encoding/binary"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -24,6 +25,7 @@ func (c *cluster) adopt(i, of int) {
 	must(t, err)
 	ours, err := pebblestore.Open(to.data("blocks"), pebblestore.Options{})
 	must(t, err)
+	must(t, store.EnsureFormat(ours))
 	saved, err := checkpoint.Open(from.data("checkpoints"), checkpoint.OS{}, checkpoint.Config{Chain: testChain})
 	must(t, err)
 	loaded, _, err := saved.LoadVerified(func(checkpoint.Meta) bool { return true })
@@ -37,12 +39,17 @@ func (c *cluster) adopt(i, of int) {
 		return raw
 	}
 	var ahead [][]byte
-	for n := h + 1; n <= h+chain.RootDelay; n++ {
+	for n := h + 1; n <= h+chain.RootDelay && handoverAt(t, theirs, h) == nil; n++ {
 		ahead = append(ahead, get(store.ReadHeader, n))
 	}
 	var changes store.Changes
 	must(t, store.Adopt(ours, &changes, h, get(store.ReadHeader, h), get(store.ReadCertificate, h), get(store.ReadProposal, h), ahead))
 	must(t, commit.AdoptLegs(ours, &changes, h))
+	rows, err := store.ReadHandovers(theirs, firstHandover)
+	must(t, err)
+	for i, raw := range rows {
+		store.WriteHandover(&changes, firstHandover+chain.Epoch(i), raw)
+	}
 	must(t, ours.Apply(&changes, true))
 	to.saveState(state, loaded)
 	to.adopted = h
@@ -53,6 +60,7 @@ func (c *cluster) adopt(i, of int) {
 // saveState writes a peer's state as an anchor and a checkpoint.
 func (n *network) saveState(state *node.State, loaded *checkpoint.Loaded) {
 	n.t.Helper()
+	must(n.t, os.MkdirAll(n.data("checkpoints"), 0o755))
 	own, err := checkpoint.Open(n.data("checkpoints"), checkpoint.OS{}, checkpoint.Config{Chain: testChain})
 	must(n.t, err)
 	newest, ok, _ := own.Newest(func(checkpoint.Meta) bool { return true })

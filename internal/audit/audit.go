@@ -10,6 +10,7 @@ import (
 
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/config"
+	"github.com/aurigraph/aurigraph/internal/epoch"
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/store"
 )
@@ -47,15 +48,19 @@ type audit struct {
 	rowsOutlivePayloads chain.Height
 	heldBytesMax        int64
 
-	genesis     *chain.Genesis    // nil if the file cannot be used
-	self        chain.ValidatorNo // whose folder it is; nobody if that is not known
-	members     members
-	sealed      bool         // the node was stopped cleanly
-	indexSealed bool         // the index was closed cleanly
-	store       store.Reader // nil if the block store cannot be used
-	head        chain.Height // newest height with a header
-	order       *orderLog    // nil if it cannot be used
-	decided     chain.Height // newest in the ordering log; 0 while it was not read
+	genesis     *chain.Genesis               // nil if the file cannot be used
+	self        chain.ValidatorNo            // whose folder it is; nobody if that is not known
+	epochs      *epoch.History               // who validated when
+	endTimes    []uint64                     // of the last block of each epoch that ended, in microseconds
+	certifiedTo map[chain.Epoch]chain.Height // what lastCertified found
+	lanes       int                          // one more than the highest number that any validator had
+	sealed      bool                         // the node was stopped cleanly
+	indexSealed bool                         // the index was closed cleanly
+	store       store.Reader                 // nil if the block store cannot be used
+	head        chain.Height                 // newest height with a header
+	orders      []orderFolder                // ordering logs, ascending; the last one is the present epoch's, or becomes so
+	order       *orderLog                    // nil if it cannot be used
+	decided     chain.Height                 // newest in the ordering log; 0 while it was not read
 	adopted     adopted
 	batchesFrom chain.Height // first height whose batch rows were not pruned
 	bound       legsBound    // of the heights before re-execution
@@ -127,10 +132,16 @@ func (a *audit) examine(ctx context.Context, sound soundness) error {
 		return err
 	}
 	a.readAdopted()
+	proved, err := a.readEpochs()
+	if err != nil || !proved {
+		return err
+	}
+	if err := a.checkHandoversFile(); err != nil {
+		return err
+	}
 	if err := a.findSelf(ctx, sound); err != nil {
 		return err
 	}
-	a.members = a.newMembers()
 	start, err := a.findStart(ctx, sound)
 	defer a.closeOrder()
 	if err != nil {

@@ -38,14 +38,14 @@ func (a *audit) checkBytes(ctx context.Context) (s soundness, err error) {
 	if err := a.checkCheckpoints(ctx); err != nil {
 		return s, err
 	}
-	if s.lane, err = a.checkLog(ctx, StageLane); err != nil {
+	if s.lane, err = a.checkLog(ctx, StageLane, "lane"); err != nil {
 		return s, err
 	}
-	if s.order, err = a.checkLog(ctx, StageOrder); err != nil {
+	if s.order, err = a.checkOrders(ctx); err != nil {
 		return s, err
 	}
 	if a.several() {
-		if s.votes, err = a.checkLog(ctx, StageVotes); err != nil {
+		if s.votes, err = a.checkLog(ctx, StageVotes, "votes"); err != nil {
 			return s, err
 		}
 	}
@@ -55,9 +55,9 @@ func (a *audit) checkBytes(ctx context.Context) (s soundness, err error) {
 
 // checkLog reads a segment log whole. What a crash may have torn off its end is tolerated unless the node was stopped
 // cleanly.
-func (a *audit) checkLog(ctx context.Context, name string) (sound bool, err error) {
+func (a *audit) checkLog(ctx context.Context, stage, name string) (sound bool, err error) {
 	dir := a.cfg.Data(name)
-	r, err := seglog.Verify(ctx, nil, dir, func(done, total int64) { a.progress(name, done, total) })
+	r, err := seglog.Verify(ctx, nil, dir, func(done, total int64) { a.progress(stage, done, total) })
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}
@@ -81,6 +81,22 @@ func (a *audit) checkLog(ctx context.Context, name string) (sound bool, err erro
 		}
 	}
 	return sound, nil
+}
+
+// checkOrders reads the newest ordering log whole. The node removes those of epochs that ended when it starts, and uses nothing
+// of them: a crash may have left a part of one.
+func (a *audit) checkOrders(ctx context.Context) (sound bool, err error) {
+	if len(a.orders) == 0 {
+		return false, nil
+	}
+	last := len(a.orders) - 1
+	for _, old := range a.orders[:last] {
+		if err := a.listFiles(a.cfg.Data(old.name)); err != nil {
+			return false, fault.Wrap(fault.Unavailable, err, "list the ordering log of epoch %d", old.epoch)
+		}
+		a.note("data/%s is of epoch %d, which has ended: it was not examined, and the node removes it", old.name, old.epoch)
+	}
+	return a.checkLog(ctx, StageOrder, a.orders[last].name)
 }
 
 // checkBlocks reads the block store whole, and lists its files.

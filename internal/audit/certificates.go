@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/aurigraph/aurigraph/internal/chain"
+	"github.com/aurigraph/aurigraph/internal/epoch"
 	"github.com/aurigraph/aurigraph/internal/keys"
 )
 
@@ -17,27 +18,31 @@ const certsPerChunk = 256
 // certChecker verifies certificates on all cores.
 type certChecker struct {
 	*audit
-	members
 	chunk []certified
 	group errgroup.Group
 }
 
 // certified is a certificate with what its signatures are over.
 type certified struct {
+	set    *epoch.Set // of its epoch
 	header *chain.ExecutedHeader
 	hash   chain.Hash
 	cert   *chain.Certificate
 }
 
 func (a *audit) newCertChecker() *certChecker {
-	c := &certChecker{audit: a, members: a.members}
+	c := &certChecker{audit: a}
 	c.group.SetLimit(runtime.GOMAXPROCS(0))
 	return c
 }
 
 // add takes a certificate whose framing was checked. It blocks while every core has a chunk.
 func (c *certChecker) add(h *chain.ExecutedHeader, hash chain.Hash, cert *chain.Certificate) {
-	c.chunk = append(c.chunk, certified{h, hash, cert})
+	set := c.epochs.At(h.Epoch)
+	if set == nil {
+		return // the chain walk says so
+	}
+	c.chunk = append(c.chunk, certified{set, h, hash, cert})
 	if len(c.chunk) == certsPerChunk {
 		c.flush()
 	}
@@ -67,7 +72,7 @@ func (c *certChecker) check(chunk []certified) {
 			continue
 		}
 		for _, s := range x.cert.Signatures {
-			batch.Add(c.ed25519[s.Validator], keys.HeaderMessage(x.header.Chain, x.hash), s.Header)
+			batch.Add(x.set.HeaderKey(s.Validator), keys.HeaderMessage(x.header.Chain, x.hash), s.Header)
 			of = append(of, x)
 		}
 		c.root(x)
@@ -79,17 +84,17 @@ func (c *certChecker) check(chunk []certified) {
 	}
 }
 
-// quorum reports whether the signers are a quorum of the validators, each once.
+// quorum reports whether the signers are a quorum of the members, each once.
 func (c *certChecker) quorum(x *certified) bool {
 	seen := map[chain.ValidatorNo]bool{}
 	for _, s := range x.cert.Signatures {
-		if int(s.Validator) >= len(c.ed25519) || c.ed25519[s.Validator] == nil || seen[s.Validator] {
+		if x.set.HeaderKey(s.Validator) == nil || seen[s.Validator] {
 			c.wrong(x.header.Height, "the certificate has a signature of validator %d, who cannot sign it", s.Validator)
 			return false
 		}
 		seen[s.Validator] = true
 	}
-	if quorum := chain.Quorum(len(c.ed25519)); len(seen) < quorum {
+	if quorum := x.set.Quorum(); len(seen) < quorum {
 		c.wrong(x.header.Height, "the certificate has %d signatures, a quorum is %d", len(seen), quorum)
 		return false
 	}
@@ -101,10 +106,10 @@ func (c *certChecker) root(x *certified) {
 	h := x.header
 	msg := keys.RootMessage(h.Chain, h.Epoch, h.RootAt, h.StateRoot)
 	for _, s := range x.cert.Signatures {
-		switch v := c.mldsa65[s.Validator]; {
+		switch v := x.set.RootKey(s.Validator); {
 		case h.RootAt == 0 && len(s.Root) > 0:
 			c.wrong(h.Height, "validator %d signed a state root, but the header carries none", s.Validator)
-		case h.RootAt != 0 && (v == nil || !v.Verify(msg, s.Root)):
+		case h.RootAt != 0 && !v.Verify(msg, s.Root):
 			c.wrong(h.Height, "the signature of validator %d for the state root of height %d is not valid", s.Validator, h.RootAt)
 		}
 	}

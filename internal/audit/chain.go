@@ -77,6 +77,7 @@ func (w *chainWalk) height(h chain.Height) {
 	}
 	hash := codec.Sum(raw)
 	w.header(h, header)
+	w.epoch(h, header, hash)
 	w.proposal(h, header)
 	w.certificate(h, header, hash)
 	for i := range header.Batches {
@@ -90,6 +91,9 @@ func (w *chainWalk) height(h chain.Height) {
 }
 
 func (w *chainWalk) header(h chain.Height, header *chain.ExecutedHeader) {
+	if end, ok := w.epochs.End(header.Epoch - 1); ok && h == end.Height+1 {
+		w.previous, w.hole = end.Header, false // it is proved, also where the height before is not here
+	}
 	switch {
 	case header.Height != h || header.Chain != w.genesis.Chain:
 		w.wrong(h, "the header is that of height %d of chain %d", header.Height, header.Chain)
@@ -97,8 +101,22 @@ func (w *chainWalk) header(h chain.Height, header *chain.ExecutedHeader) {
 		w.wrong(h, "the header follows %s, but before it stands %s", header.Previous, w.previous)
 	case header.TimeUs <= w.timeUs:
 		w.wrong(h, "the header's time %d is not after %d", header.TimeUs, w.timeUs)
-	case header.RootAt != 0 && header.RootAt+chain.RootDelay != h:
-		w.wrong(h, "the header carries the state root of height %d, it can only carry that of %d", header.RootAt, h-chain.RootDelay)
+	case header.Next.IsZero() && header.RootAt != 0 && (header.RootAt+chain.RootDelay != h || w.epochs.EpochOf(header.RootAt) != header.Epoch):
+		w.wrong(h, "the header carries the state root of height %d, it can only carry that of %d, in the same epoch", header.RootAt, h-chain.RootDelay)
+	}
+}
+
+// epoch wants a header to be of its height's epoch, and the last one of an epoch to be the one that the handover names.
+func (w *chainWalk) epoch(h chain.Height, header *chain.ExecutedHeader, hash chain.Hash) {
+	is := w.epochs.EpochOf(h)
+	end, ends := w.endAt(h)
+	switch {
+	case header.Epoch != is:
+		w.wrong(h, "the header is of epoch %d, by the handovers the height is of epoch %d", header.Epoch, is)
+	case ends && end.Header != hash:
+		w.wrong(h, "the header is %s, the handover that ends epoch %d here names %s", hash, is, end.Header)
+	case !ends && !header.Next.IsZero():
+		w.wrong(h, "the header ends epoch %d, and there is no handover to the next one", is)
 	}
 }
 
@@ -135,6 +153,9 @@ func (w *chainWalk) ranOf(p *chain.Proposal, header *chain.ExecutedHeader) bool 
 
 func (w *chainWalk) certificate(h chain.Height, header *chain.ExecutedHeader, hash chain.Hash) {
 	raw, ok := w.certificates.take(heightKey(tableCertificate, h))
+	if !ok && w.sealedTail(h) {
+		return // the seal stands for it
+	}
 	if !ok {
 		w.wrong(h, "there is no certificate")
 		return

@@ -19,6 +19,7 @@ import (
 	"github.com/aurigraph/aurigraph/internal/codec"
 	"github.com/aurigraph/aurigraph/internal/commit"
 	"github.com/aurigraph/aurigraph/internal/config"
+	"github.com/aurigraph/aurigraph/internal/epoch"
 	"github.com/aurigraph/aurigraph/internal/lane"
 	"github.com/aurigraph/aurigraph/internal/obs"
 	"github.com/aurigraph/aurigraph/internal/order/raft"
@@ -31,7 +32,8 @@ import (
 type cluster struct {
 	t         testing.TB
 	folders   []*network
-	recentMax int // of the ordering engines; 0: theirs
+	recentMax int                                   // of the ordering engines; 0: theirs
+	lost      func(from, to chain.ValidatorNo) bool // guarded by mu; nil: nothing is
 
 	mu    sync.Mutex
 	nodes []*member // guarded by mu; nil for one that does not run
@@ -52,7 +54,10 @@ type member struct {
 // inboxMax bounds the frames on their way to a member.
 const inboxMax = 4096
 
-func newCluster(t testing.TB, n int) *cluster {
+func newCluster(t testing.TB, n int) *cluster { return newClusterOf(t, n, n) }
+
+// newClusterOf makes folders of which the first few are of the genesis' validators.
+func newClusterOf(t testing.TB, n, validators int) *cluster {
 	t.Helper()
 	c := &cluster{t: t, nodes: make([]*member, n)}
 	cfg := config.Default()
@@ -61,7 +66,7 @@ func newCluster(t testing.TB, n int) *cluster {
 		c.folders = append(c.folders, newFolder(t, chain.ValidatorNo(i)))
 		cfg.Validators.Addresses = append(cfg.Validators.Addresses, fmt.Sprintf("127.0.0.1:%d", 7460+i))
 	}
-	genesis := c.folders[0].newGenesis(c.folders...)
+	genesis := c.folders[0].newGenesis(c.folders[:validators]...)
 	for i, f := range c.folders {
 		f.genesis = genesis
 		cfg.Validators.Listen = cfg.Validators.Addresses[i]
@@ -73,9 +78,9 @@ func newCluster(t testing.TB, n int) *cluster {
 // to puts a frame in a member's inbox.
 func (c *cluster) to(no chain.ValidatorNo, from *member, take func(*member)) {
 	c.mu.Lock()
-	m := c.nodes[no]
+	m, lost := c.nodes[no], c.lost != nil && c.lost(from.no, no)
 	c.mu.Unlock()
-	if m == nil || m.alone.Load() || from.alone.Load() {
+	if m == nil || lost || m.alone.Load() || from.alone.Load() {
 		return
 	}
 	select {
@@ -139,18 +144,34 @@ func (c *cluster) open(i int, s settings) *member {
 	lives++
 	m.life = lives
 	quiet := slog.New(slog.DiscardHandler)
-	var voters []chain.ValidatorNo
-	var places []lane.Place
-	var members []certify.Member
-	for v, g := range c.folders {
-		epoch, sequence, tip := m.state.Ledger.Lane(chain.ValidatorNo(v))
-		voters = append(voters, chain.ValidatorNo(v))
-		places = append(places, lane.Place{Epoch: epoch, Sequence: sequence, Tip: tip})
-		members = append(members, certify.Member{Header: g.header.Public(), Root: g.root.Public()})
+	membership := m.state.Ledger.Membership()
+	set, err := epoch.NewSet(testChain, membership)
+	must(t, err)
+	base := raft.Genesis{TimeUs: f.genesis.TimeUs}
+	for _, v := range membership.Members {
+		base.Voters = append(base.Voters, v.No)
 	}
-	var err error
+	if membership.Epoch > 1 {
+		raw, err := store.ReadHandover(m.store, membership.Epoch)
+		must(t, err)
+		p, err := codec.DecodeProvedHandover(raw)
+		must(t, err)
+		h, err := codec.DecodeHeader(p.HeaderBytes)
+		must(t, err)
+		base.Height, base.TimeUs = h.Height, h.TimeUs
+	}
+	var places []lane.Place
+	for v := range c.folders {
+		epoch, sequence, tip := m.state.Ledger.Lane(chain.ValidatorNo(v))
+		if epoch == 0 {
+			epoch = membership.Epoch // vacant: what was left behind is of an earlier epoch
+		}
+		places = append(places, lane.Place{Epoch: epoch, Sequence: sequence, Tip: tip})
+	}
+	own := places[f.no]
+	m.state.Lane.Sequence, m.state.Lane.Tip = own.Sequence, own.Tip
 	m.raft, err = raft.Open(t.Context(), m.orderLog, m.state.Height, raft.Config{
-		Self: f.no, Fetched: f.adopted, Genesis: raft.Genesis{Voters: voters, TimeUs: f.genesis.TimeUs}, TickInterval: 5 * time.Millisecond,
+		Self: f.no, Fetched: f.adopted, Genesis: base, TickInterval: 5 * time.Millisecond,
 		IntervalMin: time.Microsecond, RecentMax: c.recentMax, Now: func() time.Time { return time.UnixMilli(c.folders[0].clock.Add(3)) },
 		Peers: wire{m, func(to *member, frame []byte) { _ = to.raft.Receive(f.no, frame) }},
 	})
@@ -158,7 +179,7 @@ func (c *cluster) open(i int, s settings) *member {
 	m.engine = m.raft
 	decided := m.raft.Replayed()
 	m.relay, err = lane.OpenRelay(t.Context(), m.laneLog, lane.RelayConfig{
-		Self: f.no, Peers: lanes{m}, Pool: seglog.NewPool(64<<20, 1<<20), TickInterval: 5 * time.Millisecond,
+		Self: f.no, Quorum: set.Quorum(), Peers: lanes{m}, Pool: seglog.NewPool(64<<20, 1<<20), TickInterval: 5 * time.Millisecond,
 		Check: func(*spread.EntryHead, []byte) error { return nil },
 		Offer: func(d chain.Hash) {
 			if !decided[d] {
@@ -168,18 +189,16 @@ func (c *cluster) open(i int, s settings) *member {
 		Executed: m.executedBefore,
 		OnFailed: func(err error) { t.Error(err) },
 		Metrics:  obs.NewRegistry(), Logger: quiet,
-	}, 1, places, m.state.Lane)
+	}, own.Epoch, places, m.state.Lane)
 	must(t, err)
 	m.lane = m.relay
-	if len(members) == 1 {
+	if set.Size() == 1 {
 		return m
 	}
 	votes := f.log("votes", 64<<10, m.pool)
 	m.closers = append(m.closers, votes.Close)
-	membership, err := certify.NewMembership(testChain, 1, members)
-	must(t, err)
 	m.certifier, err = certify.Open(t.Context(), votes, m.published(), certify.Config{
-		Self: f.no, Fetched: f.adopted, Members: membership, Header: f.header, Root: f.root, Stored: m.storedCertificate,
+		Self: f.no, Fetched: f.adopted, Members: certify.Of(set), Header: f.header, Root: f.root, Stored: m.storedCertificate,
 		Peers: wire{m, func(to *member, frame []byte) { _ = to.certifier.Receive(f.no, frame) }},
 	})
 	must(t, err)

@@ -31,6 +31,8 @@ func headerDifference(want *chain.ExecutedHeader, raw []byte) string {
 		return "previous header"
 	case have.Proposal != want.Proposal || have.TimeUs != want.TimeUs:
 		return "proposal"
+	case have.Next != want.Next:
+		return "next membership"
 	case have.RootAt != want.RootAt || have.StateRoot != want.StateRoot:
 		return fmt.Sprintf("state root %s of height %d, stored %s of %d", want.StateRoot, want.RootAt, have.StateRoot, have.RootAt)
 	}

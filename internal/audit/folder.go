@@ -4,25 +4,31 @@ package audit
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/codec"
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/node"
+	"github.com/aurigraph/aurigraph/internal/seal"
 	"github.com/aurigraph/aurigraph/internal/store"
 )
 
 const lockName = "LOCK"
 
 // dataFolders are what a node keeps in its data folder.
-var dataFolders = map[string]bool{"lane": true, "order": true, "blocks": true, "checkpoints": true, "index": true}
+var dataFolders = map[string]bool{"lane": true, "blocks": true, "checkpoints": true, "index": true}
 
 // severalFolders are what it keeps besides among several validators: its votes, and a peer's state while that is taken.
 var severalFolders = map[string]bool{"votes": true, "catchup": true}
@@ -77,6 +83,34 @@ func oneValue(text []byte) error {
 	return nil
 }
 
+// sealFiles are what a node keeps of a seal in which it took part: what it has signed, and to which height it was asked to go.
+// Nothing of the history depends on them.
+var sealFiles = map[string]bool{seal.RecordName: true, "seal-plan": true}
+
+// orderName is the folder of the first epoch's ordering log; that of a later epoch has its number behind it.
+const orderName = "order"
+
+// orderFolder is the folder of an epoch's ordering log.
+type orderFolder struct {
+	name  string
+	epoch chain.Epoch
+}
+
+// isOrder takes note of a folder that is an ordering log's.
+func (a *audit) isOrder(name string) bool {
+	epoch := uint64(1)
+	if number, later := strings.CutPrefix(name, orderName+"-"); later {
+		var err error
+		if epoch, err = strconv.ParseUint(number, 10, 64); err != nil || epoch < uint64(firstHandover) || strconv.FormatUint(epoch, 10) != number {
+			return false
+		}
+	} else if name != orderName {
+		return false
+	}
+	a.orders = append(a.orders, orderFolder{name, chain.Epoch(epoch)})
+	return true
+}
+
 // checkFolder looks for what nobody knows, and for what is missing. A node that never ran has no folders.
 func (a *audit) checkFolder() error {
 	entries, err := os.ReadDir(a.cfg.Data(""))
@@ -89,13 +123,25 @@ func (a *audit) checkFolder() error {
 		switch {
 		case e.Name() == lockName && e.Type().IsRegular():
 			a.checkLockFile(path, e)
+		case e.Name() == node.RepairMark && e.Type().IsRegular():
+			a.file(path, 0)
+			a.note("data/%s: the node was told of damage in its lane, and repairs it when it starts", e.Name())
+		case e.Name() == node.DivergenceFile && e.Type().IsRegular(): // for people: nothing of it is used
+		case e.Name() == handoversName && e.Type().IsRegular(): // looked at when the block store is open
+		case sealFiles[e.Name()] && e.Type().IsRegular():
+			a.file(path, 0)
+		case e.IsDir() && a.isOrder(e.Name()):
 		case e.IsDir() && (dataFolders[e.Name()] || severalFolders[e.Name()] && (a.genesis == nil || a.several())):
 			found[e.Name()] = true
 		default:
 			a.listStranger(path, e)
 		}
 	}
-	for _, name := range []string{"lane", "order", "votes", "blocks", "checkpoints"} {
+	if len(a.orders) == 0 {
+		a.problem(a.cfg.Data(orderName), "", "the folder is missing")
+	}
+	slices.SortFunc(a.orders, func(x, y orderFolder) int { return cmp.Compare(x.epoch, y.epoch) })
+	for _, name := range []string{"lane", "votes", "blocks", "checkpoints"} {
 		if !found[name] && (name != "votes" || a.several()) {
 			a.problem(a.cfg.Data(name), "", "the folder is missing")
 		}

@@ -54,7 +54,7 @@ type network struct {
 	bank         keys.Signer // ML-DSA-65: key 2, of institution 2, for batches and its house account
 	person       keys.Signer // Ed25519: key 3, of account 3
 
-	sequence, bankNonce, personNonce uint64
+	sequence, bankNonce, personNonce, governanceNonce uint64
 
 	clock atomic.Int64 // the proposer's, in milliseconds
 }
@@ -176,6 +176,9 @@ func (n *network) txs(bodies ...chain.Body) lane.Item {
 		tx := chain.Tx{Chain: testChain, ValidUntil: 90_000, Body: body}
 		k := n.bank
 		switch body.(type) {
+		case *chain.ChangeValidator:
+			n.governanceNonce++
+			k, tx.Sender, tx.Key, tx.Nonce = signer(n.t, keys.Ed25519, 5), 1, 1, n.governanceNonce
 		case *chain.Transfer, *chain.Hold:
 			n.personNonce++
 			k, tx.Sender, tx.Key, tx.Nonce = n.person, 3, 3, n.personNonce

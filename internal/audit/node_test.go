@@ -6,12 +6,14 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"testing"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -113,7 +115,7 @@ func (n *network) open(s settings) *running {
 	t := n.t
 	t.Helper()
 	r := &running{network: n, settings: s, pool: seglog.NewPool(64<<20, 1<<20), batches: make(chan struct{}, publishedMax), ended: make(chan error, 1)}
-	for _, d := range []string{"lane", "order", "votes", "checkpoints", "index"} {
+	for _, d := range []string{"lane", "votes", "checkpoints", "index"} {
 		if d == "votes" && len(n.genesis.Validators) == 1 {
 			continue
 		}
@@ -127,10 +129,11 @@ func (n *network) open(s settings) *running {
 	store.WriteMeta(&c, metaGenesis, hash[:])
 	must(t, store.EnsureFormat(r.store))
 	must(t, r.store.Apply(&c, true))
-	r.laneLog, r.orderLog = n.log("lane", s.segmentBytes, r.pool), n.log("order", 64<<10, r.pool)
+	r.laneLog = n.log("lane", s.segmentBytes, r.pool)
 	r.saved, err = checkpoint.Open(n.data("checkpoints"), checkpoint.OS{}, checkpoint.Config{Chain: testChain})
 	must(t, err)
 	r.state = n.recover(r.store, r.saved)
+	r.orderLog = n.openOrder(r.state.Ledger.Membership().Epoch, r.pool)
 	r.closers = []func() error{r.orderLog.Close, r.laneLog.Close, r.store.Close}
 	return r
 }
@@ -213,6 +216,9 @@ func (n *network) log(name string, segmentBytes int64, pool *seglog.Pool) *seglo
 
 func (n *network) recover(s store.Reader, checkpoints *checkpoint.Store) *node.State {
 	loaded, _, err := checkpoints.LoadVerified(func(m checkpoint.Meta) bool {
+		if p := handoverAt(n.t, s, m.Height); p != nil {
+			return p.Root == m.Root
+		}
 		raw, err := store.ReadHeaderAhead(s, m.Height+chain.RootDelay)
 		if err != nil {
 			return false
@@ -228,6 +234,36 @@ func (n *network) recover(s store.Reader, checkpoints *checkpoint.Store) *node.S
 	}
 	must(n.t, err)
 	return state
+}
+
+// openOrder opens the ordering log of an epoch. That of the one before goes.
+func (n *network) openOrder(e chain.Epoch, pool *seglog.Pool) *seglog.Log {
+	name := orderName
+	if e > 1 {
+		name = fmt.Sprintf("%s-%d", orderName, e)
+	}
+	for _, old := range []string{orderName, fmt.Sprintf("%s-%d", orderName, e-1)} {
+		if old != name {
+			must(n.t, os.RemoveAll(n.data(old)))
+		}
+	}
+	must(n.t, os.MkdirAll(n.data(name), 0o755))
+	return n.log(name, 64<<10, pool)
+}
+
+// handoverAt is the handover that ended an epoch at a height, nil if none did.
+func handoverAt(t testing.TB, s store.Reader, h chain.Height) *chain.ProvedHandover {
+	t.Helper()
+	rows, err := store.ReadHandovers(s, firstHandover)
+	must(t, err)
+	for _, raw := range rows {
+		p, err := codec.DecodeProvedHandover(raw)
+		must(t, err)
+		if p.Height == h {
+			return p
+		}
+	}
+	return nil
 }
 
 type segments struct{ log *seglog.Log }
@@ -280,7 +316,15 @@ func (r *running) settle() {
 func (r *running) close() {
 	r.t.Helper()
 	r.stop()
-	must(r.t, <-r.ended)
+	r.closed(<-r.ended)
+}
+
+// closed closes the folder of a node whose writer has ended.
+func (r *running) closed(err error) {
+	r.t.Helper()
+	if err != nil && !errors.Is(err, commit.ErrEpochEnded) {
+		r.t.Fatal(err)
+	}
 	for _, f := range r.closers {
 		must(r.t, f())
 	}

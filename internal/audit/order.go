@@ -20,8 +20,9 @@ import (
 
 // orderLog is what an engine left on the disk.
 type orderLog struct {
+	name   string // of its folder
 	reader *seglog.Reader
-	// oldest is the height of the oldest proposal that the log can hold; 0 if it holds nothing.
+	// oldest is the height of the oldest proposal that the log can hold; 0 if it holds nothing, or begins with its epoch.
 	oldest chain.Height
 	each   func(context.Context, func(seglog.Pos, *chain.Proposal) error) error
 }
@@ -33,20 +34,45 @@ func (a *audit) decidesOnce() bool { return a.cfg.Order.Engine == config.EngineS
 // openOrder opens the ordering log of the engine that the settings name. A log that its engine cannot read is a problem,
 // and nil.
 func (a *audit) openOrder(ctx context.Context) (*orderLog, error) {
-	reader, err := seglog.OpenReader(nil, a.cfg.Data("order"))
+	folder, ok := a.presentOrder()
+	if !ok {
+		return nil, nil
+	}
+	reader, err := seglog.OpenReader(nil, a.cfg.Data(folder.name))
 	if err != nil {
 		return nil, err
 	}
-	o := &orderLog{reader: reader}
+	o := &orderLog{name: folder.name, reader: reader}
 	if a.decidesOnce() {
 		err = o.openSolo(ctx)
 	} else {
-		err = o.openRaft(ctx, a.genesis, raft.Start{Height: a.head, Fetched: a.adopted.height})
+		err = o.openRaft(ctx, a.orderBase(folder.epoch), raft.Start{Height: a.head, Fetched: a.adopted.height})
 	}
 	if err != nil {
-		return nil, errors.Join(a.corruptIsProblem(err, "order"), reader.Close())
+		return nil, errors.Join(a.corruptIsProblem(err, folder.name), reader.Close())
 	}
 	return o, nil
+}
+
+// presentOrder is the ordering log of the epoch in which the next height is. Until the node has been opened again behind an
+// epoch's end, there is the log of the epoch that ended.
+func (a *audit) presentOrder() (orderFolder, bool) {
+	last := a.orders[len(a.orders)-1]
+	if next := a.epochs.EpochOf(a.head + 1); last.epoch != next && last.epoch != a.epochs.EpochOf(a.head) {
+		a.problem(a.cfg.Data(last.name), "", "it is the ordering log of epoch %d, the chain is in epoch %d", last.epoch, next)
+		return last, false
+	}
+	return last, true
+}
+
+// orderBase is what the ordering log of an epoch begins with.
+func (a *audit) orderBase(e chain.Epoch) raft.Genesis {
+	var g raft.Genesis
+	g.Height, g.TimeUs = a.beforeEpoch(e)
+	for _, m := range a.epochs.At(e).Membership().Members {
+		g.Voters = append(g.Voters, m.No)
+	}
+	return g
 }
 
 func (o *orderLog) openSolo(ctx context.Context) error {
@@ -70,16 +96,16 @@ func (o *orderLog) openSolo(ctx context.Context) error {
 	return err
 }
 
-func (o *orderLog) openRaft(ctx context.Context, g *chain.Genesis, host raft.Start) error {
-	first := raft.Genesis{TimeUs: g.TimeUs}
-	for i := range g.Validators {
-		first.Voters = append(first.Voters, chain.ValidatorNo(i))
-	}
+func (o *orderLog) openRaft(ctx context.Context, first raft.Genesis, host raft.Start) error {
 	h, err := raft.ReadHistory(ctx, o.reader, first, host)
-	if err == nil {
-		o.oldest, o.each = h.After()+1, h.Each
+	if err != nil {
+		return err
 	}
-	return err
+	o.each = h.Each
+	if h.After() > first.Height {
+		o.oldest = h.After() + 1
+	}
+	return nil
 }
 
 // corruptIsProblem turns what a log's reader found wrong with the content into a problem.
@@ -110,11 +136,11 @@ func (r *replayer) checkOrder() error {
 	if r.ctx.Err() != nil {
 		return r.ctx.Err()
 	}
-	if err := r.corruptIsProblem(err, "order"); err != nil {
+	if err := r.corruptIsProblem(err, r.order.name); err != nil {
 		return err
 	}
 	if w.height < r.head && r.head > r.adopted.height {
-		r.problem(r.cfg.Data("order"), at(w.height), "the log ends here, but height %d was published", r.head)
+		r.problem(r.cfg.Data(r.order.name), at(w.height), "the log ends here, but height %d was published", r.head)
 	}
 	r.decided = w.height
 	return nil
@@ -124,7 +150,7 @@ func (w *orderWalk) proposal(pos seglog.Pos, p *chain.Proposal) error {
 	where := fmt.Sprintf("segment %d, byte %d", pos.Segment, pos.Offset)
 	follows := !w.any || p.Height == w.height+1 && p.TimeUs > w.timeUs
 	if !follows {
-		w.problem(w.cfg.Data("order"), where, "height %d at time %d follows height %d at time %d", p.Height, p.TimeUs, w.height, w.timeUs)
+		w.problem(w.cfg.Data(w.order.name), where, "height %d at time %d follows height %d at time %d", p.Height, p.TimeUs, w.height, w.timeUs)
 	}
 	w.height, w.timeUs, w.any = p.Height, p.TimeUs, true
 	switch {
@@ -139,7 +165,7 @@ func (w *orderWalk) proposal(pos seglog.Pos, p *chain.Proposal) error {
 func (w *orderWalk) compareProposal(p *chain.Proposal, where string) {
 	stored, err := store.ReadProposal(w.store, p.Height)
 	if err == nil && !bytes.Equal(stored, codec.AppendProposal(nil, p)) {
-		w.problem(w.cfg.Data("order"), where, "the proposal of height %d is not the one in the block store", p.Height)
+		w.problem(w.cfg.Data(w.order.name), where, "the proposal of height %d is not the one in the block store", p.Height)
 	}
 }
 

@@ -24,6 +24,7 @@ type replayer struct {
 	*feed
 	ctx    context.Context
 	state  *node.State
+	epoch  chain.Epoch // of the state
 	keys   *keyring
 	link   link
 	reach  reach
@@ -55,10 +56,10 @@ func (a *audit) replay(ctx context.Context, s start) (reached chain.Height, err 
 
 func (a *audit) newReplayer(ctx context.Context, s start, log *seglog.Reader) *replayer {
 	r := &replayer{
-		audit: a, feed: newFeed(log), ctx: ctx, state: s.state, keys: newKeyring(s.state.Ledger, s.base),
-		link: newLink(s), hold: newHold(a.heldBytesMax), recent: newRecent(), base: s.base, reached: s.base, due: map[chain.Height][]held{},
+		audit: a, feed: newFeed(log), ctx: ctx, state: s.state, epoch: s.state.Ledger.Membership().Epoch, keys: newKeyring(s.state.Ledger, s.base),
+		link: newLink(s, a.self), hold: newHold(a.heldBytesMax), recent: newRecent(), base: s.base, reached: s.base, due: map[chain.Height][]held{},
 	}
-	r.reach = reach{executedTo: r.executedTo, start: s.state.Lane.Pos, at: s.state.Lane.Pos}
+	r.reach = newReach(s.state.Lane.Pos, r.executed)
 	r.link.adopted = a.adopted.height > 0 && s.base == a.adopted.height
 	for _, c := range a.checkpoints {
 		r.due[c.meta.Height] = append(r.due[c.meta.Height], c)
@@ -100,6 +101,11 @@ func (r *replayer) drain() {
 			r.sign(e, r.head+1)
 		}
 		e.release()
+	}
+	for _, e := range r.reach.unpaid() {
+		if r.ctx.Err() == nil {
+			r.problemAt(e, "it is not executed in the state that execution begins with, which has all up to record %d, and lies nowhere behind that", r.reach.start.Seq)
+		}
 	}
 }
 
@@ -177,6 +183,9 @@ func (r *replayer) execute(p *chain.Proposal, entries []*entry, raw []byte) erro
 		r.stop(p.Height, "%d entries of the block do not follow in their lane", ex.PassedOver)
 		return nil
 	}
+	if ex.Ends {
+		r.state.Machine.End(ex, r.hash())
+	}
 	followed := make([]*entry, len(ex.Batches))
 	for i := range followed {
 		followed[i] = entries[ex.Batches[i].Place]
@@ -190,7 +199,13 @@ func (r *replayer) execute(p *chain.Proposal, entries []*entry, raw []byte) erro
 	r.reached = p.Height
 	r.expectRows(p, followed, ex)
 	r.advance(followed)
-	if ex.RootDue {
+	switch end, ends := r.endAt(p.Height); {
+	case ex.Ends && !ends:
+		r.stop(p.Height, "the block ends its epoch, and there is no handover to the next one")
+		return nil
+	case ends:
+		return r.nextEpoch(&end, ex)
+	case ex.RootDue:
 		return r.root(p.Height)
 	}
 	return nil
@@ -212,10 +227,41 @@ func (r *replayer) expectRows(p *chain.Proposal, followed []*entry, ex *exec.Exe
 
 // root hashes the state at a height at which its root is due.
 func (r *replayer) root(h chain.Height) error {
-	sn := r.state.Space.Snapshot()
-	root := r.state.Tree.Update(sn)
-	sn.Release()
+	root := r.hash()
 	r.state.Machine.SetRoot(h, root)
+	if len(r.due[h]) > 0 {
+		r.recount(h)
+	}
+	return r.passCheckpoints(h, root)
+}
+
+// hash is the root of the state as it is.
+func (r *replayer) hash() chain.Hash {
+	sn := r.state.Space.Snapshot()
+	defer sn.Release()
+	return r.state.Tree.Update(sn)
+}
+
+// nextEpoch goes on in the epoch that a handover begins behind a block. A block that executed a change has made the next
+// membership itself; a seal has no other trace in the chain than the handover.
+func (r *replayer) nextEpoch(end *chain.Handover, ex *exec.Executed) error {
+	h := ex.Header.Height
+	if !ex.Ends {
+		if err := r.state.Ledger.ApplySeal(&end.Next); err != nil {
+			r.stop(h, "the seal's membership cannot follow: %v", err)
+			return nil
+		}
+	}
+	root := r.hash()
+	if root != end.Root {
+		r.stop(h, "executed again, epoch %d begins with a state of root %s, the handover says %s", end.Next.Epoch, root, end.Root)
+		return nil
+	}
+	r.state.Machine = exec.New(r.state.Ledger, exec.Tip{
+		Height: h, Hash: ex.Hash, TimeUs: ex.Header.TimeUs, LastRoot: h, LastUs: ex.Header.TimeUs, Begins: true,
+	})
+	r.epoch = end.Next.Epoch
+	r.passVoid()
 	if len(r.due[h]) > 0 {
 		r.recount(h)
 	}

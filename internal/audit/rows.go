@@ -21,9 +21,11 @@ import (
 const (
 	tableBatch       = 'b'
 	tableCertificate = 'c'
+	tableEvidence    = 'e'
 	tableHeader      = 'h'
 	tablePlace       = 'l'
 	tableMeta        = 'm'
+	tableHandover    = 'n'
 	tableOutcome     = 'o'
 	tableProposal    = 'p'
 	tableHolding     = 'v'
@@ -142,7 +144,7 @@ func (a *audit) checkRows(ctx context.Context, reached chain.Height) error {
 		a.progress(StageRows, int64(i+1), int64(len(summed)+1))
 	}
 	a.compareSums(reached)
-	err := errors.Join(a.checkMeta(reached), a.unknownTables())
+	err := errors.Join(a.checkMeta(reached), a.checkEvidence(), a.unknownTables())
 	a.progress(StageRows, int64(len(summed)+1), int64(len(summed)+1))
 	return err
 }
@@ -249,6 +251,7 @@ func (a *audit) unknownTables() error {
 	known := map[byte]bool{
 		tableBatch: true, tableCertificate: true, tableHeader: true, tablePlace: true, tableMeta: true,
 		tableOutcome: true, tableProposal: true, tableHolding: true, tableTx: true,
+		tableEvidence: true, tableHandover: true,
 	}
 	for b := range 256 {
 		if known[byte(b)] {

@@ -40,12 +40,12 @@ func (a *audit) findSelf(ctx context.Context, sound soundness) error {
 		}
 	}
 	if a.self, known = a.selfByAddress(); !known {
-		a.note("nothing says which of the %d validators this node is: its own lane was checked like those of the others", len(a.genesis.Validators))
+		a.note("nothing says which of the %d validators this node is: its own lane was checked like those of the others", a.lanes)
 	}
 	return nil
 }
 
-// selfByKeys compares the key files with the genesis. Files that cannot be read say nothing: a proof needs no secrets.
+// selfByKeys compares the key files with the members, the newest first. Files that cannot be read say nothing: a proof needs no secrets.
 func (a *audit) selfByKeys() (self chain.ValidatorNo, known bool) {
 	header, _, err := keys.Inspect(a.cfg.Path(a.cfg.Keys.Validator))
 	if err != nil {
@@ -55,12 +55,14 @@ func (a *audit) selfByKeys() (self chain.ValidatorNo, known bool) {
 	if err != nil {
 		return nobody, false
 	}
-	for i, v := range a.genesis.Validators {
-		if isKey(header, keys.Ed25519, v.Ed25519) && isKey(root, keys.MLDSA65, v.MLDSA65) {
-			return chain.ValidatorNo(i), true
+	for e := a.epochs.Current().Epoch(); e > 0; e-- {
+		for _, v := range a.epochs.At(e).Membership().Members {
+			if isKey(header, keys.Ed25519, v.Ed25519) && isKey(root, keys.MLDSA65, v.MLDSA65) {
+				return v.No, true
+			}
 		}
 	}
-	a.problem(a.cfg.Path(a.cfg.Keys.Validator), "", "the key files are not those of a validator in the genesis")
+	a.problem(a.cfg.Path(a.cfg.Keys.Validator), "", "the key files are not those of a validator in the genesis or any later epoch")
 	return nobody, false
 }
 
@@ -77,7 +79,7 @@ func (a *audit) selfByVotes(ctx context.Context) (self chain.ValidatorNo, known 
 	self = nobody
 	stop := errors.New("seen")
 	err = log.Scan(ctx, seglog.Pos{}, func(_ seglog.Pos, rec seglog.Record) error {
-		if v, err := parseVote(rec); err == nil && int(v.Validator) < len(a.genesis.Validators) {
+		if v, err := parseVote(rec); err == nil && int(v.Validator) < a.lanes {
 			self = v.Validator
 		}
 		return stop
@@ -91,33 +93,9 @@ func (a *audit) selfByVotes(ctx context.Context) (self chain.ValidatorNo, known 
 // selfByAddress looks for the address of this node among those of the validators.
 func (a *audit) selfByAddress() (self chain.ValidatorNo, known bool) {
 	for i, address := range a.cfg.Validators.Addresses {
-		if address == a.cfg.Validators.Listen && i < len(a.genesis.Validators) {
+		if address == a.cfg.Validators.Listen && i < a.lanes {
 			return chain.ValidatorNo(i), true
 		}
 	}
 	return nobody, false
-}
-
-// members are the validators' keys; nil for one that cannot verify.
-type members struct{ ed25519, mldsa65 []*keys.Verifier }
-
-func (a *audit) newMembers() members {
-	var m members
-	for i, v := range a.genesis.Validators {
-		m.ed25519 = append(m.ed25519, a.validatorKey(i, keys.Ed25519, v.Ed25519))
-		m.mldsa65 = append(m.mldsa65, a.validatorKey(i, keys.MLDSA65, v.MLDSA65))
-	}
-	return m
-}
-
-func (a *audit) validatorKey(i int, s keys.Scheme, raw []byte) *keys.Verifier {
-	p, err := keys.ParsePublic(append([]byte{byte(s)}, raw...))
-	if err == nil {
-		var v *keys.Verifier
-		if v, err = keys.NewVerifier(p); err == nil {
-			return v
-		}
-	}
-	a.problem(a.cfg.Path(a.cfg.Genesis), "", "the %s key of validator %d cannot be used: %v", s, i, err)
-	return nil
 }

@@ -18,7 +18,10 @@ import (
 	"github.com/aurigraph/aurigraph/internal/config"
 	"github.com/aurigraph/aurigraph/internal/keys"
 	"github.com/aurigraph/aurigraph/internal/lane"
+	"github.com/aurigraph/aurigraph/internal/node"
 	"github.com/aurigraph/aurigraph/internal/seglog"
+	"github.com/aurigraph/aurigraph/internal/spread"
+	"github.com/aurigraph/aurigraph/internal/store"
 )
 
 // victim is the folder of a stopped validator of four that is damaged in copies.
@@ -122,10 +125,20 @@ func (v *victim) edited(t *testing.T) {
 			m[18] ^= 1
 			copy(m[50:], v.sign(t, keys.HeaderMessage(testChain, chain.Hash(m[18:50]))))
 		})},
+		{"evidence that is none", "evidence", v.rows(func(e *editor) {
+			store.WriteEvidence(&e.Changes, store.EvidenceKey{Kind: store.EvidenceHeaders, Validator: 2}, []byte("x"))
+		})},
+		{"evidence", "", v.rows(func(e *editor) {
+			x := spread.Evidence{Kind: spread.EvidenceAhead, Lane: 1, Epoch: 1, Sequence: 9, From: 2, Digest: chain.Hash{1}}
+			store.WriteEvidence(&e.Changes, store.EvidenceKey{Kind: uint8(x.Kind), Validator: 1, From: 2, Epoch: 1, Place: 9}, spread.AppendEvidence(nil, &x))
+		})},
+		{"what a divergence was", "", func(t *testing.T, dir string) {
+			must(t, os.WriteFile(filepath.Join(dir, "data", node.DivergenceFile), []byte("{}"), 0o644))
+		}},
 		{"vote not signed", "the signature of the vote", v.vote(v.work, func(m []byte) { m[60] ^= 1 })},
 		{"vote of another", "is of validator 2, the folder", v.vote(v.work, func(m []byte) { m[16] = 2 })},
 		{"vote twice", "was signed after", v.vote(v.work, func(m []byte) { m[8]-- })},
-		{"vote of another epoch", "in epoch 2, header", v.vote(v.work, func(m []byte) { m[0] = 2 })},
+		{"vote of another epoch", "who was no member in epoch 2", v.vote(v.work, func(m []byte) { m[0] = 2 })},
 		{"root vote not signed", "the signature for the state root", v.vote(0, func(m []byte) { m[len(m)-9] ^= 1 })},
 		{"vote missing", "there is no vote of this node on it", v.record("votes", func(seq uint64, _, _ []byte) bool { return seq != uint64(v.work) })},
 		{"last vote missing", "the votes end here", v.record("votes", func(seq uint64, _, _ []byte) bool { return seq < uint64(v.head) })},

@@ -11,7 +11,6 @@ import (
 	"github.com/aurigraph/aurigraph/internal/checkpoint"
 	"github.com/aurigraph/aurigraph/internal/commit"
 	"github.com/aurigraph/aurigraph/internal/fault"
-	"github.com/aurigraph/aurigraph/internal/lane"
 	"github.com/aurigraph/aurigraph/internal/ledger"
 	"github.com/aurigraph/aurigraph/internal/node"
 	"github.com/aurigraph/aurigraph/internal/seglog"
@@ -133,21 +132,25 @@ func (a *audit) startAt(c held) (start, error) {
 
 // checkLanePosition compares what a checkpoint says about the own lane with the state in it.
 func (a *audit) checkLanePosition(c held, state *node.State) {
-	if text := a.wrongLane(c.lane, state.Ledger); text != "" {
+	if text := a.wrongLane(c, state.Ledger); text != "" {
 		a.problem(c.path, at(c.meta.Height), "%s", text)
 	}
 }
 
 // wrongLane says why the own lane does not end in the state as a checkpoint's position says, or nothing. Where nobody knows
 // which lane that is, one of them must.
-func (a *audit) wrongLane(p lane.Position, l *ledger.Ledger) string {
+func (a *audit) wrongLane(c held, l *ledger.Ledger) string {
+	p := c.lane
+	if a.beganAnew(c.meta.Height, l) {
+		return "" // the position is of the lane before
+	}
 	if a.self != nobody {
 		if _, sequence, tip := l.Lane(a.self); sequence != p.Sequence || tip != p.Tip {
 			return fmt.Sprintf("it names entry %d of the own lane, %s, its state ends with entry %d, %s", p.Sequence, p.Tip, sequence, tip)
 		}
 		return ""
 	}
-	for v := range a.genesis.Validators {
+	for v := range a.lanes {
 		if _, sequence, tip := l.Lane(chain.ValidatorNo(v)); sequence == p.Sequence && tip == p.Tip {
 			return ""
 		}
@@ -155,8 +158,23 @@ func (a *audit) wrongLane(p lane.Position, l *ledger.Ledger) string {
 	return fmt.Sprintf("it names lane entry %d, %s, in its state no lane ends with that", p.Sequence, p.Tip)
 }
 
-// checkCertified wants the root of every checkpoint in the header that owes it: a node writes no other. Those without are
-// not used.
+// beganAnew reports whether the own lane begins anew with the epoch behind a height, or is no more: its owner has new keys, or
+// left. Where nobody knows which lane is the own one, it may be any.
+func (a *audit) beganAnew(h chain.Height, l *ledger.Ledger) bool {
+	if _, ends := a.endAt(h); !ends {
+		return false
+	}
+	epoch := l.Membership().Epoch
+	for v := range chain.ValidatorNo(a.lanes) {
+		if joined, _, _ := l.Lane(v); (joined == 0 || joined == epoch) && (v == a.self || a.self == nobody) {
+			return true
+		}
+	}
+	return false
+}
+
+// checkCertified wants the root of every checkpoint in the header that owes it, or in the handover if it ends an epoch: a node
+// writes no other. Those without are not used.
 func (a *audit) checkCertified() {
 	a.buffersKeepUp()
 	good := a.checkpoints[:0]
@@ -174,9 +192,13 @@ func (a *audit) checkCertified() {
 func (a *audit) uncertified(m checkpoint.Meta) string {
 	h := m.Height + chain.RootDelay
 	header, err := a.readHeaderAhead(h)
+	end, ends := a.endAt(m.Height)
 	switch {
 	case m.Chain != a.genesis.Chain:
 		return fmt.Sprintf("it is of chain %d", m.Chain)
+	case ends && m.Root == end.Root:
+	case ends:
+		return fmt.Sprintf("its root %s is not that of the state with which epoch %d begins: %s", m.Root, end.Next.Epoch, end.Root)
 	case err != nil:
 		return fmt.Sprintf("the header of height %d, which certifies its root, cannot be read: %v", h, err)
 	case header.RootAt != m.Height || header.StateRoot != m.Root:

@@ -147,7 +147,7 @@ func (r *replayer) see(e *entry) {
 		r.problemAt(e, "%s", e.badHash)
 	}
 	r.seen = e.Pos.Seq
-	if int(e.Entry.Validator) >= len(r.genesis.Validators) {
+	if int(e.Entry.Validator) >= r.lanes {
 		r.problemAt(e, "it is of validator %d, whom nobody knows", e.Entry.Validator)
 		return
 	}
@@ -164,9 +164,9 @@ func (r *replayer) see(e *entry) {
 // admit holds an entry, unless its place in its lane is executed, or it is here: it was fetched again.
 func (r *replayer) admit(e *entry, wanted bool) {
 	switch {
-	case int(e.Entry.Validator) >= len(r.genesis.Validators):
+	case int(e.Entry.Validator) >= r.lanes:
 		e.release()
-	case e.Entry.Sequence <= r.executedTo(e.Entry.Validator):
+	case r.executed(&e.Entry):
 		r.recent.add(e.Digest)
 		r.sign(e, r.signedAt(e))
 		e.release()
@@ -178,10 +178,17 @@ func (r *replayer) admit(e *entry, wanted bool) {
 	}
 }
 
-// executedTo is how far a lane is executed.
-func (r *replayer) executedTo(v chain.ValidatorNo) uint64 {
-	_, sequence, _ := r.state.Ledger.Lane(v)
-	return sequence
+// executed reports whether an entry's place in its lane is executed. One of an earlier epoch of its owner never will be, nor one
+// whose owner left.
+func (r *replayer) executed(e *chain.LaneEntry) bool {
+	if int(e.Validator) >= r.lanes {
+		return false
+	}
+	epoch, sequence, _ := r.state.Ledger.Lane(e.Validator)
+	if epoch == 0 {
+		return e.JoinEpoch <= r.epoch
+	}
+	return e.JoinEpoch < epoch || e.JoinEpoch == epoch && e.Sequence <= sequence
 }
 
 // signedAt is the height before which the key of an entry existed whose place is executed. What lies before the start of
@@ -208,6 +215,18 @@ func (r *replayer) advance(followed []*entry) {
 			}
 			r.recent.add(at.Digest)
 			r.drop(at)
+		}
+	}
+	r.reach.advance()
+}
+
+// passVoid lets go of what an epoch's end made void: entries of lanes that begin anew, and of validators that left.
+func (r *replayer) passVoid() {
+	for _, e := range r.hold.byDigest {
+		if r.executed(&e.Entry) {
+			r.signHeld(e)
+			r.recent.add(e.Digest)
+			r.drop(e)
 		}
 	}
 	r.reach.advance()

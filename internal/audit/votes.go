@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"runtime"
 
 	"golang.org/x/sync/errgroup"
@@ -13,6 +14,7 @@ import (
 	"github.com/aurigraph/aurigraph/internal/certify"
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/codec"
+	"github.com/aurigraph/aurigraph/internal/epoch"
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/keys"
 	"github.com/aurigraph/aurigraph/internal/seglog"
@@ -37,7 +39,6 @@ func parseVote(rec seglog.Record) (*certify.Vote, error) {
 // voteWalk compares what this node signed with what was certified.
 type voteWalk struct {
 	*audit
-	members
 	base  chain.Height // votes on later heights are all there
 	last  *certify.Vote
 	chunk []signedVote
@@ -46,10 +47,11 @@ type voteWalk struct {
 
 type signedVote struct {
 	vote  *certify.Vote
+	set   *epoch.Set // of its epoch
 	where string
 }
 
-// checkVotes proves the vote log: one vote on each height, signed by this node, over the header that was certified. A vote
+// checkVotes proves the vote log: one vote on each height of an epoch, signed by this node, over the header that was certified. A vote
 // on another header would be the second one of a height, or the first of two.
 func (a *audit) checkVotes(ctx context.Context, sound soundness, base chain.Height) error {
 	if !a.several() {
@@ -63,7 +65,7 @@ func (a *audit) checkVotes(ctx context.Context, sound soundness, base chain.Heig
 	if err != nil {
 		return err
 	}
-	w := &voteWalk{audit: a, members: a.members, base: base}
+	w := &voteWalk{audit: a, base: base}
 	w.group.SetLimit(runtime.GOMAXPROCS(0))
 	err = log.Scan(ctx, seglog.Pos{}, func(pos seglog.Pos, rec seglog.Record) error {
 		w.vote(fmt.Sprintf("segment %d, byte %d", pos.Segment, pos.Offset), rec)
@@ -87,22 +89,46 @@ func (w *voteWalk) vote(where string, rec seglog.Record) {
 		w.wrong(where, "%v", err)
 		return
 	}
-	if int(v.Validator) >= len(w.ed25519) || w.self != nobody && v.Validator != w.self {
+	if w.self != nobody && v.Validator != w.self {
 		w.wrong(where, "the vote on height %d is of validator %d, the folder of validator %d", v.Height, v.Validator, w.self)
+		return
+	}
+	set := w.epochs.At(v.Epoch)
+	if set == nil || set.HeaderKey(v.Validator) == nil {
+		w.wrong(where, "the vote on height %d is of validator %d, who was no member in epoch %d", v.Height, v.Validator, v.Epoch)
 		return
 	}
 	w.follows(where, v)
 	w.last = v
-	if v.Height <= w.head {
+	if v.Height <= min(w.head, w.endOf(v.Epoch)) {
 		w.compare(where, v)
 	}
-	w.chunk = append(w.chunk, signedVote{v, where})
+	w.chunk = append(w.chunk, signedVote{v, set, where})
 	if len(w.chunk) == votesPerChunk {
 		w.flush()
 	}
 }
 
-// follows wants votes in order of height, and behind the start of re-execution on each height.
+// endOf is the last height of an epoch. What was signed above it before a seal ended the epoch is void.
+func (w *voteWalk) endOf(e chain.Epoch) chain.Height {
+	if end, ok := w.epochs.End(e); ok {
+		return end.Height
+	}
+	return math.MaxUint64
+}
+
+// through is how far there are votes when the newest one of an epoch was followed by one of a later epoch: what a seal stands for
+// needed none.
+func (w *voteWalk) through(from, to chain.Epoch, height chain.Height) chain.Height {
+	for e := from; e < to; e++ {
+		if height = min(height, w.endOf(e)); height >= w.lastCertified(e) {
+			height = w.endOf(e)
+		}
+	}
+	return height
+}
+
+// follows wants votes in order of height within an epoch, and behind the start of re-execution on each height.
 func (w *voteWalk) follows(where string, v *certify.Vote) {
 	before := w.base
 	if w.last != nil {
@@ -111,6 +137,7 @@ func (w *voteWalk) follows(where string, v *certify.Vote) {
 			w.wrong(where, "height %d of epoch %d was signed after height %d of epoch %d", v.Height, v.Epoch, before, w.last.Epoch)
 			return
 		}
+		before = w.through(w.last.Epoch, v.Epoch, before)
 	}
 	if before = max(before, w.base); v.Height > before+1 && before < w.head {
 		w.wrong(where, "height %d was published, and there is no vote of this node on it", before+1)
@@ -148,13 +175,10 @@ func (w *voteWalk) check(chunk []signedVote) {
 	batch := keys.NewBatch()
 	var of []*signedVote // who an entry of the batch belongs to
 	for i := range chunk {
-		v := chunk[i].vote
-		if key := w.ed25519[v.Validator]; key != nil {
-			batch.Add(key, keys.HeaderMessage(w.genesis.Chain, v.Hash), v.Signature)
-			of = append(of, &chunk[i])
-		}
-		key := w.mldsa65[v.Validator]
-		if v.RootAt != 0 && key != nil && !key.Verify(keys.RootMessage(w.genesis.Chain, v.Epoch, v.RootAt, v.StateRoot), v.RootSig) {
+		v, set := chunk[i].vote, chunk[i].set
+		batch.Add(set.HeaderKey(v.Validator), keys.HeaderMessage(w.genesis.Chain, v.Hash), v.Signature)
+		of = append(of, &chunk[i])
+		if v.RootAt != 0 && !set.RootKey(v.Validator).Verify(keys.RootMessage(w.genesis.Chain, v.Epoch, v.RootAt, v.StateRoot), v.RootSig) {
 			w.wrong(chunk[i].where, "the signature for the state root of height %d is not valid", v.RootAt)
 		}
 	}
@@ -170,7 +194,7 @@ func (w *voteWalk) check(chunk []signedVote) {
 func (w *voteWalk) end() {
 	last := chain.Height(0)
 	if w.last != nil {
-		last = w.last.Height
+		last = w.through(w.last.Epoch, w.epochs.EpochOf(w.head+1), w.last.Height)
 	}
 	if last < w.head && w.head > w.adopted.height {
 		w.problem(w.cfg.Data("votes"), at(last), "the votes end here, but height %d was published", w.head)

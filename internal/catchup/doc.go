@@ -20,6 +20,9 @@
 // give the root; then the pages, each of which must have its leaf. So a peer can refuse or stall, and cannot make anybody
 // take a wrong page: one that tries is dropped for PenaltyTicks, counted by a reason, and another one is asked.
 //
+// Who computed another header than a quorum certified takes nothing. An Inquiry asks peers for that header, for the table of
+// the state root in it, and for the leaves of one section, and so names the first page that differs.
+//
 // Core is the asking side without the world: a step function from what happened (Input) to what to do (Output), with no
 // clock, no I/O and no goroutine. Client is the loop around it.
 //

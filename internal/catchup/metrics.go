@@ -26,18 +26,20 @@ func reasons(word, help string) *prometheus.CounterVec {
 type serverMetrics struct {
 	offers     prometheus.Counter
 	pages      prometheus.Counter
+	compared   prometheus.Counter
 	refused    *prometheus.CounterVec
 	unregister func()
 }
 
 func newServerMetrics(r prometheus.Registerer) (*serverMetrics, error) {
 	m := &serverMetrics{
-		offers:  counter("offers_total", "Checkpoints that other validators began to take."),
-		pages:   counter("served_pages_total", "Pages given to other validators."),
-		refused: reasons("refused_asks_total", "Asks of other validators that were not answered with what they asked for, by reason."),
+		offers:   counter("offers_total", "Checkpoints that other validators began to take."),
+		pages:    counter("served_pages_total", "Pages given to other validators."),
+		compared: counter("served_comparisons_total", "Headers and leaves of states given to validators that computed something else."),
+		refused:  reasons("refused_asks_total", "Asks of other validators that were not answered with what they asked for, by reason."),
 	}
 	var err error
-	m.unregister, err = obs.Register(r, "the catch-up server", m.offers, m.pages, m.refused)
+	m.unregister, err = obs.Register(r, "the catch-up server", m.offers, m.pages, m.compared, m.refused)
 	return m, err
 }
 

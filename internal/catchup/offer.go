@@ -4,6 +4,7 @@ package catchup
 
 import (
 	"bytes"
+	"cmp"
 
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/checkpoint"
@@ -15,12 +16,13 @@ import (
 // PagesMaxDefault bounds the pages of a state that is taken: 16 GiB, whose leaves are 32 MiB.
 const PagesMaxDefault = 1 << 20
 
-// Offer says what a peer has, and shows why it may be believed.
+// Offer says what a peer has, and shows why it may be believed. The state that an epoch begins with is shown by the handover,
+// which both sides know: its offer has the first header only.
 type Offer struct {
 	Session         uint64
 	Headers         [chain.RootDelay + 1][]byte // from the height on
-	Certificate     []byte                      // of the first header
-	RootCertificate []byte                      // of the last one
+	Certificate     []byte                      // of the first header; empty if a seal stands for it
+	RootCertificate []byte                      // of the last one; empty for the state that an epoch begins with
 	Proposal        []byte                      // of the height
 	Sections        []checkpoint.Section
 }
@@ -62,10 +64,14 @@ func (r *reader) offer() *Offer {
 type Rules struct {
 	Chain      chain.ChainID
 	Epoch      chain.Epoch
-	Validators int
+	Validators int // length of a table by validator number
+	Quorum     int // 0: of so many validators
 	// Verify reports whether all signatures of a certificate are their signers', those of the root in the header included. That
 	// the certificate is of the header, and its signers a quorum, was checked before.
 	Verify func(h *chain.ExecutedHeader, hash chain.Hash, c *chain.Certificate) bool
+	// Begins is the handover by which the epoch began, and Before what Verify is for the epoch before; nil in the first epoch.
+	Begins *chain.Handover
+	Before func(h *chain.ExecutedHeader, hash chain.Hash, c *chain.Certificate) bool
 	// PagesMax bounds the pages of a state. 0: PagesMaxDefault.
 	PagesMax uint64
 }
@@ -81,6 +87,9 @@ type Proved struct {
 // Prove checks all that an offer shows: that its headers are a chain, that a quorum signed the first and the last, and that the
 // last one carries the root of the first one's state. Errors are Invalid, by a reason.
 func (o *Offer) Prove(rules *Rules) (*Proved, error) {
+	if o.begins() {
+		return o.proveBeginning(rules)
+	}
 	headers, err := o.chained(rules)
 	if err != nil {
 		return nil, err
@@ -90,20 +99,64 @@ func (o *Offer) Prove(rules *Rules) (*Proved, error) {
 	if last.RootAt != first.Height {
 		return nil, wrong("wrong_headers", "header %d carries the root of height %d, not %d", last.Height, last.RootAt, first.Height)
 	}
-	proposal, err := codec.DecodeProposal(o.Proposal)
-	if err != nil || codec.Sum(o.Proposal) != first.Proposal || proposal.Height != first.Height {
-		return nil, wrong("wrong_proposal", "the proposal is not that of height %d", first.Height)
-	}
-	for _, s := range o.Sections {
-		p.Pages += uint64(s.Pages)
-	}
-	if most := rules.pagesMax(); p.Pages > most {
-		return nil, wrong("too_large", "the state has %d pages, more than %d", p.Pages, most)
+	if err := p.complete(rules, first); err != nil {
+		return nil, err
 	}
 	if err := rules.certified(first, o.Headers[0], o.Certificate); err != nil {
 		return nil, err
 	}
 	return p, rules.certified(last, o.Headers[chain.RootDelay], o.RootCertificate)
+}
+
+// begins reports whether the offer is of the state that an epoch begins with.
+func (o *Offer) begins() bool { return len(o.Headers[1]) == 0 && len(o.RootCertificate) == 0 }
+
+// proveBeginning checks an offer against the handover, which a quorum of the epoch before signed.
+func (o *Offer) proveBeginning(rules *Rules) (*Proved, error) {
+	h, err := codec.DecodeHeader(o.Headers[0])
+	if err != nil {
+		return nil, wrong("wrong_headers", "%v", err)
+	}
+	hash := codec.Sum(o.Headers[0])
+	if rules.Begins == nil || rules.Begins.Header != hash {
+		return nil, wrong("wrong_headers", "epoch %d does not begin behind header %s of height %d", rules.Epoch, hash, h.Height)
+	}
+	for _, rest := range o.Headers[1:] {
+		if len(rest) > 0 {
+			return nil, wrong("wrong_headers", "headers are left out between others")
+		}
+	}
+	if len(o.Certificate) > 0 {
+		c, err := codec.DecodeCertificate(o.Certificate)
+		if err != nil || c.Header != hash || c.Height != h.Height || !rules.Before(h, hash, c) {
+			return nil, wrong("wrong_certificate", "the certificate is not of height %d", h.Height)
+		}
+	}
+	p := &Proved{Offer: o, Height: h.Height, Root: rules.Begins.Root}
+	return p, p.complete(rules, h)
+}
+
+// complete checks the rest of an offer, whose first header is known to be right.
+func (p *Proved) complete(rules *Rules, first *chain.ExecutedHeader) error {
+	proposal, err := codec.DecodeProposal(p.Proposal)
+	if err != nil || codec.Sum(p.Proposal) != first.Proposal || proposal.Height != first.Height {
+		return wrong("wrong_proposal", "the proposal is not that of height %d", first.Height)
+	}
+	for _, s := range p.Sections {
+		p.Pages += uint64(s.Pages)
+	}
+	if most := rules.pagesMax(); p.Pages > most {
+		return wrong("too_large", "the state has %d pages, more than %d", p.Pages, most)
+	}
+	return nil
+}
+
+// Ahead is the headers after the first one, which the state's adopter needs; none for the state that an epoch begins with.
+func (p *Proved) Ahead() [][]byte {
+	if p.begins() {
+		return nil
+	}
+	return p.Headers[1:]
 }
 
 func (r *Rules) pagesMax() uint64 {
@@ -138,7 +191,7 @@ func (r *Rules) certified(h *chain.ExecutedHeader, headerBytes, certBytes []byte
 	if err != nil {
 		return wrong("wrong_certificate", "%v", err)
 	}
-	if c.Header != hash || c.Height != h.Height || c.Epoch != h.Epoch || len(c.Signatures) < chain.Quorum(r.Validators) {
+	if c.Header != hash || c.Height != h.Height || c.Epoch != h.Epoch || len(c.Signatures) < cmp.Or(r.Quorum, chain.Quorum(r.Validators)) {
 		return wrong("wrong_certificate", "%d validators signed %s for height %d", len(c.Signatures), c.Header, c.Height)
 	}
 	for i, s := range c.Signatures {

@@ -61,10 +61,35 @@ func (s *Server) open(from chain.ValidatorNo, c checkpoint.Candidate) Message {
 	return o
 }
 
+// beginning is the offer of the state that an epoch begins with: NotFound if the checkpoint is not of such a state.
+func beginning(s store.Reader, m checkpoint.Meta) (*Offer, error) {
+	rows, err := store.ReadHandovers(s, 2)
+	if err != nil {
+		return nil, err
+	}
+	for _, raw := range rows {
+		p, err := codec.DecodeProvedHandover(raw)
+		if err != nil || p.Height != m.Height || p.Root != m.Root {
+			continue
+		}
+		o := &Offer{}
+		o.Headers[0] = p.HeaderBytes
+		if p.Certificate != nil {
+			o.Certificate = codec.AppendCertificate(nil, p.Certificate)
+		}
+		o.Proposal, err = store.ReadProposal(s, m.Height)
+		return o, err
+	}
+	return nil, fault.New(fault.NotFound, "no epoch begins behind height %d", m.Height)
+}
+
 // offerOf is what shows that a checkpoint's root is certified: NotFound while it is not.
 func offerOf(s store.Reader, m checkpoint.Meta) (*Offer, error) {
-	o := &Offer{}
-	var err error
+	o, err := beginning(s, m)
+	if !fault.Is(err, fault.NotFound) {
+		return o, err
+	}
+	o = &Offer{}
 	for i := range o.Headers {
 		if o.Headers[i], err = store.ReadHeader(s, m.Height+chain.Height(i)); err != nil {
 			return nil, err

@@ -34,13 +34,15 @@ type Peers interface {
 	Send(to chain.ValidatorNo, kind uint8, body []byte) error
 }
 
-// ServerConfig sets a Server up. All but BytesPerSecond, Metrics and Logger are needed.
+// ServerConfig sets a Server up. All but Leaves, BytesPerSecond, Metrics and Logger are needed.
 type ServerConfig struct {
 	Chain chain.ChainID
 	Dir   string        // of the checkpoints, to which a checkpoint.Store may write
 	FS    checkpoint.FS // of Dir
 	Store store.Reader  // has the headers that certify them
 	Peers Peers
+	// Leaves is what the state root of a height was made of, for a peer that has another root. Nil: none are kept.
+	Leaves func(at chain.Height) (*pages.StateLeaves, bool)
 	// BytesPerSecond bounds what is read from the disk. Default 128 MiB.
 	BytesPerSecond int64
 	Metrics        prometheus.Registerer // nil means none
@@ -135,6 +137,8 @@ func (s *Server) answer(ctx context.Context, r request) Message {
 		return s.within(r.from, m.Session, func() (Message, error) { return s.leaves(ctx, m) })
 	case AskPages:
 		return s.within(r.from, m.Session, func() (Message, error) { return s.pages(ctx, m) })
+	case AskTable, AskRootLeaves, AskHeader:
+		return s.compared(ctx, m)
 	case Done:
 		if m.Session == s.session.number {
 			s.end()

@@ -196,7 +196,9 @@ func Parse(kind uint8, body []byte) (Message, error) {
 	case KindDone:
 		m = Done{r.u64()}
 	default:
-		return nil, malformed("a frame of kind %d", kind)
+		if m = r.compared(kind); m == nil {
+			return nil, malformed("a frame of kind %d", kind)
+		}
 	}
 	if r.bad || len(r.b) > 0 {
 		return nil, malformed("a frame of kind %d and %d bytes", kind, len(body))

@@ -28,6 +28,9 @@ func samples() []Message {
 	return []Message{
 		Ask{Least: 258}, Ask{Least: 1, Steady: true}, o, AskLeaves{7, 3, 256, 2}, LeavesOf{7, 3, 256, []chain.Hash{{1}, {2}}},
 		AskPages{7, at}, PagesOf{7, at, [][]byte{page, page}}, Refused{0, Busy}, Refused{7, Gone}, Done{7},
+		AskTable{258}, Table{258, []pages.SectionRoot{{Section: 3, RecordBytes: 64, Pages: 2, Root: chain.Hash{1}}, {Section: 0x10001, RecordBytes: 16, Pages: 1, Root: chain.Hash{2}}}},
+		AskRootLeaves{258, 3, 1, 2}, RootLeaves{258, 3, 1, []chain.Hash{{1}, {2}}}, AskHeader{258}, HeaderOf{258, []byte{1, 2, 3}, []byte{4}},
+		Unheld{KindAskTable, 258},
 	}
 }
 
@@ -66,7 +69,11 @@ func TestLargestFramesFit(t *testing.T) {
 	for i := range uint32(pagesPerFrameMax) {
 		all.Pages, all.Bytes = append(all.Pages, checkpoint.PageOf{Page: i}), append(all.Bytes, make([]byte, pages.PageBytes))
 	}
-	for _, m := range []Message{o, all, LeavesOf{Hashes: make([]chain.Hash, leavesPerFrameMax)}} {
+	table := Table{At: 1}
+	for i := range uint32(pages.SectionsMax) {
+		table.Rows = append(table.Rows, pages.SectionRoot{Section: i, RecordBytes: 1, Pages: pages.PagesMax})
+	}
+	for _, m := range []Message{o, all, table, HeaderOf{1, header, certificate}, LeavesOf{Hashes: make([]chain.Hash, leavesPerFrameMax)}} {
 		body := m.Append(nil)
 		if _, err := Parse(m.Kind(), body); err != nil || len(body) > FrameBytesMax {
 			t.Errorf("%T of %d bytes: %v", m, len(body), err)
@@ -96,7 +103,7 @@ func TestMalformed(t *testing.T) {
 		body []byte
 	}{
 		"kind 0":                {0, nil},
-		"another kind":          {9, nil},
+		"another kind":          {KindUnheld + 1, nil},
 		"too long":              {KindDone, make([]byte, FrameBytesMax+1)},
 		"steady 2":              {KindAsk, append(make([]byte, 8), 2)},
 		"no leaf":               {KindAskLeaves, AskLeaves{1, 1, 0, 0}.Append(nil)},
@@ -109,6 +116,13 @@ func TestMalformed(t *testing.T) {
 		"a section twice":       {KindOffer, section(checkpoint.Section{Number: 2, RecordBytes: 1}, checkpoint.Section{Number: 2, RecordBytes: 1})},
 		"records of 0 bytes":    {KindOffer, section(checkpoint.Section{Number: 2})},
 		"records over a page":   {KindOffer, section(checkpoint.Section{Number: 2, RecordBytes: pages.PageBytes + 1})},
+		"rows that descend":     {KindTable, Table{1, []pages.SectionRoot{{Section: 2, RecordBytes: 1, Pages: 1}, {Section: 1, RecordBytes: 1, Pages: 1}}}.Append(nil)},
+		"a row without pages":   {KindTable, Table{1, []pages.SectionRoot{{Section: 2, RecordBytes: 1}}}.Append(nil)},
+		"a row of wide records": {KindTable, Table{1, []pages.SectionRoot{{Section: 2, RecordBytes: pages.PageBytes + 1, Pages: 1}}}.Append(nil)},
+		"too many rows":         {KindTable, Table{1, make([]pages.SectionRoot, pages.SectionsMax+1)}.Append(nil)},
+		"no root leaf":          {KindAskRootLeaves, AskRootLeaves{1, 1, 0, 0}.Append(nil)},
+		"many root leaves":      {KindAskRootLeaves, AskRootLeaves{1, 1, 0, leavesPerFrameMax + 1}.Append(nil)},
+		"unheld of no ask":      {KindUnheld, Unheld{KindTable, 1}.Append(nil)},
 		"too many pages":        {KindOffer, section(checkpoint.Section{Number: 2, RecordBytes: 1, Pages: pages.PagesMax + 1})},
 	} {
 		if m, err := Parse(x.kind, x.body); !fault.Is(err, fault.Invalid) {

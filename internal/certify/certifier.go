@@ -26,6 +26,7 @@ type Certifier struct {
 	metrics *metrics
 
 	signing sync.Mutex // held by Sign, so that votes reach the log in the core's order
+	refuses bool       // guarded by signing; nothing is signed any more
 
 	// mu guards the fields below it.
 	mu      sync.Mutex

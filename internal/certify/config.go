@@ -79,7 +79,7 @@ func (c *Config) setDefaults() {
 }
 
 func (c *Config) validate() error {
-	if c.Members == nil || int(c.Self) >= c.Members.Size() {
+	if c.Members == nil || !c.Members.has(c.Self) {
 		return fault.New(fault.Invalid, "validator %d is no member", c.Self)
 	}
 	if c.Header == nil || c.Root == nil || c.Header.Public() != c.Members.headers[c.Self].Public() || c.Root.Public() != c.Members.roots[c.Self].Public() {
@@ -93,7 +93,7 @@ func (c *Config) validate() error {
 
 func (c *Config) core(published chain.Height) CoreConfig {
 	return CoreConfig{
-		Self: c.Self, Epoch: c.Members.epoch, Validators: c.Members.Size(), Published: published,
+		Self: c.Self, Epoch: c.Members.epoch, Validators: c.Members.Size(), Vacant: c.Members.vacant(), Published: published,
 		WindowMax: c.WindowMax, TailMax: c.TailMax, LeadMin: c.LeadMin, EvidenceMax: c.EvidenceMax,
 		RetryTicks: uint64(max(1, c.RetryInterval/c.TickInterval)),
 	}

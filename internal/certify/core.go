@@ -21,18 +21,20 @@ const (
 type CoreConfig struct {
 	Self        chain.ValidatorNo
 	Epoch       chain.Epoch
-	Validators  int
-	Published   chain.Height // the host's newest published height
-	WindowMax   chain.Height // votes so far ahead of the published height are kept
-	TailMax     chain.Height // votes so far behind it are kept, so that a late second one is noticed
-	LeadMin     chain.Height // a peer that voted so far above a height has a certificate of it
-	RetryTicks  uint64       // after so long without a certificate a vote is sent again
-	EvidenceMax int          // kept on each validator
+	Validators  int                 // length of a table by validator number
+	Vacant      []chain.ValidatorNo // numbers below Validators that no member has
+	Published   chain.Height        // the host's newest published height
+	WindowMax   chain.Height        // votes so far ahead of the published height are kept
+	TailMax     chain.Height        // votes so far behind it are kept, so that a late second one is noticed
+	LeadMin     chain.Height        // a peer that voted so far above a height has a certificate of it
+	RetryTicks  uint64              // after so long without a certificate a vote is sent again
+	EvidenceMax int                 // kept on each validator
 }
 
 // Core decides. It is a step function: no clock, no I/O, no goroutine, no keys. It is not safe for concurrent use.
 type Core struct {
 	cfg       CoreConfig
+	members   []chain.ValidatorNo // ascending
 	quorum    int
 	faulty    int    // f: so many may lie
 	now       uint64 // ticks
@@ -52,12 +54,27 @@ type Core struct {
 
 // NewCore makes a core over what Recover found.
 func NewCore(cfg CoreConfig, r *Recovered) *Core {
+	members := cfg.members()
 	c := &Core{
-		cfg: cfg, quorum: chain.Quorum(cfg.Validators), faulty: (cfg.Validators - 1) / 3, recovered: *r, slots: map[chain.Height]*slot{},
+		cfg: cfg, members: members, quorum: chain.Quorum(len(members)), faulty: (len(members) - 1) / 3, recovered: *r, slots: map[chain.Height]*slot{},
 		seen: make([]chain.Height, cfg.Validators), asked: make([]int, cfg.Validators), proved: make([]int, cfg.Validators),
 	}
 	c.publish(cfg.Published)
 	return c
+}
+
+func (c *CoreConfig) members() (list []chain.ValidatorNo) {
+	for i := range c.Validators {
+		if v := chain.ValidatorNo(i); !slices.Contains(c.Vacant, v) {
+			list = append(list, v)
+		}
+	}
+	return list
+}
+
+func (c *Core) member(v chain.ValidatorNo) bool {
+	_, ok := slices.BinarySearch(c.members, v)
+	return ok
 }
 
 // Step takes what happened and says what to do. After an error, which is Halted, the core is dead: what the last output
@@ -133,7 +150,7 @@ func (c *Core) Admit(from chain.ValidatorNo, v *Vote) string {
 
 func (c *Core) admitSender(from chain.ValidatorNo, epoch chain.Epoch) string {
 	switch {
-	case int(from) >= c.cfg.Validators:
+	case !c.member(from):
 		return "unknown_sender"
 	case from == c.cfg.Self:
 		return "own_sender"
@@ -156,11 +173,11 @@ func (c *Core) AdmitCertificate(from chain.ValidatorNo, x *chain.Certificate) st
 		return "not_executed"
 	case s.certificate != nil, s.claimed(from):
 		return "known"
-	case len(x.Signatures) < c.quorum || len(x.Signatures) > c.cfg.Validators:
+	case len(x.Signatures) < c.quorum || len(x.Signatures) > len(c.members):
 		return "no_quorum"
 	}
 	for i, sig := range x.Signatures {
-		if int(sig.Validator) >= c.cfg.Validators || (i > 0 && sig.Validator <= x.Signatures[i-1].Validator) {
+		if !c.member(sig.Validator) || (i > 0 && sig.Validator <= x.Signatures[i-1].Validator) {
 			return "wrong_signers"
 		}
 	}

@@ -46,7 +46,8 @@
 //
 // What the host does: it authenticates the sender of each frame; it calls Await in height order, and so says that all
 // below is published and that Config.Stored finds it; it calls Trim only for heights that its durable state is past; it
-// tells Config.Fetched when its state came from a checkpoint of a peer; it keeps evidence that must outlive the process.
+// tells Config.Fetched when its state came from a checkpoint of a peer; it keeps evidence that must outlive the process
+// (AppendEvidence), and verifies it when it reads it back (Membership.VerifyEvidence).
 //
 // Bounds: WindowMax heights ahead of the published one (refused), one vote of each validator in a height, TailMax heights
 // behind it, EvidenceMax pieces of evidence on each validator (counted, not kept), wantedPerTickMax answers to each peer

@@ -208,8 +208,8 @@ func (c *Core) send(to chain.ValidatorNo, m Message, out *Output) {
 
 func (c *Core) sendAll(m Message, out *Output) {
 	frame := AppendFrame(nil, m)
-	for i := range c.cfg.Validators {
-		if to := chain.ValidatorNo(i); to != c.cfg.Self {
+	for _, to := range c.members {
+		if to != c.cfg.Self {
 			out.Send = append(out.Send, Send{To: to, Frame: frame})
 		}
 	}
@@ -219,9 +219,9 @@ func (c *Core) sendAll(m Message, out *Output) {
 func (c *Core) ask(h, at chain.Height, out *Output) {
 	left := c.faulty + 1
 	frame := AppendFrame(nil, Message{Wanted: h})
-	for range c.cfg.Validators {
-		c.turn = (c.turn + 1) % c.cfg.Validators
-		to := chain.ValidatorNo(c.turn)
+	for range c.members {
+		c.turn = (c.turn + 1) % len(c.members)
+		to := c.members[c.turn]
 		if to == c.cfg.Self || c.seen[to] < at {
 			continue
 		}

@@ -22,6 +22,11 @@ const fullDiskDelay = 100 * time.Millisecond
 // certifier stops: Unavailable.
 func (c *Certifier) Sign(ctx context.Context, h *chain.ExecutedHeader, hash chain.Hash) error {
 	c.signing.Lock()
+	if c.refuses {
+		c.signing.Unlock()
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	defer c.signing.Unlock()
 	vote, err := c.vote(h, hash)
 	if err != nil {

@@ -120,7 +120,7 @@ func (c *Core) settle(h chain.Height, s *slot, out *Output) {
 		return
 	}
 	// A certificate in hand is a quorum, whatever became of the votes.
-	if free := c.cfg.Validators - voted; best+free < c.quorum && !s.stuck && s.certificate == nil {
+	if free := len(c.members) - voted; best+free < c.quorum && !s.stuck && s.certificate == nil {
 		s.stuck = true
 		out.Stuck = append(out.Stuck, h)
 	}
@@ -134,7 +134,7 @@ func (c *Core) diverge(s *slot, other *chain.Certificate, out *Output) {
 		x.Signatures[i].Root = nil
 	}
 	out.Diverged = &Diverged{Own: *s.own, Other: &x}
-	c.halt("%d validators signed header %s for height %d, this node computes %s: its state or its software differs; run verify, then restore it from a checkpoint", len(x.Signatures), x.Header, s.own.Height, s.own.Hash)
+	c.halt("%d validators signed header %s for height %d, this node computes %s: its state or its software differs; aurigraph status says where, docs/runbooks/diverged-validator.md what to do", len(x.Signatures), x.Header, s.own.Height, s.own.Hash)
 }
 
 // claim takes note that a peer showed a valid certificate of another header than own's, and counts the peers who showed

@@ -4,6 +4,7 @@ package certify
 
 import (
 	"github.com/aurigraph/aurigraph/internal/chain"
+	"github.com/aurigraph/aurigraph/internal/epoch"
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/keys"
 )
@@ -70,12 +71,33 @@ func NewMembership(id chain.ChainID, epoch chain.Epoch, members []Member) (*Memb
 	return m, nil
 }
 
-// Size is the number of validators.
+// Of is the membership of an epoch.
+func Of(s *epoch.Set) *Membership {
+	m := &Membership{chain: s.Chain(), epoch: s.Epoch()}
+	for i := range s.Size() {
+		v := chain.ValidatorNo(i)
+		m.headers, m.roots = append(m.headers, s.HeaderKey(v)), append(m.roots, s.RootKey(v))
+	}
+	return m
+}
+
+// Size is the length of a table by validator number.
 func (m *Membership) Size() int { return len(m.headers) }
+
+func (m *Membership) vacant() (list []chain.ValidatorNo) {
+	for i, key := range m.headers {
+		if key == nil {
+			list = append(list, chain.ValidatorNo(i))
+		}
+	}
+	return list
+}
+
+func (m *Membership) has(v chain.ValidatorNo) bool { return int(v) < m.Size() && m.headers[v] != nil }
 
 // Verify reports whether a vote's signatures are its validator's. It is safe for use by many goroutines.
 func (m *Membership) Verify(v *Vote) bool {
-	if int(v.Validator) >= m.Size() || !m.headers[v.Validator].Verify(keys.HeaderMessage(m.chain, v.Hash), v.Signature) {
+	if !m.has(v.Validator) || !m.headers[v.Validator].Verify(keys.HeaderMessage(m.chain, v.Hash), v.Signature) {
 		return false
 	}
 	if v.RootAt == 0 {

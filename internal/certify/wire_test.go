@@ -26,6 +26,7 @@ func TestGoldenBytes(t *testing.T) {
 	}
 	v := voteOf(2, 8, 0)
 	fmt.Fprintf(&b, "record kind %d\n%s\n", recordVote, hex.EncodeToString(appendVote(nil, &v)))
+	fmt.Fprintf(&b, "\nevidence\n%s\n", hex.EncodeToString(AppendEvidence(nil, &Evidence{First: voteOf(2, 5, 0), Second: voteOf(2, 5, 1)})))
 	testkit.Golden(t, "golden.txt", b.Bytes())
 }
 

@@ -54,6 +54,7 @@ type ExecutedHeader struct {
 	EVMRoot   Hash   // zero while no EVM ran
 	RootAt    Height // height whose state root this header carries; 0 = none
 	StateRoot Hash
+	Next      Hash // of the next membership, in the last header of an epoch that a change ends; zero in all others
 }
 
 // ValidatorSignature is one validator's word on an executed header.
@@ -78,7 +79,7 @@ func Quorum(n int) int { return (n+(n-1)/3)/2 + 1 }
 const (
 	RootBlocksMax = 256     // a root is due at least this often, in blocks
 	RootMicros    = 100_000 // or when this many microseconds of proposer time have passed, and something was executed
-	RootDelay     = 8       // the root due at d stands in header d+RootDelay
+	RootDelay     = 8       // the root due at d stands in header d+RootDelay; a header with Next carries its own height's
 )
 
 // Location says where a batch was executed.

@@ -33,6 +33,13 @@ const (
 	AddressTaken                      // another account has this address
 	CodeTaken                         // another asset has this code
 	LimitReached                      // a bound of the ledger is reached (accounts, assets, holds, keys)
+	WrongEpoch                        // the change is made for another membership epoch than the present one
+	NotApproved                       // fewer than a quorum of the members approved the change
+	UnknownValidator                  // the change names a number that no member has, or one beyond the next free
+	ValidatorKeyTaken                 // a member has this key already
+	ValidatorLimit                    // the membership has no room for another number
+	LastValidator                     // the membership's only member cannot be removed
+	EpochEnding                       // another change ends the epoch with this block: ask again in the next
 	outcomeCount
 )
 
@@ -40,7 +47,8 @@ var outcomeNames = [outcomeCount]string{
 	"ok", "bad_kind", "bad_field", "unknown_account", "unknown_asset", "unknown_institution", "unknown_key", "not_authorized",
 	"insufficient_funds", "frozen_account", "frozen_asset", "not_home", "not_portable_until_closed", "overflow",
 	"hold_unknown", "hold_amount", "batch_aborted", "stale", "future_sequence", "expired", "nonce_used", "alias_taken",
-	"address_taken", "code_taken", "limit_reached",
+	"address_taken", "code_taken", "limit_reached", "wrong_epoch", "not_approved", "unknown_validator", "validator_key_taken",
+	"validator_limit", "last_validator", "epoch_ending",
 }
 
 // String returns the outcome's stable name, as in JSON and metrics.

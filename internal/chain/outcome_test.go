@@ -20,7 +20,7 @@ func TestOutcomeNames(t *testing.T) {
 func TestTxKinds(t *testing.T) {
 	bodies := []Body{
 		&Transfer{}, &Hold{}, &Post{}, &Void{}, &Issue{}, &Redeem{}, &CreateAsset{}, &OpenAccount{}, &OpenAccounts{}, &Freeze{},
-		&RegisterInstitution{}, &AddKey{}, &RevokeKey{},
+		&RegisterInstitution{}, &AddKey{}, &RevokeKey{}, &ChangeValidator{},
 	}
 	for i, b := range bodies {
 		if b.Kind() != TxKind(i+1) {

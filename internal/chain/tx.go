@@ -20,12 +20,14 @@ const (
 	TxRegisterInstitution TxKind = 11
 	TxAddKey              TxKind = 12
 	TxRevokeKey           TxKind = 13
+	TxChangeValidator     TxKind = 14
 )
 
 var txKindNames = map[TxKind]string{
 	TxTransfer: "transfer", TxHold: "hold", TxPost: "post", TxVoid: "void", TxIssue: "issue", TxRedeem: "redeem",
 	TxCreateAsset: "create_asset", TxOpenAccount: "open_account", TxOpenAccounts: "open_accounts", TxFreeze: "freeze",
 	TxRegisterInstitution: "register_institution", TxAddKey: "add_key", TxRevokeKey: "revoke_key",
+	TxChangeValidator: "change_validator",
 }
 
 // String returns the kind's stable name.
@@ -71,7 +73,7 @@ type SignedTx struct {
 	Signature []byte
 }
 
-// Body is one of the structs below.
+// Body is one of the structs below, or a ChangeValidator.
 type Body interface{ Kind() TxKind }
 
 // Transfer moves Amount of Asset from the sender to To.
@@ -213,3 +215,6 @@ func (*AddKey) Kind() TxKind { return TxAddKey }
 
 // Kind returns TxRevokeKey.
 func (*RevokeKey) Kind() TxKind { return TxRevokeKey }
+
+// Kind returns TxChangeValidator.
+func (*ChangeValidator) Kind() TxKind { return TxChangeValidator }

@@ -38,6 +38,8 @@ func (t *Tx) Validate() error {
 		return requireKey(b.PublicKey)
 	case *AddKey:
 		return requireKey(b.PublicKey)
+	case *ChangeValidator:
+		return b.validate()
 	}
 	return badTx("body", "is of no known kind")
 }
@@ -74,6 +76,39 @@ func (b *OpenAccount) validate() error {
 	portable := !b.AliasTag.IsZero() && !b.Address.IsZero() && b.Slot != SlotNone
 	if !native && !portable {
 		return badTx("alias_tag, address, slot", "a V10 account has all three, any other none (slot %d)", uint16(SlotNone))
+	}
+	return nil
+}
+
+func (b *ChangeValidator) validate() error {
+	switch {
+	case b.Epoch == 0:
+		return badTx("epoch", "must be the present one, not 0")
+	case b.Removes():
+		if b.Name != "" {
+			return badTx("name", "stands without keys: a removal has none of them")
+		}
+	case !validName(b.Name):
+		return badTx("name", "must be 1 to %d bytes of UTF-8", NameBytesMax)
+	case len(b.Ed25519) != Ed25519KeyBytes || len(b.MLDSA65) != MLDSA65KeyBytes:
+		return badTx("ed25519, ml_dsa_65", "have %d and %d bytes, must have %d and %d, or both none for a removal",
+			len(b.Ed25519), len(b.MLDSA65), Ed25519KeyBytes, MLDSA65KeyBytes)
+	}
+	if len(b.Approvals) > ApprovalsMax {
+		return badTx("approvals", "are %d, a quorum is never more than %d", len(b.Approvals), ApprovalsMax)
+	}
+	return validApprovals(b.Approvals)
+}
+
+// validApprovals checks what the form of a list of approvals can express: members' numbers that ascend, whole signatures.
+func validApprovals(list []Approval) error {
+	for i, a := range list {
+		switch {
+		case a.Validator >= ValidatorsMax || i > 0 && a.Validator <= list[i-1].Validator:
+			return badTx("approvals", "of validator %d is out of place: they ascend by number, each once", a.Validator)
+		case len(a.Signature) != Ed25519SignatureBytes:
+			return badTx("approvals", "of validator %d has a signature of %d bytes, must have %d", a.Validator, len(a.Signature), Ed25519SignatureBytes)
+		}
 	}
 	return nil
 }

@@ -11,6 +11,22 @@ import (
 
 type strangeBody struct{ Body }
 
+// change is an admission of valid form, changed.
+func change(by func(*ChangeValidator)) *ChangeValidator {
+	c := &ChangeValidator{Epoch: 1, Validator: 4, Name: "v4", Ed25519: make([]byte, 32), MLDSA65: make([]byte, 1952)}
+	if by != nil {
+		by(c)
+	}
+	return c
+}
+
+func approvals(by ...ValidatorNo) (list []Approval) {
+	for _, v := range by {
+		list = append(list, Approval{Validator: v, Signature: make([]byte, 64)})
+	}
+	return list
+}
+
 func TestTxValidate(t *testing.T) {
 	key := make([]byte, 33)
 	longest := make([]byte, PublicKeyBytesMax)
@@ -73,6 +89,20 @@ func TestTxValidate(t *testing.T) {
 		{&AddKey{PublicKey: longest}, ""},
 		{&AddKey{}, "public_key"},
 		{&AddKey{PublicKey: append(longest, 0)}, "public_key"},
+
+		{change(nil), ""},
+		{change(func(c *ChangeValidator) { c.Approvals = approvals(0, 3, 63) }), ""},
+		{change(func(c *ChangeValidator) { c.Approvals = make([]Approval, ApprovalsMax+1) }), "approvals"},
+		{change(func(c *ChangeValidator) { c.Approvals = approvals(3, 2) }), "approvals"},
+		{change(func(c *ChangeValidator) { c.Approvals = approvals(3, 3) }), "approvals"},
+		{change(func(c *ChangeValidator) { c.Approvals = approvals(64) }), "approvals"},
+		{change(func(c *ChangeValidator) { c.Approvals = []Approval{{Signature: make([]byte, 63)}} }), "approvals"},
+		{change(func(c *ChangeValidator) { c.Epoch = 0 }), "epoch"},
+		{change(func(c *ChangeValidator) { c.Name = "" }), "name"},
+		{change(func(c *ChangeValidator) { c.Ed25519 = nil }), "ed25519"},
+		{change(func(c *ChangeValidator) { c.MLDSA65 = c.MLDSA65[1:] }), "ed25519"},
+		{change(func(c *ChangeValidator) { c.Ed25519, c.MLDSA65 = nil, nil }), "name"},
+		{&ChangeValidator{Epoch: 1}, ""},
 	} {
 		err := (&Tx{Body: c.body}).Validate()
 		if c.field == "" && err != nil {

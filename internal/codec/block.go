@@ -12,12 +12,17 @@ import (
 const (
 	magicEntry       = "AUL1"
 	magicProposal    = "AUP1"
-	magicHeader      = "AUH1"
+	magicHeader      = "AUH2"
 	magicCertificate = "AUC1"
 	magicGenesis     = "AUG1"
 	magicTx          = "AUX1"
 	magicTxBatch     = "AUT1"
 	magicLocation    = "AUO1"
+	magicMembership  = "AUM1"
+	magicChange      = "AUV1"
+	magicHandover    = "AUE1"
+	magicProved      = "AUD1"
+	magicSealedTail  = "AUS1"
 )
 
 // Sum is BLAKE3-256, the product's one hash.
@@ -107,6 +112,7 @@ func AppendHeader(dst []byte, h *chain.ExecutedHeader) []byte {
 	w.raw(h.EVMRoot[:])
 	w.u64(uint64(h.RootAt))
 	w.raw(h.StateRoot[:])
+	w.raw(h.Next[:])
 	w.count(len(h.Batches), chain.EntriesPerBlockMax)
 	for i := range h.Batches {
 		b := &h.Batches[i]
@@ -132,13 +138,21 @@ func DecodeHeader(b []byte) (*chain.ExecutedHeader, error) {
 		EVMRoot:  r.hash(),
 		RootAt:   chain.Height(r.u64()),
 	}
-	h.StateRoot = r.hash()
-	n := r.count(chain.EntriesPerBlockMax, 100)
+	h.StateRoot, h.Next = r.hash(), r.hash()
+	n := r.count(chain.EntriesPerBlockMax, batchResultBytes)
 	for range n {
 		h.Batches = append(h.Batches, chain.BatchResult{Entry: r.hash(), Batch: r.hash(), Legs: r.u32(), Outcomes: r.hash()})
 	}
 	return h, r.done()
 }
+
+// HeaderBytesMax is the longest encoding of an executed header.
+const HeaderBytesMax = headerFixedBytes + chain.EntriesPerBlockMax*batchResultBytes
+
+const (
+	headerFixedBytes = 208
+	batchResultBytes = 100
+)
 
 // HeaderHash is what validators sign and the next header names.
 func HeaderHash(h *chain.ExecutedHeader) chain.Hash { return Sum(AppendHeader(nil, h)) }
@@ -147,6 +161,11 @@ func HeaderHash(h *chain.ExecutedHeader) chain.Hash { return Sum(AppendHeader(ni
 // chain.SignatureBytesMax, break an invariant.
 func AppendCertificate(dst []byte, c *chain.Certificate) []byte {
 	w := writer{dst}
+	appendCertificate(&w, c)
+	return w.b
+}
+
+func appendCertificate(w *writer, c *chain.Certificate) {
 	w.raw([]byte(magicCertificate))
 	w.u64(uint64(c.Epoch))
 	w.u64(uint64(c.Height))
@@ -158,12 +177,16 @@ func AppendCertificate(dst []byte, c *chain.Certificate) []byte {
 		w.bytes(s.Header, chain.SignatureBytesMax)
 		w.bytes(s.Root, chain.SignatureBytesMax)
 	}
-	return w.b
 }
 
 // DecodeCertificate reads an encoded certificate. It checks the framing only; keys check the signatures.
 func DecodeCertificate(b []byte) (*chain.Certificate, error) {
 	r := reader{b: b, what: "certificate"}
+	c := readCertificate(&r)
+	return c, r.done()
+}
+
+func readCertificate(r *reader) *chain.Certificate {
 	r.magic(magicCertificate)
 	c := &chain.Certificate{Epoch: chain.Epoch(r.u64()), Height: chain.Height(r.u64()), Header: r.hash()}
 	n := r.count(chain.ValidatorsMax, 6)
@@ -173,7 +196,7 @@ func DecodeCertificate(b []byte) (*chain.Certificate, error) {
 		s.Root = r.bytes(chain.SignatureBytesMax)
 		c.Signatures = append(c.Signatures, s)
 	}
-	return c, r.done()
+	return c
 }
 
 // AppendLocation appends l's encoding.

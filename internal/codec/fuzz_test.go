@@ -50,6 +50,24 @@ func FuzzDecodeCertificate(f *testing.F) {
 	fuzzForm(f, DecodeCertificate, AppendCertificate, AppendCertificate(nil, c), AppendCertificate(nil, &chain.Certificate{}))
 }
 
+func FuzzDecodeSealedTail(f *testing.F) {
+	fuzzForm(f, DecodeSealedTail, AppendSealedTail, AppendSealedTail(nil, [][]byte{run(0, 20), nil}), AppendSealedTail(nil, nil))
+}
+
+func FuzzDecodeMembership(f *testing.F) {
+	fuzzForm(f, DecodeMembership, AppendMembership, AppendMembership(nil, sampleMembership()), AppendMembership(nil, &chain.Membership{}))
+}
+
+func FuzzDecodeHandover(f *testing.F) {
+	fuzzForm(f, DecodeHandover, AppendHandover, AppendHandover(nil, sampleHandover()), AppendHandover(nil, &chain.Handover{}))
+}
+
+func FuzzDecodeProvedHandover(f *testing.F) {
+	p := sampleProved()
+	p.Next.Members, p.Certificate.Signatures[1].Root = nil, nil // short inputs are mutated faster
+	fuzzForm(f, DecodeProvedHandover, AppendProvedHandover, AppendProvedHandover(nil, p), AppendProvedHandover(nil, &chain.ProvedHandover{}))
+}
+
 func FuzzDecodeLocation(f *testing.F) {
 	fuzzForm(f, DecodeLocation, AppendLocation, AppendLocation(nil, sampleLocation()))
 }

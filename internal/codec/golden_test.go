@@ -52,9 +52,13 @@ func vectors() map[string][]byte {
 		"proposal":    AppendProposal(nil, sampleProposal()),
 		"header":      AppendHeader(nil, sampleHeader()),
 		"certificate": AppendCertificate(nil, sampleCertificate()),
+		"sealed_tail": AppendSealedTail(nil, [][]byte{AppendHeader(nil, sampleHeader()), {}}),
 		"location":    AppendLocation(nil, sampleLocation()),
 		"tx_batch":    AppendTxBatch(nil, sampleTxBatch()),
 		"genesis":     AppendGenesis(nil, sampleGenesis()),
+		"membership":  AppendMembership(nil, sampleMembership()),
+		"handover":    AppendHandover(nil, sampleHandover()),
+		"proved":      AppendProvedHandover(nil, sampleProved()),
 	}
 	for name, body := range sampleBodies() {
 		all["tx_"+name] = AppendSignedTx(nil, sampleTx(body))
@@ -85,6 +89,9 @@ func TestGoldenHashes(t *testing.T) {
 		"proposal":        ProposalHash(sampleProposal()),
 		"header":          HeaderHash(sampleHeader()),
 		"genesis":         GenesisHash(sampleGenesis()),
+		"membership":      MembershipHash(sampleMembership()),
+		"change":          ChangeHash(sampleChange()),
+		"handover":        HandoverHash(sampleHandover()),
 		"tx batch":        Sum(AppendTxBatch(nil, sampleTxBatch())),
 		"slice's payload": Sum(run(0, 40_000)),
 		"full batch":      Sum(sampleBatch(chain.BatchLegsMax)),
@@ -141,10 +148,26 @@ func recode(t *testing.T, b []byte) ([]byte, bool) {
 		var v *chain.Certificate
 		v, err = DecodeCertificate(b)
 		out = AppendCertificate(nil, v)
+	case magicSealedTail:
+		var v [][]byte
+		v, err = DecodeSealedTail(b)
+		out = AppendSealedTail(nil, v)
 	case magicLocation:
 		var v chain.Location
 		v, err = DecodeLocation(b)
 		out = AppendLocation(nil, v)
+	case magicMembership:
+		var v *chain.Membership
+		v, err = DecodeMembership(b)
+		out = AppendMembership(nil, v)
+	case magicHandover:
+		var v *chain.Handover
+		v, err = DecodeHandover(b)
+		out = AppendHandover(nil, v)
+	case magicProved:
+		var v *chain.ProvedHandover
+		v, err = DecodeProvedHandover(b)
+		out = AppendProvedHandover(nil, v)
 	case magicTx:
 		v, _, decodeErr := DecodeSignedTx(b)
 		if decodeErr != nil {

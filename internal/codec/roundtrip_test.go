@@ -81,6 +81,7 @@ func TestHeaderRoundTrip(t *testing.T) {
 			EVMRoot:   anyHash().Draw(t, "evm root"),
 			RootAt:    chain.Height(rapid.Uint64().Draw(t, "root at")),
 			StateRoot: anyHash().Draw(t, "state root"),
+			Next:      anyHash().Draw(t, "next"),
 		}
 		for range rapid.IntRange(0, chain.EntriesPerBlockMax).Draw(t, "batches") {
 			h.Batches = append(h.Batches, chain.BatchResult{
@@ -89,8 +90,8 @@ func TestHeaderRoundTrip(t *testing.T) {
 			})
 		}
 		checkForm(t, h, AppendHeader, DecodeHeader)
-		if HeaderHash(h) != Sum(AppendHeader(nil, h)) {
-			t.Fatal("hash")
+		if b := AppendHeader(nil, h); HeaderHash(h) != Sum(b) || len(b) != headerFixedBytes+len(h.Batches)*batchResultBytes {
+			t.Fatal("hash or length")
 		}
 	})
 }
@@ -111,6 +112,76 @@ func TestCertificateRoundTrip(t *testing.T) {
 		}
 		checkForm(t, c, AppendCertificate, DecodeCertificate)
 	})
+}
+
+func TestMembershipRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := anyMembership().Draw(t, "membership")
+		checkForm(t, m, AppendMembership, DecodeMembership)
+		if b := AppendMembership(nil, m); MembershipHash(m) != Sum(b) || len(b) > membershipBytesMax {
+			t.Fatal("hash or length")
+		}
+	})
+}
+
+func TestHandoverRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		h := anyHandover().Draw(t, "handover")
+		checkForm(t, h, AppendHandover, DecodeHandover)
+		if b := AppendHandover(nil, h); HandoverHash(h) != Sum(b) || len(b) > handoverBytesMax {
+			t.Fatal("hash or length")
+		}
+	})
+}
+
+func TestProvedHandoverRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := anyProved().Draw(t, "proved handover")
+		checkForm(t, p, AppendProvedHandover, DecodeProvedHandover)
+		if n := len(AppendProvedHandover(nil, p)); n > ProvedHandoverBytesMax {
+			t.Fatalf("%d bytes", n)
+		}
+	})
+}
+
+// TestChangeHash: the hash that members approve covers all of a change but the approvals.
+func TestChangeHash(t *testing.T) {
+	hash := ChangeHash(sampleChange())
+	approved := sampleChange()
+	approved.Approvals = nil
+	if ChangeHash(approved) != hash {
+		t.Error("the approvals are part of what is approved")
+	}
+	for name, change := range map[string]func(c *chain.ChangeValidator){
+		"epoch":     func(c *chain.ChangeValidator) { c.Epoch++ },
+		"validator": func(c *chain.ChangeValidator) { c.Validator++ },
+		"name":      func(c *chain.ChangeValidator) { c.Name = "" },
+		"ed25519":   func(c *chain.ChangeValidator) { c.Ed25519[31]++ },
+		"ml-dsa-65": func(c *chain.ChangeValidator) { c.MLDSA65[1951]++ },
+	} {
+		c := sampleChange()
+		if change(c); ChangeHash(c) == hash {
+			t.Errorf("%s is not approved", name)
+		}
+	}
+}
+
+// TestLargestChangeFits: 64 members, an ML-DSA-65 key as governance, the longest name.
+func TestLargestChangeFits(t *testing.T) {
+	if chain.ApprovalsMax != chain.Quorum(chain.ValidatorsMax) {
+		t.Errorf("the quorum of %d is %d", chain.ValidatorsMax, chain.Quorum(chain.ValidatorsMax))
+	}
+	c := sampleChange()
+	c.Name, c.Approvals = string(run('a', chain.NameBytesMax)), nil
+	for v := range chain.ValidatorNo(chain.ApprovalsMax) {
+		c.Approvals = append(c.Approvals, chain.Approval{Validator: v, Signature: run(0, chain.Ed25519SignatureBytes)})
+	}
+	s := sampleTx(c)
+	s.Signature = run(0, chain.SignatureBytesMax)
+	b := AppendSignedTx(nil, s)
+	if _, _, err := DecodeSignedTx(b); err != nil || len(b) > chain.TxBytesMax {
+		t.Errorf("%d bytes: %v", len(b), err)
+	}
 }
 
 func TestLocationRoundTrip(t *testing.T) {

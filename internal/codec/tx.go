@@ -75,6 +75,9 @@ func appendBody(w *writer, body chain.Body) {
 		w.bytes(b.PublicKey, chain.PublicKeyBytesMax)
 	case *chain.RevokeKey:
 		w.u32(uint32(b.Key))
+	case *chain.ChangeValidator:
+		appendChange(w, b)
+		appendApprovals(w, b.Approvals, chain.ApprovalsMax)
 	default:
 		fault.Invariant(false, "a transaction has a body of no known kind")
 	}
@@ -155,6 +158,10 @@ func readBody(r *reader, kind chain.TxKind) chain.Body {
 		return &chain.AddKey{Account: chain.AccountNo(r.u32()), PublicKey: r.bytes(chain.PublicKeyBytesMax)}
 	case chain.TxRevokeKey:
 		return &chain.RevokeKey{Key: chain.KeyNo(r.u32())}
+	case chain.TxChangeValidator:
+		b := readChange(r)
+		b.Approvals = readApprovals(r, chain.ApprovalsMax)
+		return b
 	}
 	r.fail("transaction kind %d", kind)
 	return nil

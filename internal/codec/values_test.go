@@ -3,6 +3,8 @@
 package codec
 
 import (
+	"iter"
+	"slices"
 	"strings"
 
 	"pgregory.net/rapid"
@@ -39,7 +41,7 @@ func sampleHeader() *chain.ExecutedHeader {
 	return &chain.ExecutedHeader{
 		Chain: 0x0102030405060708, Epoch: 0x1112131415161718, Height: 0x2122232425262728, Previous: sampleHash(0x30),
 		Proposal: sampleHash(0x50), TimeUs: 0x3132333435363738, EVMRoot: sampleHash(0x70), RootAt: 0x4142434445464748,
-		StateRoot: sampleHash(0x90),
+		StateRoot: sampleHash(0x90), Next: sampleHash(0xe0),
 		Batches: []chain.BatchResult{
 			{Entry: sampleHash(0xa0), Batch: sampleHash(0xb0), Legs: 0x51525354, Outcomes: sampleHash(0xc0)},
 			{Entry: sampleHash(0xa1), Batch: sampleHash(0xb1), Legs: 1, Outcomes: sampleHash(0xc1)},
@@ -85,6 +87,37 @@ func sampleBodies() map[string]chain.Body {
 		"register_institution": &chain.RegisterInstitution{Name: "Bank of Examples", PublicKey: run(0, chain.PublicKeyBytesMax)},
 		"add_key":              &chain.AddKey{Account: 0x01020304, PublicKey: key},
 		"revoke_key":           &chain.RevokeKey{Key: 0x01020304},
+		"change_validator":     sampleChange(),
+		"remove_validator":     &chain.ChangeValidator{Epoch: 0x0102030405060708, Validator: 3},
+	}
+}
+
+func sampleChange() *chain.ChangeValidator {
+	return &chain.ChangeValidator{
+		Epoch: 0x0102030405060708, Validator: 0x1112, Name: "v4", Ed25519: run(0x20, 32), MLDSA65: run(0, 1952),
+		Approvals: []chain.Approval{{Validator: 0, Signature: run(0x40, 64)}, {Validator: 2, Signature: run(0x80, 64)}, {Validator: 63, Signature: run(0xc0, 64)}},
+	}
+}
+
+func sampleMembership() *chain.Membership {
+	return &chain.Membership{Epoch: 0x0102030405060708, Members: []chain.Member{
+		{No: 0x1112, JoinEpoch: 0x2122232425262728, Name: "v0", Ed25519: run(0x30, 32), MLDSA65: run(0, 1952)},
+		{No: 0x1314, JoinEpoch: 1, Name: "v1", Ed25519: run(0x31, 32), MLDSA65: run(1, 1952)},
+	}}
+}
+
+func sampleHandover() *chain.Handover {
+	return &chain.Handover{
+		Chain: 0x0102030405060708, Verdict: chain.VerdictUnchanged, Height: 0x1112131415161718, Header: sampleHash(0x20),
+		Root: sampleHash(0x40), Next: *sampleMembership(),
+	}
+}
+
+// sampleProved is a handover with all that one can have; one of a change has no seal, a sealed one may have no certificate.
+func sampleProved() *chain.ProvedHandover {
+	return &chain.ProvedHandover{
+		Handover: *sampleHandover(), HeaderBytes: AppendHeader(nil, sampleHeader()), Certificate: sampleCertificate(),
+		Seal: sampleChange().Approvals,
 	}
 }
 
@@ -175,7 +208,73 @@ func anyBody(t *rapid.T) chain.Body {
 		&chain.RegisterInstitution{Name: name, PublicKey: key},
 		&chain.AddKey{Account: to, PublicKey: key},
 		&chain.RevokeKey{Key: chain.KeyNo(n)},
+		&chain.ChangeValidator{
+			Epoch: chain.Epoch(amount.Lo), Validator: chain.ValidatorNo(n), Name: name,
+			Ed25519: key[:min(len(key), chain.Ed25519KeyBytes)], MLDSA65: key[:min(len(key), chain.MLDSA65KeyBytes)],
+			Approvals: anyApprovals(chain.ApprovalsMax).Draw(t, "approvals"),
+		},
 	}).Draw(t, "body")
+}
+
+func anyApprovals(most int) *rapid.Generator[[]chain.Approval] {
+	return rapid.Custom(func(t *rapid.T) (list []chain.Approval) {
+		numbers := rapid.Permutation(slices.Collect(seq(chain.ValidatorsMax))).Draw(t, "numbers")[:rapid.IntRange(0, most).Draw(t, "approvals")]
+		slices.Sort(numbers)
+		for _, v := range numbers {
+			list = append(list, chain.Approval{Validator: chain.ValidatorNo(v), Signature: run(byte(v), chain.Ed25519SignatureBytes)})
+		}
+		return list
+	})
+}
+
+// seq yields 0 to n-1.
+func seq(n int) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for i := 0; i < n && yield(i); i++ {
+		}
+	}
+}
+
+func anyMembership() *rapid.Generator[*chain.Membership] {
+	return rapid.Custom(func(t *rapid.T) *chain.Membership {
+		m := &chain.Membership{Epoch: chain.Epoch(rapid.Uint64().Draw(t, "epoch"))}
+		for range rapid.OneOf(rapid.IntRange(0, 5), rapid.Just(chain.ValidatorsMax)).Draw(t, "members") {
+			m.Members = append(m.Members, chain.Member{
+				No: chain.ValidatorNo(rapid.Uint16().Draw(t, "number")), JoinEpoch: chain.Epoch(rapid.Uint64().Draw(t, "join epoch")),
+				Name:    anyText(chain.NameBytesMax).Draw(t, "name"),
+				Ed25519: anyBytes(chain.Ed25519KeyBytes).Draw(t, "ed25519"),
+				MLDSA65: anyBytes(chain.MLDSA65KeyBytes).Draw(t, "ml-dsa-65"),
+			})
+		}
+		return m
+	})
+}
+
+func anyHandover() *rapid.Generator[*chain.Handover] {
+	return rapid.Custom(func(t *rapid.T) *chain.Handover {
+		return &chain.Handover{
+			Chain:   chain.ChainID(rapid.Uint64().Draw(t, "chain")),
+			Verdict: chain.Verdict(rapid.Uint8().Draw(t, "verdict")),
+			Height:  chain.Height(rapid.Uint64().Draw(t, "height")),
+			Header:  anyHash().Draw(t, "header"),
+			Root:    anyHash().Draw(t, "root"),
+			Next:    *anyMembership().Draw(t, "next"),
+		}
+	})
+}
+
+func anyProved() *rapid.Generator[*chain.ProvedHandover] {
+	return rapid.Custom(func(t *rapid.T) *chain.ProvedHandover {
+		p := &chain.ProvedHandover{
+			Handover:    *anyHandover().Draw(t, "handover"),
+			HeaderBytes: anyBytes(HeaderBytesMax).Draw(t, "header bytes"),
+			Seal:        anyApprovals(chain.ValidatorsMax).Draw(t, "seal"),
+		}
+		if rapid.Bool().Draw(t, "certified") {
+			p.Certificate = sampleCertificate()
+		}
+		return p
+	})
 }
 
 func anySignedTx() *rapid.Generator[*chain.SignedTx] {

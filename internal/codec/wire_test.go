@@ -39,6 +39,15 @@ func TestEncodersRefuse(t *testing.T) {
 		"long validator signature": func() {
 			AppendCertificate(nil, &chain.Certificate{Signatures: []chain.ValidatorSignature{{Root: long}}})
 		},
+		"many members": func() {
+			AppendMembership(nil, &chain.Membership{Members: make([]chain.Member, chain.ValidatorsMax+1)})
+		},
+		"long member name":      func() { AppendMembership(nil, &chain.Membership{Members: []chain.Member{{Name: longText}}}) },
+		"long header":           func() { AppendProvedHandover(nil, &chain.ProvedHandover{HeaderBytes: long[:HeaderBytesMax+1]}) },
+		"many approvals":        tx(&chain.ChangeValidator{Approvals: make([]chain.Approval, chain.ApprovalsMax+1)}),
+		"short approval":        tx(&chain.ChangeValidator{Approvals: []chain.Approval{{Signature: long[:63]}}}),
+		"approval of 64":        tx(&chain.ChangeValidator{Approvals: []chain.Approval{{Validator: 64, Signature: long[:64]}}}),
+		"approvals twice":       tx(&chain.ChangeValidator{Approvals: []chain.Approval{{Signature: long[:64]}, {Signature: long[:64]}}}),
 		"genesis name":          func() { AppendGenesis(nil, &chain.Genesis{Name: longText}) },
 		"empty tx batch":        func() { AppendTxBatch(nil, nil) },
 		"empty tx":              func() { AppendTxBatch(nil, [][]byte{{}}) },
@@ -94,7 +103,8 @@ func u32(v uint32) []byte { return binary.LittleEndian.AppendUint32(nil, v) }
 func TestDecodersRefuse(t *testing.T) {
 	entry, proposal, header := vectors()["lane_entry"], vectors()["proposal"], vectors()["header"]
 	certificate, freeze, create := vectors()["certificate"], vectors()["tx_freeze"], vectors()["tx_create_asset"]
-	batch := vectors()["tx_batch"]
+	batch, change := vectors()["tx_batch"], vectors()["tx_change_validator"]
+	members, handover, proved := vectors()["membership"], vectors()["handover"], vectors()["proved"]
 	errOf := func(_ any, err error) error { return err }
 	for name, err := range map[string]error{
 		"entry, next version":         errOf(DecodeLaneEntry(with(entry, 3, '2'))),
@@ -103,12 +113,18 @@ func TestDecodersRefuse(t *testing.T) {
 		"proposal, magic of a header": errOf(DecodeProposal(with(proposal, 0, []byte(magicHeader)...))),
 		"proposal, many entries":      errOf(DecodeProposal(with(proposal, 28, u32(chain.EntriesPerBlockMax+1)...))),
 		"proposal, huge count":        errOf(DecodeProposal(with(proposal, 28, u32(1<<32-1)...))),
-		"header, one batch less":      errOf(DecodeHeader(with(header, 172, u32(1)...))),
-		"header, one batch more":      errOf(DecodeHeader(with(header, 172, u32(3)...))),
+		"header, one batch less":      errOf(DecodeHeader(with(header, 204, u32(1)...))),
+		"header, one batch more":      errOf(DecodeHeader(with(header, 204, u32(3)...))),
 		"certificate, many":           errOf(DecodeCertificate(with(certificate, 52, u32(chain.ValidatorsMax+1)...))),
 		"certificate, long signature": errOf(DecodeCertificate(with(certificate, 58, 0xff, 0xff))),
 		"tx, kind 0":                  txErr(with(freeze, 4, 0)),
-		"tx, kind 14":                 txErr(with(freeze, 4, 14)),
+		"tx, kind 15":                 txErr(with(freeze, 4, 15)),
+		"tx, 64 approvals":            txErr(with(change, 2039, 255, 255, 255, 255, 255, 255, 255, 255)),
+		"tx, an approval more":        txErr(with(change, 2039, 255)),
+		"membership, many":            errOf(DecodeMembership(with(members, 12, u32(chain.ValidatorsMax+1)...))),
+		"membership, long name":       errOf(DecodeMembership(with(members, 26, chain.NameBytesMax+1, 0))),
+		"handover, odd membership":    errOf(DecodeHandover(with(handover, 85, 'X'))),
+		"proved, flag 2":              errOf(DecodeProvedHandover(with(proved, 4+len(handover)+2+408, 2))),
 		"tx, flag 2":                  txErr(with(freeze, 45, 2)),
 		"tx, long code":               txErr(with(create, 37, chain.CodeBytesMax+1, 0)),
 		"tx batch, empty":             errOf(SplitTxBatch(append([]byte(magicTxBatch), 0, 0, 0, 0))),

@@ -45,6 +45,8 @@ func (l *Loop) runCheckpointer(ctx context.Context) error {
 		case r := <-l.durable:
 			c.replace(r)
 			err = c.write(ctx)
+		case r := <-l.last:
+			return c.writeEpochsEnd(ctx, r)
 		case <-c.look.C:
 			c.lookForIdleness()
 		case <-ctx.Done():
@@ -95,7 +97,7 @@ func (c *checkpointer) write(ctx context.Context) error {
 	if c.next == nil {
 		return nil
 	}
-	err := c.checkpoint(ctx, c.next)
+	_, err := c.checkpoint(ctx, c.next)
 	c.replace(nil)
 	c.due = false
 	c.pause.Reset(c.cfg.CheckpointInterval)
@@ -106,48 +108,62 @@ func (c *checkpointer) write(ctx context.Context) error {
 // writeLast writes the state that waits for the end of the pause. After a fault nothing is written any more. A write that
 // fails or takes too long leaves the last checkpoint as it is: the next start executes a little more.
 func (c *checkpointer) writeLast(ctx context.Context) {
+	c.takeOffered()
 	var failed *fault.Error
 	if c.next == nil || errors.As(context.Cause(ctx), &failed) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastCheckpointMax)
 	defer cancel()
-	_ = c.checkpoint(ctx, c.next)
+	_, _ = c.checkpoint(ctx, c.next)
+}
+
+// takeOffered takes a state that the persister left and nobody looked at yet.
+func (c *checkpointer) takeOffered() {
+	select {
+	case r := <-c.durable:
+		c.replace(r)
+	default:
+	}
 }
 
 func (c *checkpointer) end() {
+	c.takeOffered()
 	c.pause.Stop()
 	c.look.Stop()
 	c.replace(nil)
 }
 
-// checkpoint writes a state, and lets go of what lies before the floor. The floor is durable in the checkpoint before
+// checkpoint writes a state, unless the disk has no room for it, and lets go of what lies before the floor. The floor is durable in the checkpoint before
 // anything is let go, so that a crash in between leaves a folder that says how far it may have got; the next checkpoint
 // finishes it.
-func (l *Loop) checkpoint(ctx context.Context, r *stateRoot) error {
+func (l *Loop) checkpoint(ctx context.Context, r *stateRoot) (written bool, err error) {
 	begin := time.Now()
 	anchors, err := l.anchors()
 	if err != nil {
-		return err
+		return false, err
 	}
 	segments := l.Segments.Retained()
 	plan := planRetention(segments, anchors, r.lane.Pos.Segment, l.cfg.RetainBytes)
 	floor := nextFloor(l.floor(), segments, anchors, plan)
 	meta := checkpoint.Meta{Chain: l.Chain, Height: r.at, Root: r.root, Blob: AppendBlob(nil, r.lane, floor)}
-	written, err := l.Checkpoints.Write(ctx, r.snapshot, meta)
+	pages, err := l.Checkpoints.Write(ctx, r.snapshot, meta)
 	if noRoom(err) {
-		return nil // the last checkpoint stands, and the next interval brings another try
+		return false, nil // the last checkpoint stands, and the next interval brings another try
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
-	l.Metrics.checkpoint(r.at, written, time.Since(begin), l.cuts.upTo(r.at))
+	l.Metrics.checkpoint(r.at, pages, time.Since(begin), l.cuts.upTo(r.at))
 	if plan.anchor {
 		if err := l.Checkpoints.WriteAnchor(ctx, r.snapshot, meta); err != nil && !noRoom(err) {
-			return err
+			return true, err
 		}
 	}
-	return l.letGo(floor, segments, anchors)
+	if err := l.carry(ctx, plan); err != nil {
+		return true, err
+	}
+	return true, l.letGo(floor, segments, anchors)
 }
 
 // noRoom reports whether a full disk refused to take bytes of a checkpoint. Nothing else depends on that file, and it was

@@ -18,6 +18,7 @@ type block struct {
 	proposal *chain.Proposal
 	followed []*lane.Stored // entries that were executed, as the header's lines
 	executed *exec.Executed
+	ending   *ending // of the last block of an epoch
 }
 
 // executor is the state of runExecutor. It owns the machine, the ledger and the page space.
@@ -30,6 +31,7 @@ type executor struct {
 	legs     int           // executed since a root was due
 	many     bool          // of them were executed between the last two roots
 	idle     *time.Timer
+	ended    bool // the epoch is over: what was decided above it is void
 }
 
 // runAhead takes what was decided a little before it can be executed, so that payloads which are not here are fetched while
@@ -55,7 +57,7 @@ func (l *Loop) runExecutor(ctx context.Context) error {
 	defer x.end()
 	for {
 		select {
-		case p := <-l.ordered:
+		case p := <-x.proposals():
 			if err := x.execute(ctx, p); err != nil {
 				return endOr(ctx, err)
 			}
@@ -71,6 +73,14 @@ func (l *Loop) runExecutor(ctx context.Context) error {
 	}
 }
 
+// proposals gives what was decided, and nothing any more once the epoch is over.
+func (x *executor) proposals() <-chan *chain.Proposal {
+	if x.ended {
+		return nil
+	}
+	return x.ordered
+}
+
 func (x *executor) end() {
 	x.idle.Stop()
 	for _, r := range x.brief {
@@ -82,10 +92,10 @@ func (x *executor) end() {
 // after the last entry has been hashed and its root stands in a header. Then an idle network is silent. While published
 // blocks are executed again it asks for none: what it waits for follows.
 func (x *executor) settle() {
-	if x.Machine.Height() < x.Height() {
+	if x.Machine.Height() < x.Height() || x.ended {
 		return
 	}
-	if x.Machine.RootsPending() || x.Machine.LastRoot() < x.lastWork {
+	if x.Machine.RootsPending() || x.Machine.LastRoot() < x.lastWork || x.Machine.OwesRoot() {
 		x.checkpointerFree.Store(true) // it is the last state for a while
 		x.Engine.Nudge()
 	}
@@ -125,6 +135,11 @@ func (x *executor) execute(ctx context.Context, p *chain.Proposal) error {
 		x.lastWork = p.Height
 	}
 	x.legs += int(b.executed.LegsOK)
+	if b.executed.Ends {
+		if err := x.endEpoch(ctx, b); err != nil {
+			return err
+		}
+	}
 	if b.executed.RootDue {
 		if err := x.rootDue(ctx, p.Height); err != nil {
 			return err

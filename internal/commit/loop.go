@@ -84,6 +84,8 @@ type Lane interface {
 	Executed(entries []*lane.Stored) lane.Position
 	// Forget gives the memory of a published entry back.
 	Forget(digest chain.Hash)
+	// Carry writes what is not executed and lies in segments before a number once more at the log's end.
+	Carry(ctx context.Context, before uint64) error
 }
 
 // Segments is what retention needs of the payload log.
@@ -145,6 +147,7 @@ type Loop struct {
 	drops    chan *stateRoot // states that the rooter shall not read any more
 	proofs   chan proofRequest
 	durable  chan *stateRoot
+	last     chan *stateRoot // the state that the next epoch begins with
 	board    rootBoard
 	start    *stateRoot // the state that the loop starts from; nil at genesis
 
@@ -180,7 +183,8 @@ func New(p Parts, cfg Config) (*Loop, error) {
 		rooted:   make(chan *stateRoot, chain.RootDelay),
 		drops:    make(chan *stateRoot),
 		proofs:   make(chan proofRequest),
-		durable:  make(chan *stateRoot),
+		durable:  make(chan *stateRoot, 1),
+		last:     make(chan *stateRoot),
 		newBlock: make(chan struct{}),
 		ended:    make(chan struct{}),
 		board:    rootBoard{changed: make(chan struct{})},
@@ -198,7 +202,8 @@ func New(p Parts, cfg Config) (*Loop, error) {
 	return l, nil
 }
 
-// Run works until ctx ends (nil) or the writer must stop for good (Halted, Corrupt). It is called once.
+// Run works until ctx ends (nil), the epoch ends (ErrEpochEnded), or the writer must stop for good (Halted, Corrupt). It is
+// called once.
 func (l *Loop) Run(ctx context.Context) error {
 	defer close(l.ended)
 	group, ctx := errgroup.WithContext(ctx)

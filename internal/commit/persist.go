@@ -73,7 +73,7 @@ func (l *Loop) persist(ctx context.Context, b *block, changes *store.Changes) er
 	begin := time.Now()
 	ex := b.executed
 	if ex.Header.Height <= l.Height() {
-		return l.persistAgain(b)
+		return l.persistAgain(ctx, b)
 	}
 	cert, err := l.Certifier.Await(ctx, ex.Header.Height)
 	if err != nil && ctx.Err() != nil {
@@ -84,23 +84,26 @@ func (l *Loop) persist(ctx context.Context, b *block, changes *store.Changes) er
 	}
 	certified := time.Now()
 	pub := l.record(b, cert, changes)
+	if b.ending != nil {
+		b.ending.record(changes, pub, cert)
+	}
 	if err := PruneBatches(l.Store, changes, l.pruneBelow()); err != nil {
 		return fault.Halt(err, "prune batch rows at height %d", ex.Header.Height)
 	}
 	// The payloads and the proposal are on disk, and this write is a function of them: it is flushed only where a
 	// checkpoint will lean on it. What a power cut takes of it is executed again.
-	flush := ex.Header.RootAt != 0 && l.checkpointerFree.Load() && l.board.keeps(ex.Header.RootAt)
+	flush := b.ending != nil || ex.Header.RootAt != 0 && l.checkpointerFree.Load() && l.board.keeps(ex.Header.RootAt)
 	if err := l.Store.Apply(changes, flush); err != nil {
 		return fault.Halt(err, "persist height %d", ex.Header.Height)
 	}
 	l.Metrics.stages.Observe(obs.StageCertify, certified.Sub(begin))
 	l.Metrics.stages.Observe(obs.StagePersist, time.Since(certified))
 	l.finish(b, pub, flush)
-	return nil
+	return l.leave(ctx, b)
 }
 
 // persistAgain is for a block that was published before a restart: it must come out equal, and nothing is written.
-func (l *Loop) persistAgain(b *block) error {
+func (l *Loop) persistAgain(ctx context.Context, b *block) error {
 	h := b.executed.Header.Height
 	stored, err := store.ReadHeader(l.Store, h)
 	if err != nil {
@@ -115,7 +118,7 @@ func (l *Loop) persistAgain(b *block) error {
 	}
 	l.forget(b)
 	l.rootCertified(b.executed.Header, stored, cert, false)
-	return nil
+	return l.leave(ctx, b)
 }
 
 // record fills changes with all that the block leaves behind in the store.
@@ -135,7 +138,9 @@ func (l *Loop) record(b *block, cert *chain.Certificate, changes *store.Changes)
 func Record(changes *store.Changes, p *chain.Proposal, entries []*lane.Stored, ex *exec.Executed, certificate []byte) []chain.CertifiedBatch {
 	h := ex.Header.Height
 	store.WriteHeader(changes, h, ex.HeaderBytes)
-	store.WriteCertificate(changes, h, certificate)
+	if len(certificate) > 0 { // else a seal stands for it
+		store.WriteCertificate(changes, h, certificate)
+	}
 	store.WriteProposal(changes, h, codec.AppendProposal(nil, p))
 	var batches []chain.CertifiedBatch
 	for i := range ex.Batches {

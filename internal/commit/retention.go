@@ -2,7 +2,11 @@
 
 package commit
 
-import "github.com/aurigraph/aurigraph/internal/chain"
+import (
+	"context"
+
+	"github.com/aurigraph/aurigraph/internal/chain"
+)
 
 // anchorsPerRetention is how many anchors lie within RetainBytes: what is kept is between RetainBytes and
 // RetainBytes * (1 + 1/anchorsPerRetention).
@@ -26,6 +30,7 @@ type Floor struct {
 type retentionPlan struct {
 	anchor bool   // make the present state an anchor
 	keep   anchor // the oldest that stays; zero: all do
+	carry  uint64 // what nobody has executed is to be written once more if it lies in a segment before; 0: nothing is
 }
 
 // planRetention decides from the segments (ascending), the anchors (ascending) and the segment that the present state
@@ -44,7 +49,22 @@ func planRetention(segments []Segment, anchors []anchor, now uint64, retainBytes
 			break
 		}
 	}
+	plan.carry = carryBefore(segments, now, retainBytes)
 	return plan
+}
+
+// carryBefore is the first segment that has less than retainBytes behind its beginning, if the present state does not reach
+// it: a record that is not executed holds the state's reach, and with it every anchor that could be the floor.
+func carryBefore(segments []Segment, now uint64, retainBytes int64) uint64 {
+	for _, s := range segments {
+		if bytesFrom(segments, s.Number) < retainBytes {
+			if now < s.Number {
+				return s.Number
+			}
+			return 0
+		}
+	}
+	return 0
 }
 
 // nextFloor is the floor that the next checkpoint names. It never goes back, also when more is to be retained than before.
@@ -61,6 +81,14 @@ func nextFloor(now Floor, segments []Segment, anchors []anchor, plan retentionPl
 		}
 	}
 	return now
+}
+
+// carry does what a plan says about what nobody has executed.
+func (l *Loop) carry(ctx context.Context, plan retentionPlan) error {
+	if plan.carry == 0 {
+		return nil
+	}
+	return l.Lane.Carry(ctx, plan.carry)
 }
 
 // bytesFrom is how many bytes of segments lie at or after number.

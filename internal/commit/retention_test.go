@@ -45,6 +45,9 @@ func TestPlanRetention(t *testing.T) {
 		{"older anchors go", segments(3, 14), []anchor{{7, 3}, {9, 5}, {11, 7}, {13, 9}}, 10,
 			retentionPlan{keep: anchor{11, 7}}},
 		{"a state older than the newest anchor", segments(3, 10), []anchor{{7, 9}}, 4, retentionPlan{}},
+		{"a record is not executed, and all behind it fits", segments(1, 10), []anchor{{7, 3}}, 4, retentionPlan{keep: anchor{7, 3}}},
+		{"a record is not executed, and holds too much", segments(1, 12), []anchor{{7, 3}}, 3, retentionPlan{anchor: false, keep: anchor{7, 3}, carry: 6}},
+		{"it was the first of all", segments(1, 12), nil, 0, retentionPlan{carry: 6}},
 	} {
 		if got := planRetention(c.segments, c.anchors, c.now, 80); got != c.want {
 			t.Errorf("%s: %+v, must be %+v", c.name, got, c.want)

@@ -56,6 +56,7 @@ type rootBoard struct {
 	waiting   []*stateRoot    // hashed, their header not certified yet; the board holds a reference of each
 	certified []certifiedRoot // the newest last, at most chain.RootDelay: a reader may come a block or two late
 	changed   chan struct{}   // closed and replaced when certified changes
+	leaves    leafBoard       // it has a lock of its own
 }
 
 // newest is the newest certified root, at height 0 if there is none. The caller holds mu.
@@ -121,6 +122,7 @@ func (l *Loop) runRooter(ctx context.Context) error {
 
 func (r *rooter) hash(job *stateRoot) {
 	job.root = r.Tree.Update(job.snapshot)
+	r.board.leaves.keep(job.at, r.Tree)
 	r.drop()
 	r.newest = job
 	job.retain()

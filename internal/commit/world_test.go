@@ -178,8 +178,11 @@ func recoverState(s store.Reader, c *checkpoint.Store) (*state, error) {
 	g := genesis()
 	st := &state{space: pages.NewSpace(), tree: pages.NewTree()}
 	st.ledger = newLedger(st.space)
-	st.machine = exec.New(st.ledger, testChain, 1, exec.Tip{Hash: codec.GenesisHash(g), TimeUs: g.TimeUs, LastUs: g.TimeUs})
-	return st, st.ledger.InitGenesis(g)
+	if err := st.ledger.InitGenesis(g); err != nil {
+		return nil, err
+	}
+	st.machine = exec.New(st.ledger, exec.Tip{Hash: codec.GenesisHash(g), TimeUs: g.TimeUs, LastUs: g.TimeUs})
+	return st, nil
 }
 
 func stateAt(s store.Reader, space *pages.Space, tree *pages.Tree, m checkpoint.Meta) (*state, error) {
@@ -195,7 +198,7 @@ func stateAt(s store.Reader, space *pages.Space, tree *pages.Tree, m checkpoint.
 	if err != nil {
 		return nil, err
 	}
-	st.machine = exec.New(st.ledger, testChain, 1, exec.Tip{Height: m.Height, Hash: codec.HeaderHash(h), TimeUs: h.TimeUs, LastRoot: m.Height, LastUs: h.TimeUs})
+	st.machine = exec.New(st.ledger, exec.Tip{Height: m.Height, Hash: codec.HeaderHash(h), TimeUs: h.TimeUs, LastRoot: m.Height, LastUs: h.TimeUs})
 	for i := m.Height + 1; i <= m.Height+chain.RootDelay; i++ {
 		h, err := readHeader(s, i)
 		if err != nil {

@@ -61,7 +61,7 @@ type Memory struct {
 // Validators is how the validators of a network reach each other.
 type Validators struct {
 	Listen    string   `yaml:"listen"`    // where this node takes the others' connections
-	Addresses []string `yaml:"addresses"` // where each is reached, by number, this node included
+	Addresses []string `yaml:"addresses"` // where each is reached, by number, this node included; "" for a number that nobody has
 	CA        string   `yaml:"ca"`        // the authority that vouches for validators
 	Cert      string   `yaml:"cert"`      // this validator's certificate
 	Key       string   `yaml:"key"`
@@ -240,8 +240,8 @@ func (n Node) Validate() error {
 		return bad("memory.gc_percent", "%d, must be 10 to 1000", n.Memory.GCPercent)
 	case n.Order.Engine != EngineSolo && n.Order.Engine != EngineRaft:
 		return bad("order.engine", "%q is none of solo, raft", n.Order.Engine)
-	case n.Order.Engine == EngineSolo && len(n.Validators.Addresses) > 1:
-		return bad("order.engine", "solo orders for one validator, not for %d: use raft", len(n.Validators.Addresses))
+	case n.Order.Engine == EngineSolo && n.Validators.count() > 1:
+		return bad("order.engine", "solo orders for one validator, not for %d: use raft", n.Validators.count())
 	case n.Order.IntervalMin <= 0 || n.Order.IntervalMin > time.Second:
 		return bad("order.interval_min", "%s, must be above 0, at most 1s", n.Order.IntervalMin)
 	case n.Order.WindowMax < 1 || n.Order.WindowMax > 64:
@@ -264,6 +264,16 @@ func (n Node) Validate() error {
 	return n.Validators.validate(bad)
 }
 
+// count is how many validators have an address.
+func (v Validators) count() (n int) {
+	for _, a := range v.Addresses {
+		if a != "" {
+			n++
+		}
+	}
+	return n
+}
+
 // validate checks how a network of several is reached; one of one needs nothing.
 func (v Validators) validate(bad func(field, format string, args ...any) error) error {
 	if len(v.Addresses) <= 1 && v.Listen == "" {
@@ -278,7 +288,7 @@ func (v Validators) validate(bad func(field, format string, args ...any) error) 
 		return bad("validators.link_bytes_per_second", "%d, must be at least 1 MiB", v.LinkBytesPerSecond)
 	}
 	for i, a := range v.Addresses {
-		if !addressOK(a) {
+		if a != "" && !addressOK(a) {
 			return bad("validators.addresses", "address %d, %q, is not host:port", i, a)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -216,5 +217,28 @@ func TestPaths(t *testing.T) {
 	}
 	if got := n.Data("lane"); got != "/srv/node/data/lane" {
 		t.Error(got)
+	}
+}
+
+// A number that nobody has keeps its place in the list, without an address, and counts for no validator.
+func TestVacantNumbers(t *testing.T) {
+	n := Default()
+	n.Order.Engine = EngineRaft
+	n.Validators.Listen, n.Validators.Addresses = "127.0.0.1:1", []string{"a:1", "", "c:1"}
+	dir := t.TempDir()
+	if err := Write(dir, n); err != nil {
+		t.Fatal(err)
+	}
+	back, err := Load(dir)
+	if err != nil || !slices.Equal(back.Validators.Addresses, n.Validators.Addresses) {
+		t.Errorf("%q, %v", back.Validators.Addresses, err)
+	}
+	n.Order.Engine = EngineSolo
+	if err := n.Validate(); !fault.Is(err, fault.Invalid) || !strings.Contains(err.Error(), "not for 2") {
+		t.Error(err)
+	}
+	n.Validators.Addresses = []string{"", "b:1"}
+	if err := n.Validate(); err != nil {
+		t.Error(err)
 	}
 }

@@ -44,6 +44,9 @@ type Executed struct {
 	Keys        []ledger.KeyChange
 	Versioned   []ledger.VersionedChange
 	RootDue     bool // the state after this block is to be hashed: SetRoot(Height, root)
+	// Ends says that the block ended its epoch: the ledger has the next membership, its state is to be hashed, and until End
+	// got the root the header is not complete, and HeaderBytes and Hash are empty.
+	Ends bool
 }
 
 // Machine executes blocks one after the other. One goroutine owns it.
@@ -55,6 +58,8 @@ type Machine struct {
 	height   chain.Height
 	previous chain.Hash // executed header of height, or the genesis hash
 	roots    rootSchedule
+	ending   *Executed // the epoch's last block, until End
+	ended    bool
 }
 
 // Tip is where a machine stands.
@@ -64,17 +69,19 @@ type Tip struct {
 	TimeUs   uint64     // of the block at Height; genesis time at 0
 	LastRoot chain.Height
 	LastUs   uint64 // time of the block at LastRoot
+	Begins   bool   // the next block is the first of a later epoch: a root is owed soon, so that newcomers find a state
 }
 
-// New makes a machine that goes on after tip.
-func New(l *ledger.Ledger, id chain.ChainID, epoch chain.Epoch, tip Tip) *Machine {
+// New makes a machine that goes on after tip, in the epoch of the ledger. After the last block of an epoch the tip is that
+// block, whose root was its own: LastRoot is its height.
+func New(l *ledger.Ledger, tip Tip) *Machine {
 	return &Machine{
 		ledger:   l,
-		chain:    id,
-		epoch:    epoch,
+		chain:    l.Chain(),
+		epoch:    l.Membership().Epoch,
 		height:   tip.Height,
 		previous: tip.Hash,
-		roots:    rootSchedule{last: tip.LastRoot, lastUs: tip.LastUs},
+		roots:    rootSchedule{last: tip.LastRoot, lastUs: tip.LastUs, worked: tip.Begins},
 	}
 }
 
@@ -90,11 +97,15 @@ func (m *Machine) SetRoot(d chain.Height, root chain.Hash) { m.roots.set(d, root
 // RootsPending reports whether a due root has not appeared in a header yet.
 func (m *Machine) RootsPending() bool { return len(m.roots.due) > 0 }
 
+// OwesRoot reports whether a root will be due as soon as headers say that the time has come.
+func (m *Machine) OwesRoot() bool { return m.roots.worked }
+
 // LastRoot is the newest height at which a root was due.
 func (m *Machine) LastRoot() chain.Height { return m.roots.last }
 
-// Run executes the block that p decided. Payloads are those of p.Entries, in that order. After an error that is not about
-// a missing root (Internal) the machine is of no use: Corrupt for what cannot be, Halted for a broken invariant.
+// Run executes the block that p decided. Payloads are those of p.Entries, in that order. An error about a missing root
+// (Internal) or the end of the epoch (Conflict: what was decided above it is void) changed nothing. After any other the
+// machine is of no use: Corrupt for what cannot be, Halted for a broken invariant.
 func (m *Machine) Run(p *chain.Proposal, payloads []Payload) (ex *Executed, err error) {
 	defer func() {
 		if err != nil {
@@ -102,6 +113,9 @@ func (m *Machine) Run(p *chain.Proposal, payloads []Payload) (ex *Executed, err 
 		}
 	}()
 	defer fault.Recover(&err)
+	if err := m.goesOn(); err != nil {
+		return nil, err
+	}
 	if p.Height != m.height+1 || len(payloads) != len(p.Entries) {
 		return nil, fault.New(fault.Corrupt, "block %d with %d payloads for %d entries cannot follow height %d", p.Height, len(payloads), len(p.Entries), m.height)
 	}
@@ -133,17 +147,27 @@ func (m *Machine) Run(p *chain.Proposal, payloads []Payload) (ex *Executed, err 
 		}
 	}
 	m.ledger.EndBlock()
-	m.finish(ex, p)
+	m.finish(ex)
 	return ex, nil
 }
 
-func (m *Machine) finish(ex *Executed, p *chain.Proposal) {
+func (m *Machine) finish(ex *Executed) {
 	ex.Keys = m.ledger.KeyChanges()
 	ex.Versioned = m.ledger.VersionedChanges()
+	if m.ledger.Ended() {
+		ex.Ends, m.ending = true, ex
+		ex.Header.RootAt, ex.Header.StateRoot = 0, chain.Hash{} // an older root gives way to this block's
+		return
+	}
+	m.encode(ex)
+	ex.RootDue = m.roots.next(ex.Header.Height, ex.Header.TimeUs, len(ex.Batches) > 0)
+}
+
+// encode encodes a complete header and moves the machine behind it.
+func (m *Machine) encode(ex *Executed) {
 	ex.HeaderBytes = codec.AppendHeader(nil, ex.Header)
 	ex.Hash = codec.Sum(ex.HeaderBytes)
-	m.height, m.previous = p.Height, ex.Hash
-	ex.RootDue = m.roots.next(p.Height, p.TimeUs, len(ex.Batches) > 0)
+	m.height, m.previous = ex.Header.Height, ex.Hash
 }
 
 func (m *Machine) runPayload(ex *Executed, p *Payload, place int) error {

@@ -52,17 +52,21 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	return newWorldFrom(t, genesis())
+}
+
+func newWorldFrom(t *testing.T, g *chain.Genesis) *world {
+	t.Helper()
 	w := &world{t: t, space: pages.NewSpace(), tree: pages.NewTree(), timeUs: 1000}
 	w.ledger = ledger.New(w.space, func(public []byte) (a chain.Address, ok bool) {
 		sum := codec.Sum(public)
 		copy(a[:], sum[:])
 		return a, true
 	})
-	g := genesis()
 	if err := w.ledger.InitGenesis(g); err != nil {
 		t.Fatal(err)
 	}
-	w.machine = New(w.ledger, testChain, 1, Tip{Hash: codec.GenesisHash(g), TimeUs: g.TimeUs, LastUs: g.TimeUs})
+	w.machine = New(w.ledger, Tip{Hash: codec.GenesisHash(g), TimeUs: g.TimeUs, LastUs: g.TimeUs})
 	return w
 }
 

@@ -141,7 +141,7 @@ func TestRestore(t *testing.T) {
 	}
 	tip := headers[middle-1]
 	again.timeUs = tip.Header.TimeUs
-	again.machine = New(again.ledger, testChain, 1, Tip{Height: middle, Hash: tip.Hash, TimeUs: again.timeUs, LastRoot: middle, LastUs: again.timeUs})
+	again.machine = New(again.ledger, Tip{Height: middle, Hash: tip.Hash, TimeUs: again.timeUs, LastRoot: middle, LastUs: again.timeUs})
 	if again.machine.RootsPending() {
 		t.Error("roots are pending before any was restored")
 	}

@@ -18,6 +18,9 @@ type History struct {
 	read  func(chain.Location) ([]byte, error)
 }
 
+// firstHandover is the epoch that the first handover begins.
+const firstHandover chain.Epoch = 2
+
 // New makes a history over a block store. payload reads a payload's bytes; it answers Pruned when they were recycled.
 func New(s store.Reader, payload func(chain.Location) ([]byte, error)) *History {
 	return &History{store: s, read: payload}
@@ -112,9 +115,48 @@ func rowGone(err error, height chain.Height, index uint32) error {
 func (h *History) certificate(height chain.Height) ([]byte, error) {
 	raw, err := store.ReadCertificate(h.store, height)
 	if fault.Is(err, fault.NotFound) {
-		return nil, fault.New(fault.Corrupt, "block %d has no certificate: run verify on this folder", height)
+		return h.sealedTail(height)
 	}
 	return raw, err
+}
+
+// sealedTail is what stands for a certificate below the end of an epoch that was sealed.
+func (h *History) sealedTail(height chain.Height) ([]byte, error) {
+	end, err := h.sealAbove(height)
+	if err != nil {
+		return nil, err
+	}
+	var above [][]byte
+	for at := height + 1; at <= end; at++ {
+		raw, err := store.ReadHeader(h.store, at)
+		if err != nil {
+			return nil, fault.Wrap(fault.Corrupt, err, "block %d has no certificate, and the seal at height %d does not stand for it", height, end)
+		}
+		above = append(above, raw)
+	}
+	return codec.AppendSealedTail(nil, above), nil
+}
+
+// sealAbove is where a height's epoch was sealed, if that is so near that the height may have been left uncertified.
+func (h *History) sealAbove(height chain.Height) (chain.Height, error) {
+	rows, err := store.ReadHandovers(h.store, firstHandover)
+	if err != nil {
+		return 0, err
+	}
+	for _, raw := range rows {
+		p, err := codec.DecodeProvedHandover(raw)
+		if err != nil {
+			return 0, fault.Wrap(fault.Corrupt, err, "a handover in the block store")
+		}
+		if p.Height < height {
+			continue
+		}
+		if p.Verdict != chain.VerdictNone && p.Height-height <= codec.SealedTailMax {
+			return p.Height, nil
+		}
+		break
+	}
+	return 0, fault.New(fault.Corrupt, "block %d has no certificate: run verify on this folder", height)
 }
 
 func (h *History) header(height chain.Height) (*chain.ExecutedHeader, []byte, error) {
@@ -135,6 +177,9 @@ func (h *History) header(height chain.Height) (*chain.ExecutedHeader, []byte, er
 // BatchesFrom is the height from which on every batch and transaction that was executed is found: older ones were pruned, or
 // are in a state that was taken from a peer.
 func (h *History) BatchesFrom() (chain.Height, error) { return store.ReadBatchesFrom(h.store) }
+
+// Handover is the proved handover by which a membership epoch began. NotFound: none is known.
+func (h *History) Handover(e chain.Epoch) ([]byte, error) { return store.ReadHandover(h.store, e) }
 
 // noBlock says that there is no such block, or Pruned that a state which was taken from a peer stands for it.
 func (h *History) noBlock(height chain.Height) error {

@@ -27,6 +27,9 @@ type Config struct {
 	TxQueueBytesMax int64
 	// CutDelay is how long a cut waits for more single transactions after its first. Default 1 ms.
 	CutDelay time.Duration
+	// Alone says that one validator orders by itself: a change of the membership is refused at the door, for the node could
+	// not open its folder again with an ordering engine that others take part in.
+	Alone bool
 	// CutBytesMax bounds one cut. Default 512 KiB.
 	CutBytesMax int
 }

@@ -72,6 +72,9 @@ func (in *Intake) checkTx(t *TxTicket, v *txVerifier) error {
 	if err := in.checkWindow(tx.Chain, tx.ValidUntil); err != nil {
 		return err
 	}
+	if in.cfg.Alone && tx.Body.Kind() == chain.TxChangeValidator {
+		return fault.Reasoned(fault.Invalid, "one_validator", "a network of one validator cannot change its membership: begin one of four, and move the accounts there")
+	}
 	key, _, err := in.Keys.verifier(tx.Key)
 	if err != nil {
 		return err

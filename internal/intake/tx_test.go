@@ -424,3 +424,22 @@ func TestExpiredTxAgain(t *testing.T) {
 	w.history.err = fault.Reasoned(fault.Pruned, "batch_pruned", "ask an archive node")
 	checkReason(t, w.in.SubmitTxs(t.Context(), [][]byte{unknown})[0].Refused(), fault.Pruned, "batch_pruned")
 }
+
+// TestMembershipOfOne refuses a change of the membership where one validator orders by itself, and takes it where several do.
+func TestMembershipOfOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		removal := func(tx *chain.SignedTx) {
+			tx.Body = &chain.ChangeValidator{Epoch: 1, Validator: 1, Approvals: []chain.Approval{{Signature: make([]byte, chain.Ed25519SignatureBytes)}}}
+		}
+		for alone, reason := range map[bool]string{true: "one_validator", false: ""} {
+			w := newWorld(t, Config{Alone: alone})
+			stop := w.run()
+			raw, _ := w.tx(1, removal)
+			err := w.in.SubmitTxs(t.Context(), [][]byte{raw})[0].Refused()
+			if (err == nil) != (reason == "") || err != nil && (fault.ReasonOf(err) != reason || !fault.Is(err, fault.Invalid)) {
+				t.Errorf("alone %v: %v", alone, err)
+			}
+			stop()
+		}
+	})
+}

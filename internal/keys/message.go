@@ -16,6 +16,8 @@ const (
 	DomainTx             = "aurigraph/tx/v1"
 	DomainExecutedHeader = "aurigraph/executed-header/v1"
 	DomainStateRoot      = "aurigraph/state-root/v1"
+	DomainChange         = "aurigraph/validator-change/v1"
+	DomainSeal           = "aurigraph/epoch-seal/v1"
 )
 
 // domainKeyFile binds a key file's header to its encrypted secret. It is never signed.
@@ -66,6 +68,17 @@ func HeaderMessage(id chain.ChainID, header chain.Hash) []byte {
 // RootMessage is what a validator signs with ML-DSA-65 for the state root of height at.
 func RootMessage(id chain.ChainID, epoch chain.Epoch, at chain.Height, root chain.Hash) []byte {
 	return Message(DomainStateRoot, u64(uint64(id)), u64(uint64(epoch)), u64(uint64(at)), root[:])
+}
+
+// ChangeMessage is what a member signs with Ed25519 to approve a change of the membership (codec.ChangeHash). The change
+// names the epoch in which it can be made.
+func ChangeMessage(id chain.ChainID, change chain.Hash) []byte {
+	return Message(DomainChange, u64(uint64(id)), change[:])
+}
+
+// SealMessage is what a member of an epoch signs with Ed25519 to end it by a handover (codec.HandoverHash).
+func SealMessage(id chain.ChainID, handover chain.Hash) []byte {
+	return Message(DomainSeal, u64(uint64(id)), handover[:])
 }
 
 func u64(v uint64) []byte { return binary.LittleEndian.AppendUint64(nil, v) }

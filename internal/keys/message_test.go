@@ -39,7 +39,7 @@ func TestMessageInjective(t *testing.T) {
 
 func TestDomains(t *testing.T) {
 	seen := map[string]bool{}
-	for _, d := range []string{DomainBatch, DomainTx, DomainExecutedHeader, DomainStateRoot, domainKeyFile} {
+	for _, d := range []string{DomainBatch, DomainTx, DomainExecutedHeader, DomainStateRoot, DomainChange, DomainSeal, domainKeyFile} {
 		if seen[d] {
 			t.Errorf("%q is there twice", d)
 		}
@@ -64,6 +64,8 @@ func TestSignedMessages(t *testing.T) {
 		"batch":  {BatchMessage(9, hash), field([]byte("aurigraph/batch/v1")...) + number(9) + field(hash[:]...)},
 		"tx":     {TxMessage(9, hash), field([]byte("aurigraph/tx/v1")...) + number(9) + field(hash[:]...)},
 		"header": {HeaderMessage(9, hash), field([]byte("aurigraph/executed-header/v1")...) + number(9) + field(hash[:]...)},
+		"change": {ChangeMessage(9, hash), field([]byte("aurigraph/validator-change/v1")...) + number(9) + field(hash[:]...)},
+		"seal":   {SealMessage(9, hash), field([]byte("aurigraph/epoch-seal/v1")...) + number(9) + field(hash[:]...)},
 		"root":   {RootMessage(9, 3, 7, hash), field([]byte("aurigraph/state-root/v1")...) + number(9) + number(3) + number(7) + field(hash[:]...)},
 	} {
 		if string(c.have) != c.want {

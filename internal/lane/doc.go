@@ -28,6 +28,10 @@
 //  3. Bytes held in memory are bounded by the buffers' pools, one for the doors and one for the others' entries: a full
 //     pool of the doors holds up the doors, not the lane; in the other, what is on disk gives its memory up.
 //  4. What Fetch returns with a payload is on this node's disk.
-//  5. Every record up to and including the Position that Executed gives is executed, so a log that begins there is enough
-//     to go on from.
+//  5. Every record up to and including the Position that Executed gives is executed, or lies once more behind it, so a log that
+//     begins there is enough to go on from.
+//
+// What a validator that died left behind would keep the log from being recycled for ever, so Carry writes it again at the
+// log's end once it is older than the retention. What a disk lost, Heal fetches from the others and puts back in its place,
+// while the log is not open.
 package lane

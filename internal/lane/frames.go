@@ -22,6 +22,9 @@ func (r *Relay) step(inputs ...spread.Input) []spread.Verdict {
 	for _, s := range out.Send {
 		r.send(s)
 	}
+	for _, s := range out.SendExecuted {
+		r.queue(errand{to: s.To, digest: s.Digest, height: s.Height, index: s.Index})
+	}
 	for _, a := range out.Acks {
 		r.cfg.Peers.Send(a.To, spread.KindAck, spread.AppendPositions(nil, a.Positions))
 	}
@@ -44,6 +47,9 @@ func (r *Relay) step(inputs ...spread.Input) []spread.Verdict {
 func (r *Relay) reportEvidence(e spread.Evidence) {
 	r.metrics.evidence.Inc()
 	r.cfg.Logger.Error("a validator's lane contradicts itself, or what is said of it", obs.KeyPeer, e.Lane, "kind", e.Kind.String(), "sequence", e.Sequence, "from", e.From)
+	if r.cfg.OnEvidence != nil {
+		r.cfg.OnEvidence(e)
+	}
 	if e.Kind == spread.EvidenceAhead && e.Lane == r.cfg.Self {
 		r.cfg.OnFailed(fault.New(fault.Halted, "validator %d holds entry %d of this validator's own lane, which ends before: the disk lost it; restore the folder from a copy, or join again as a new validator", e.From, e.Sequence))
 	}
@@ -58,35 +64,69 @@ func (r *Relay) send(s spread.SendEntry) {
 			return
 		}
 	}
+	r.queue(errand{to: s.To, digest: s.Digest})
+}
+
+// errand is an entry to be read back from the log for a peer. height and index are where the peer says that it was executed;
+// height 0: it does not say.
+type errand struct {
+	to     chain.ValidatorNo
+	digest chain.Hash
+	height chain.Height
+	index  uint32
+}
+
+// queue lets an entry be read back in its turn. The caller holds mu.
+func (r *Relay) queue(e errand) {
 	select {
-	case r.fromLog <- s:
-		r.reading[s.To]++
+	case r.fromLog <- e:
+		r.reading[e.to]++
 	default:
 		r.metrics.refused.WithLabelValues("from_log_full").Inc()
 	}
 }
 
-func (r *Relay) sendFromLog(s spread.SendEntry) {
+func (r *Relay) sendFromLog(e errand) {
 	defer func() {
 		r.mu.Lock()
-		r.reading[s.To]--
+		r.reading[e.to]--
 		r.mu.Unlock()
 	}()
-	if stored, body := r.lend(s.Digest); body != nil {
-		r.sendBody(s.To, stored, body)
+	if stored, body := r.lend(e.digest); body != nil {
+		r.sendBody(e.to, stored, body)
 		return
 	}
-	at, ok := r.place(s.Digest)
+	at, ok := r.find(e)
 	if !ok {
 		r.metrics.refused.WithLabelValues("not_here").Inc()
 		return
 	}
 	stored, err := r.readBack(at)
+	if err == nil && stored.Digest != e.digest {
+		err = fault.New(fault.NotFound, "another entry was executed there")
+	}
 	if err != nil {
 		r.metrics.refused.WithLabelValues("not_read").Inc()
+		r.damaged(err)
 		return
 	}
-	r.sendBody(s.To, stored, memory(stored.bytes))
+	r.sendBody(e.to, stored, memory(stored.bytes))
+}
+
+// damaged tells of what the log could not give.
+func (r *Relay) damaged(err error) {
+	if r.cfg.OnDamaged != nil {
+		r.cfg.OnDamaged(err)
+	}
+}
+
+// find tells where an entry lies.
+func (r *Relay) find(e errand) (seglog.Pos, bool) {
+	at, ok := r.place(e.digest)
+	if !ok && e.height != 0 && r.cfg.ExecutedAt != nil {
+		return r.cfg.ExecutedAt(e.height, e.index)
+	}
+	return at, ok
 }
 
 // memory is a payload that the collector frees.
@@ -109,7 +149,7 @@ func (r *Relay) Receive(from chain.ValidatorNo, kind uint8, bytes int, f io.Read
 	switch kind {
 	case spread.KindEntry:
 		return r.receiveEntry(from, bytes, f)
-	case spread.KindAck, spread.KindAsk:
+	case spread.KindAck, spread.KindAsk, spread.KindAskExecuted:
 		frame := make([]byte, bytes)
 		if _, err := io.ReadFull(f, frame); err != nil {
 			return err
@@ -121,13 +161,20 @@ func (r *Relay) Receive(from chain.ValidatorNo, kind uint8, bytes int, f io.Read
 
 func (r *Relay) receiveWord(from chain.ValidatorNo, kind uint8, frame []byte) error {
 	var inputs []spread.Input
-	if kind == spread.KindAsk {
+	switch kind {
+	case spread.KindAsk:
 		ask, err := spread.DecodeAsk(frame)
 		if err != nil {
 			return err
 		}
 		inputs = append(inputs, spread.Asked{From: from, Ask: ask})
-	} else {
+	case spread.KindAskExecuted:
+		ask, err := spread.DecodeAskExecuted(frame)
+		if err != nil {
+			return err
+		}
+		inputs = append(inputs, spread.AskedExecuted{From: from, AskExecuted: ask})
+	default:
 		positions, err := spread.DecodePositions(frame)
 		if err != nil {
 			return err
@@ -143,7 +190,7 @@ func (r *Relay) receiveWord(from chain.ValidatorNo, kind uint8, frame []byte) er
 }
 
 func (r *Relay) receiveEntry(from chain.ValidatorNo, bytes int, f io.Reader) error {
-	head, err := readHead(bytes, f)
+	head, err := ReadHead(bytes, f)
 	if err != nil {
 		return err
 	}
@@ -173,7 +220,8 @@ func (r *Relay) receiveEntry(from chain.ValidatorNo, bytes int, f io.Reader) err
 	return r.store(&Stored{Entry: head.Entry, Digest: digest, Key: head.Key, Signature: head.Signature, buffer: buf, bytes: buf.Payload()})
 }
 
-func readHead(bytes int, f io.Reader) (*spread.EntryHead, error) {
+// ReadHead reads the head from an entry's frame of so many bytes. Errors: Invalid, and those of f.
+func ReadHead(bytes int, f io.Reader) (*spread.EntryHead, error) {
 	var length [2]byte
 	if _, err := io.ReadFull(f, length[:]); err != nil {
 		return nil, err

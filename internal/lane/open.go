@@ -51,6 +51,9 @@ func (r *reader) take(pos seglog.Pos, rec seglog.Record) error {
 		return fault.New(fault.Corrupt, "lane: segment %d offset %d holds an entry of validator %d, whom nobody knows", pos.Segment, pos.Offset, s.Entry.Validator)
 	}
 	if at := l.cfg.Lanes[s.Entry.Validator]; s.Entry.JoinEpoch == at.Epoch && s.Entry.Sequence > at.Sequence {
+		if before := l.held[s.Digest]; before != nil { // it was carried on
+			l.reach.moved(before.Pos.Seq)
+		}
 		l.held[s.Digest] = s
 	}
 	return nil

@@ -34,9 +34,10 @@ type Body interface {
 	Release()
 }
 
-// RelayConfig says how entries reach the other validators. All but Bounds, Executed, Missed, Metrics and TickInterval are needed.
+// RelayConfig says how entries reach the other validators. All but Bounds, Executed, ExecutedAt, OnDamaged, Missed, Metrics and TickInterval are needed.
 type RelayConfig struct {
 	Self   chain.ValidatorNo
+	Quorum int           // how many must hold an entry before it is ordered; 0: of all lanes' owners
 	Bounds spread.Bounds // zero: the defaults
 	Peers  Peers
 	// Pool lends the memory of the others' entries. It is not the doors': an own entry waits for the others' to be ordered,
@@ -48,8 +49,14 @@ type RelayConfig struct {
 	Offer func(digest chain.Hash)
 	// Executed looks in the history for an entry that is nowhere else.
 	Executed func(digest chain.Hash) bool
+	// ExecutedAt tells where an entry lies that was executed at a line of a height, for a peer that lost it.
+	ExecutedAt func(h chain.Height, index uint32) (seglog.Pos, bool)
+	// OnDamaged is told of what the log said when it could not be read for a peer.
+	OnDamaged func(error)
 	// Missed is told once a second of an entry that the executor waits for, and since when nothing came of what is wanted.
 	Missed func(digest chain.Hash, since time.Duration)
+	// OnEvidence is told of contradictions about a lane. It must not block. Nil: nobody is.
+	OnEvidence func(spread.Evidence)
 	// OnFailed is told why the lane cannot go on.
 	OnFailed func(error)
 	// TickInterval is the unit of the bounds' times. Default 10 ms.
@@ -65,7 +72,7 @@ type Relay struct {
 	cfg     RelayConfig
 	metrics *relayMetrics
 	full    atomic.Bool // the own lane is
-	fromLog chan spread.SendEntry
+	fromLog chan errand
 	wanted  wanted
 
 	ctx    context.Context // ends when the relay stops: nobody waits for memory then
@@ -89,14 +96,14 @@ func OpenRelay(ctx context.Context, log *seglog.Log, cfg RelayConfig, joinEpoch 
 		cfg.TickInterval = 10 * time.Millisecond
 	}
 	r := &Relay{
-		cfg: cfg, fromLog: make(chan spread.SendEntry, fromLogMax), wanted: newWanted(),
+		cfg: cfg, fromLog: make(chan errand, fromLogMax), wanted: newWanted(),
 		connections: make([]uint64, len(lanes)), reading: make([]int, len(lanes)),
 	}
 	var err error
 	if r.Lane, err = Open(ctx, log, Config{Validator: cfg.Self, JoinEpoch: joinEpoch, Lanes: lanes, OnDurable: r.onDurable, OnFailed: cfg.OnFailed}, executed); err != nil {
 		return nil, err
 	}
-	if r.core, err = spread.New(spread.Config{Self: cfg.Self, Bounds: cfg.Bounds}, r.states()); err != nil {
+	if r.core, err = spread.New(spread.Config{Self: cfg.Self, Quorum: cfg.Quorum, Bounds: cfg.Bounds}, r.states()); err != nil {
 		return nil, err
 	}
 	if r.metrics, err = newRelayMetrics(cfg.Metrics); err != nil {

@@ -16,6 +16,7 @@ type relayMetrics struct {
 	refused       *prometheus.CounterVec
 	evidence      prometheus.Counter
 	foundExecuted prometheus.Counter
+	carried       prometheus.Counter
 	unregister    func()
 }
 
@@ -32,8 +33,9 @@ func newRelayMetrics(r prometheus.Registerer) (*relayMetrics, error) {
 		}, []string{"reason"}),
 		evidence:      counter("evidence_total", "Contradictions found about the lanes."),
 		foundExecuted: counter("found_executed_total", "Entries ordered again that only the history still knew."),
+		carried:       counter("carried_entries_total", "Entries written once more because they waited for longer than the retention."),
 	}
 	var err error
-	m.unregister, err = obs.Register(r, "the lanes' relay", m.accepted, m.sent, m.asked, m.refused, m.evidence, m.foundExecuted)
+	m.unregister, err = obs.Register(r, "the lanes' relay", m.accepted, m.sent, m.asked, m.refused, m.evidence, m.foundExecuted, m.carried)
 	return m, err
 }

@@ -63,6 +63,8 @@ func newCrew(t *testing.T, n int) *crew {
 	for i := range n {
 		m := &member{crew: c, no: chain.ValidatorNo(i), fs: faultfs.New()}
 		c.members = append(c.members, m)
+	}
+	for _, m := range c.members { // when all are there: each looks at the others
 		m.open(Position{}, make([]Place, n))
 	}
 	return c

@@ -14,7 +14,7 @@ import (
 func (l *Ledger) Attach() error {
 	l.resetDerived()
 	for _, step := range []func() error{
-		l.attachCounts, l.attachSections, l.attachAliases, l.attachKeys, l.attachInstitutions, l.attachAccounts, l.attachAssets, l.attachHoldings, l.attachHolds,
+		l.attachCounts, l.attachMembers, l.attachSections, l.attachAliases, l.attachKeys, l.attachInstitutions, l.attachAccounts, l.attachAssets, l.attachHoldings, l.attachHolds,
 	} {
 		if err := step(); err != nil {
 			return err

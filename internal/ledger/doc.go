@@ -9,7 +9,8 @@
 //	l.BeginBlock(height, timeUs)      // expires holds
 //	moved, final := l.RunBatch(batch, id, codes)
 //	code, result, final := l.RunTx(tx, id)
-//	sums := l.EndBlock()              // asserts that no money came or went
+//	sums := l.EndBlock()              // asserts that no money came or went; l.Ended() tells the last block of an epoch
+//	err = l.ApplySeal(next)           // between blocks, where a seal ended the epoch
 //
 // Why columns in pages: executed state is hashed and kept by the page (package pages), so a transfer of a dense asset is
 // two 16-byte writes into arrays indexed by account number, and nothing is serialised. Everything that decides an outcome
@@ -45,6 +46,8 @@
 //  4. Every debit passes debit, or runPlain, which makes the same checks; a model with neither agrees (TestAgainstModel).
 //  5. The state is a function of genesis and the executed legs and transactions: no clock, I/O, randomness, goroutine,
 //     map order or float takes part, and a ledger attached to a copy of the pages goes on identically.
+//  6. The membership changes between two blocks only, by one change or seal at a time, each for the present epoch: a block
+//     executes under one membership. No two members share a key, and a number that nobody has left nothing behind.
 //
 // One goroutine owns a Ledger, reads included. RunBatch does not allocate for transfers between existing holdings.
 package ledger

@@ -7,11 +7,8 @@ import (
 	"github.com/aurigraph/aurigraph/internal/fault"
 )
 
-// The first values of what genesis numbers.
-const (
-	genesisEpoch       = 1
-	genesisHomeVersion = 1
-)
+// genesisHomeVersion is the first version of the homes.
+const genesisHomeVersion = 1
 
 // InitGenesis makes the state of height 0 in an empty space. An error is Invalid and names the entry at fault; the space
 // is then of no use. The migration is open if V10 owns a slot.
@@ -24,10 +21,10 @@ func (l *Ledger) InitGenesis(g *chain.Genesis) error {
 	}
 	*l.meta.Mut(0) = metaRecord{
 		Chain: g.Chain, TimeUs: g.TimeUs, AccountsMax: g.AccountsMax,
-		HomeVersion: genesisHomeVersion, Epoch: genesisEpoch, Validators: uint32(len(g.Validators)),
+		HomeVersion: genesisHomeVersion,
 	}
 	l.genesisHomes(g.V10Slots)
-	l.genesisValidators(g.Validators)
+	l.setMembership(g.Membership())
 	for _, step := range []func(*chain.Genesis) error{l.genesisInstitutions, l.genesisAccounts, l.genesisAssets, l.genesisHoldings} {
 		if err := step(g); err != nil {
 			return err
@@ -43,16 +40,6 @@ func (l *Ledger) genesisHomes(ranges []chain.SlotRange) {
 			l.giveToV10(uint16(slot))
 		}
 		l.meta.Mut(0).MigrationOpen = 1
-	}
-}
-
-func (l *Ledger) genesisValidators(validators []chain.GenesisValidator) {
-	for i, v := range validators {
-		r := l.validators.Mut(uint64(i))
-		r.NameBytes = uint32(copy(r.Name[:], v.Name))
-		copy(r.Ed25519[:], v.Ed25519)
-		copy(r.MLDSA65[:], v.MLDSA65)
-		l.lanes.Mut(uint64(i)).JoinEpoch = genesisEpoch
 	}
 }
 

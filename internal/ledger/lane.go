@@ -14,14 +14,6 @@ type laneRecord struct {
 	Tip       chain.Hash // digest of that entry
 }
 
-// validatorRecord pins a validator's keys.
-type validatorRecord struct {
-	Ed25519   [32]byte
-	MLDSA65   largeKeyRecord
-	NameBytes uint32
-	Name      nameRecord
-}
-
 // Lane tells where the lane of validator v stands: the epoch in which it joined, the sequence of its last executed
 // entry and that entry's digest. All are zero for a validator that is not in the membership.
 func (l *Ledger) Lane(v chain.ValidatorNo) (chain.Epoch, uint64, chain.Hash) {
@@ -35,24 +27,9 @@ func (l *Ledger) Lane(v chain.ValidatorNo) (chain.Epoch, uint64, chain.Hash) {
 // AdvanceLane notes that e, whose digest is given, was executed. An entry that does not follow the lane's last one
 // breaks an invariant: whoever executes entries has checked them.
 func (l *Ledger) AdvanceLane(e chain.LaneEntry, digest chain.Hash) {
-	fault.Invariant(uint32(e.Validator) < l.meta.Ref(0).Validators, "there is no lane of validator %d", e.Validator)
+	fault.Invariant(l.isMember(e.Validator), "there is no lane of validator %d", e.Validator)
 	r := l.lanes.Mut(uint64(e.Validator))
 	fault.Invariant(e.JoinEpoch == r.JoinEpoch && e.Sequence == r.Sequence+1 && e.Parent == r.Tip,
 		"lane %d: entry %d of epoch %d cannot follow entry %d of epoch %d", e.Validator, e.Sequence, e.JoinEpoch, r.Sequence, r.JoinEpoch)
 	r.Sequence, r.Tip = e.Sequence, digest
-}
-
-// Membership returns the membership epoch and its validators, by validator number.
-func (l *Ledger) Membership() (chain.Epoch, []chain.GenesisValidator) {
-	m := l.meta.Ref(0)
-	members := make([]chain.GenesisValidator, m.Validators)
-	for i := range members {
-		r := l.validators.Ref(uint64(i))
-		members[i] = chain.GenesisValidator{
-			Name:    string(r.Name[:r.NameBytes]),
-			Ed25519: append(chain.HexBytes(nil), r.Ed25519[:]...),
-			MLDSA65: append(chain.HexBytes(nil), r.MLDSA65[:]...),
-		}
-	}
-	return m.Epoch, members
 }

@@ -65,6 +65,8 @@ type Ledger struct {
 	sums      Sums
 	versioned []versionedPlace
 	newKeys   []chain.KeyNo
+	next      chain.Membership // that a change noted for the end of the block; epoch 0: none
+	ended     bool             // the block is over and was the last of its epoch
 
 	// Of the present batch.
 	journal journal
@@ -155,12 +157,17 @@ func (l *Ledger) BeginBlock(height chain.Height, timeUs uint64) {
 	m.Height, m.TimeUs = height, timeUs
 	l.sums = Sums{}
 	l.versioned, l.newKeys = l.versioned[:0], l.newKeys[:0]
+	l.next, l.ended = chain.Membership{}, false
 	l.expireHolds(height)
 }
 
-// EndBlock asserts that the block made and lost no money, and returns its sums.
+// EndBlock asserts that the block made and lost no money, switches to the next membership if the block ended its epoch, and
+// returns its sums.
 func (l *Ledger) EndBlock() Sums {
 	fault.Invariant(l.sums.balanced(), "block %d: debits %v + issued %v != credits %v + redeemed %v", l.meta.Ref(0).Height,
 		l.sums.Debits, l.sums.Issued, l.sums.Credits, l.sums.Redeemed)
+	if l.ended = l.next.Epoch != 0; l.ended {
+		l.setMembership(&l.next)
+	}
 	return l.sums
 }

@@ -9,10 +9,11 @@ import (
 	"slices"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/codec"
 	"github.com/aurigraph/aurigraph/internal/pages"
-	"pgregory.net/rapid"
 )
 
 // model is the ledger as its documentation says it, with maps and big integers, without any fast path. It covers what

@@ -83,6 +83,8 @@ func (l *Ledger) runBody(who actor, body chain.Body, id chain.Hash) (chain.Outco
 		return l.runAddKey(who, b)
 	case *chain.RevokeKey:
 		return l.runRevokeKey(who, b), 0
+	case *chain.ChangeValidator:
+		return l.runChangeValidator(who, b), 0
 	}
 	return chain.BadKind, 0
 }

@@ -38,13 +38,14 @@ type Config struct {
 
 // Limits of a run.
 const (
-	nodesMax    = 16
-	accountsMin = 1024
-	accountsMax = 8 << 20
-	assetsMax   = 4096
-	searchSteps = 6
-	stepTime    = 3 * time.Second
-	p99Max      = 100 * time.Millisecond // the finality that a rate must keep
+	nodesMax       = 16
+	accountsMin    = 1024
+	accountsMax    = 8 << 20
+	assetsMax      = 4096
+	searchSteps    = 6
+	desperateSteps = 12 // as long as no rate was kept
+	stepTime       = 3 * time.Second
+	p99Max         = 100 * time.Millisecond // the finality that a rate must keep
 )
 
 // Validate checks the run's settings.

@@ -141,10 +141,13 @@ func (b *bench) step(ctx context.Context, l load, rate, room float64, d time.Dur
 	return r, s, nil
 }
 
-// search finds a rate to measure: first as fast as it goes, then by the steps of a rateSearch.
+// search finds a rate to measure: first as fast as it goes, then by the steps of a rateSearch. A rate that was given is only
+// warmed up to: what a node touches for the first time it has from then on.
 func (b *bench) search(ctx context.Context, l load, r *Report) (float64, error) {
-	if b.cfg.Rate > 0 {
-		return float64(b.cfg.Rate), nil
+	if rate := float64(b.cfg.Rate); rate > 0 {
+		_, warm, err := b.step(ctx, l, rate, rate, min(stepTime, b.cfg.Duration))
+		r.Steps = append(r.Steps, warm)
+		return rate, err
 	}
 	_, peak, err := b.step(ctx, l, 0, b.guess(), stepTime)
 	if err != nil {
@@ -152,7 +155,7 @@ func (b *bench) search(ctx context.Context, l load, r *Report) (float64, error) 
 	}
 	r.Steps, r.PeakPerS = append(r.Steps, peak), peak.CommittedPerS
 	s := newRateSearch(peak.CommittedPerS)
-	for n := 1; n < searchSteps && !s.found(); n++ {
+	for n := 1; s.goesOn(n); n++ {
 		_, step, err := b.step(ctx, l, s.rate, s.rate, stepTime)
 		if err != nil {
 			return 0, err

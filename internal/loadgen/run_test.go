@@ -100,7 +100,7 @@ func TestRun(t *testing.T) {
 			change(&cfg)
 			r, err := Run(t.Context(), cfg, launch(t), io.Discard)
 			must(t, err)
-			if r.Committed == 0 || len(r.Refusals) > 0 || len(r.Nodes) != cfg.Nodes || len(r.Steps) != 1 || r.OfferedPerS != float64(cfg.Rate) {
+			if r.Committed == 0 || len(r.Refusals) > 0 || len(r.Nodes) != cfg.Nodes || len(r.Steps) != 2 || r.OfferedPerS != float64(cfg.Rate) {
 				t.Errorf("%+v", r)
 			}
 			if (r.VoteMs != nil) != (cfg.Engine == config.EngineRaft) || r.CertificateMs == nil {

@@ -40,6 +40,14 @@ func (s *rateSearch) next(kept bool) {
 	}
 }
 
+// goesOn reports whether the n-th step is worth its time: longer while nothing was kept, for that is no answer.
+func (s *rateSearch) goesOn(n int) bool {
+	if s.low == 0 {
+		return n < desperateSteps
+	}
+	return n < searchSteps && !s.found()
+}
+
 func (s *rateSearch) found() bool { return s.low > 0 && s.high > 0 && s.high < closeBy*s.low }
 
 // measure is the rate for the measurement.

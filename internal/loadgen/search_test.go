@@ -20,12 +20,13 @@ func TestRateSearch(t *testing.T) {
 		{"less", 100, 80, []float64{90, 72, 81, 76.5, 78.75}, 70.875},
 		{"close by at once", 100, 97, []float64{90, 99, 94.5, 96.75}, 87.075},
 		{"far less", 100, 40, []float64{90, 72, 57.6, 46.08, 36.864}, 33.1776},
-		{"none", 100, 1, []float64{90, 72, 57.6, 46.08, 36.864}, 18.432},
+		{"a quarter", 100, 25, []float64{90, 72, 57.6, 46.08, 36.864, 29.4912, 23.59296}, 21.233664},
+		{"none", 100, 1, []float64{90, 72, 57.6, 46.08, 36.864, 29.4912, 23.59296, 18.874368, 15.0994944, 12.07959552, 9.663676416}, 4.831838208},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newRateSearch(c.peak)
 			var tried []float64
-			for n := 1; n < searchSteps && !s.found(); n++ {
+			for n := 1; s.goesOn(n); n++ {
 				tried = append(tried, s.rate)
 				s.next(s.rate <= c.limit)
 			}

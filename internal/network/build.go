@@ -18,7 +18,6 @@ import (
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/keys"
 	"github.com/aurigraph/aurigraph/internal/server"
-	"github.com/aurigraph/aurigraph/internal/transport"
 )
 
 // Demo asset.
@@ -174,32 +173,11 @@ func (b *builder) makeNodes() error {
 			return err
 		}
 		b.genesis.Validators = append(b.genesis.Validators, chain.GenesisValidator{Name: name, Ed25519: v.Public().Bytes()[1:], MLDSA65: r.Public().Bytes()[1:]})
-		if err := b.certify(i, authority); err != nil {
+		if err := certifyNode(&b.configs[i], b.genesis.Chain, chain.ValidatorNo(i), authority); err != nil {
 			return err
 		}
 	}
-	return transport.WriteAuthority(filepath.Join(b.dir, caName), authority)
-}
-
-// certify writes the certificate of a node's API and, if it has peers, the one that they know it by. One authority vouches
-// for all, so that clients trust one file; its key is forgotten when the network is made.
-func (b *builder) certify(i int, authority *transport.Authority) error {
-	cfg := b.configs[i]
-	if _, _, err := server.IssueTLS(filepath.Dir(cfg.Path(cfg.TLS.CA)), []string{"127.0.0.1", "localhost", "::1"}, authority); err != nil {
-		return err
-	}
-	if cfg.Order.Engine == config.EngineSolo {
-		return nil
-	}
-	cert, err := authority.Issue(b.genesis.Chain, chain.ValidatorNo(i), certificateLifetime)
-	if err != nil {
-		return err
-	}
-	v := cfg.Validators
-	if err := transport.WriteCertificate(cfg.Path(v.Cert), cfg.Path(v.Key), cert); err != nil {
-		return err
-	}
-	return transport.WriteAuthority(cfg.Path(v.CA), authority)
+	return writeAuthority(b.dir, authority)
 }
 
 // config is a node's settings, all but its addresses.

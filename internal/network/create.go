@@ -70,8 +70,8 @@ func open(dir string, o Options) (*Network, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Nodes != 0 && o.Nodes != len(n.Nodes) {
-		return nil, fault.New(fault.Conflict, "the network in %s was made with %d validators, not %d, and keeps them: leave the number out to run it, or name another folder with --network", dir, len(n.Nodes), o.Nodes)
+	if members := n.Members(); o.Nodes != 0 && o.Nodes != members {
+		return nil, fault.New(fault.Conflict, "the network in %s has %d validators, not %d: leave the number out to run it, change it with `aurigraph validators`, or name another folder with --network", dir, members, o.Nodes)
 	}
 	if err := n.moveTo(o.Port); err != nil {
 		return nil, err
@@ -82,19 +82,36 @@ func open(dir string, o Options) (*Network, error) {
 // moveTo gives all nodes addresses that are free now, and each the list of all. A power cut between two of the files leaves
 // lists that differ; they are made equal here, at the next start.
 func (n *Network) moveTo(port int) error {
-	configs := make([]config.Node, len(n.Nodes))
-	for i := range n.Nodes {
-		var err error
-		if configs[i], err = config.Load(n.Path(n.Nodes[i].Dir)); err != nil {
-			return err
-		}
+	configs, err := n.settings()
+	if err != nil {
+		return err
 	}
 	before := slices.Clone(configs)
 	if err := n.assign(configs, port); err != nil {
 		return err
 	}
+	return n.replace(configs, before)
+}
+
+// settings reads each node's, by number. Those of nodes that left are empty.
+func (n *Network) settings() ([]config.Node, error) {
+	configs := make([]config.Node, len(n.Nodes))
+	for i, node := range n.Nodes {
+		if node.Left() {
+			continue
+		}
+		var err error
+		if configs[i], err = config.Load(n.Path(node.Dir)); err != nil {
+			return nil, err
+		}
+	}
+	return configs, nil
+}
+
+// replace writes the settings that differ from those before.
+func (n *Network) replace(configs, before []config.Node) error {
 	for i := range configs {
-		if reflect.DeepEqual(configs[i], before[i]) {
+		if n.Nodes[i].Left() || reflect.DeepEqual(configs[i], before[i]) {
 			continue
 		}
 		if err := config.Replace(configs[i].Dir, configs[i]); err != nil {

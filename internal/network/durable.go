@@ -30,8 +30,8 @@ func replaceFile(path string, text []byte) error {
 
 // syncTree makes all files and folders below dir, and dir's own name, durable.
 func syncTree(dir string) error {
-	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
-		if err != nil {
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || !e.IsDir() && !e.Type().IsRegular() {
 			return err
 		}
 		return syncPath(path)

@@ -42,14 +42,21 @@ type Network struct {
 	Dir string `json:"-"`
 }
 
-// Node is one node of the network. Its place in the list is its validator's number.
+// Node is one node of the network. Its place in the list is its validator's number. One that left keeps its place, without
+// addresses, until a newcomer takes the number.
 type Node struct {
-	ID        string `json:"id"`
-	Dir       string `json:"dir"`
-	GRPC      string `json:"grpc"`
-	Metrics   string `json:"metrics"`
-	Validator string `json:"validator,omitempty"` // where it takes its peers' connections; empty without peers
+	ID        string      `json:"id"`
+	Dir       string      `json:"dir"`
+	GRPC      string      `json:"grpc"`
+	Metrics   string      `json:"metrics"`
+	Validator string      `json:"validator,omitempty"`  // where it takes its peers' connections; empty without peers
+	JoinEpoch chain.Epoch `json:"join_epoch,omitempty"` // in which it joined under its present keys; 0: with the genesis
+	LeftEpoch chain.Epoch `json:"left_epoch,omitempty"` // the first one of which it is no member; 0: it is one
+	Held      bool        `json:"held,omitempty"`       // it must not run now: its folder is being changed
 }
+
+// Left reports whether the node's validator left the network.
+func (n Node) Left() bool { return n.LeftEpoch != 0 }
 
 // Institution is an institution whose keys lie in the network's folder.
 type Institution struct {
@@ -102,11 +109,23 @@ func (n *Network) Path(p string) string {
 	return filepath.Join(n.Dir, p)
 }
 
-// Endpoints are the nodes' API addresses.
+// Members counts the nodes that validate.
+func (n *Network) Members() (count int) {
+	for _, node := range n.Nodes {
+		if !node.Left() {
+			count++
+		}
+	}
+	return count
+}
+
+// Endpoints are the API addresses of the nodes that validate.
 func (n *Network) Endpoints() []string {
-	out := make([]string, len(n.Nodes))
-	for i, node := range n.Nodes {
-		out[i] = node.GRPC
+	out := make([]string, 0, len(n.Nodes))
+	for _, node := range n.Nodes {
+		if !node.Left() {
+			out = append(out, node.GRPC)
+		}
 	}
 	return out
 }

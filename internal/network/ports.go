@@ -37,26 +37,49 @@ func (n *Network) assign(configs []config.Node, port int) (err error) {
 	}
 	var held reservation
 	defer func() { err = errors.Join(err, held.release()) }()
-	reached := []string{}
 	for i := range configs {
-		c := &configs[i]
-		if hasPeers(c) && c.Validators.Listen == "" {
-			c.Validators.Listen = anyAddress
+		if n.Nodes[i].Left() {
+			continue
 		}
-		for _, a := range []*string{&c.GRPC, &c.Metrics, &c.Validators.Listen} {
-			if *a, err = held.take(*a, keep); err != nil {
-				return err
-			}
+		if err := n.assignNode(&configs[i], i, &held, keep); err != nil {
+			return err
 		}
-		if hasPeers(c) {
-			reached = append(reached, reachable(c.Validators.Listen))
+	}
+	n.listAddresses(configs)
+	return nil
+}
+
+// assignNode gives one node addresses.
+func (n *Network) assignNode(c *config.Node, i int, held *reservation, keep bool) (err error) {
+	if hasPeers(c) && c.Validators.Listen == "" {
+		c.Validators.Listen = anyAddress
+	}
+	for _, a := range []*string{&c.GRPC, &c.Metrics, &c.Validators.Listen} {
+		if *a, err = held.take(*a, keep); err != nil {
+			return err
 		}
-		n.Nodes[i].GRPC, n.Nodes[i].Metrics, n.Nodes[i].Validator = c.GRPC, c.Metrics, c.Validators.Listen
+	}
+	n.Nodes[i].GRPC, n.Nodes[i].Metrics, n.Nodes[i].Validator = c.GRPC, c.Metrics, c.Validators.Listen
+	return nil
+}
+
+// listAddresses gives each node the list of all, by number; that of a vacant number is empty. A validator whose admission was
+// begun is on it: no node starts without the address of a member.
+func (n *Network) listAddresses(configs []config.Node) {
+	reached := []string{}
+	for _, node := range n.Nodes {
+		if node.Validator != "" || node.Left() {
+			reached = append(reached, reachable(node.Validator))
+		}
+	}
+	if no, address, ok := n.awaited(); ok && no == len(reached) {
+		reached = append(reached, address)
+	} else if ok && no < len(reached) && reached[no] == "" {
+		reached[no] = address
 	}
 	for i := range configs {
 		configs[i].Validators.Addresses = slices.Clone(reached)
 	}
-	return nil
 }
 
 // hasPeers reports whether a node listens for other validators. One that is alone with an engine for several does too: it

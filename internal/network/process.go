@@ -83,7 +83,10 @@ func (n *Network) StartNode(ctx context.Context, i int, binary string, logs io.W
 func (n *Network) StartAll(ctx context.Context, binary string, logs func(i int) (io.Writer, error)) ([]*Process, error) {
 	all := make([]*Process, len(n.Nodes))
 	group, ctx := errgroup.WithContext(ctx)
-	for i := range n.Nodes {
+	for i, node := range n.Nodes {
+		if node.Left() || node.Held {
+			continue
+		}
 		group.Go(func() error {
 			w, err := logs(i)
 			if err == nil {

@@ -24,6 +24,7 @@ const (
 // Run is what runs of a network, as the program that runs it last wrote.
 type Run struct {
 	Version int       `json:"version"`
+	PID     int       `json:"pid"` // of the program that runs them; 0: it is gone
 	Nodes   []RunNode `json:"nodes"`
 }
 
@@ -33,6 +34,8 @@ type RunNode struct {
 	PID   int    `json:"pid"` // 0: it does not run now
 	GRPC  string `json:"grpc"`
 	Ready bool   `json:"ready"` // it serves, or did a moment ago
+	Held  bool   `json:"held"`  // it was stopped for a change of its folder, and is not started before that is done
+	Left  bool   `json:"left"`  // it is no validator any more
 }
 
 // ReadRun reads what runs of the network in a folder. Processes that are gone are left out: their pid is 0. NotFound if
@@ -58,6 +61,9 @@ func ReadRun(dir string) (*Run, error) {
 	if r.Version != runVersion {
 		return nil, fault.New(fault.Invalid, "%s: version %d, this program knows version %d", path, r.Version, runVersion)
 	}
+	if !alive(r.PID) {
+		r.PID = 0
+	}
 	for i := range r.Nodes {
 		if n := &r.Nodes[i]; !alive(n.PID) {
 			n.PID, n.Ready = 0, false
@@ -79,19 +85,41 @@ type RunFile struct {
 
 // NewRunFile begins with no node running. Nothing is written before the first Set.
 func (n *Network) NewRunFile() *RunFile {
-	f := &RunFile{path: n.Path(runName), run: Run{Version: runVersion}}
-	for _, node := range n.Nodes {
-		f.run.Nodes = append(f.run.Nodes, RunNode{ID: node.ID, GRPC: node.GRPC})
-	}
+	f := &RunFile{path: n.Path(runName), run: Run{Version: runVersion, PID: os.Getpid()}}
+	f.Follow(n)
 	return f
+}
+
+// Follow takes the nodes of a network that has changed. One that is another node than before at its place does not run.
+func (f *RunFile) Follow(n *Network) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	before := f.run.Nodes
+	f.run.Nodes = nil
+	for i, node := range n.Nodes {
+		next := RunNode{ID: node.ID, GRPC: node.GRPC, Left: node.Left()}
+		if i < len(before) && before[i].ID == node.ID {
+			next.PID, next.Ready, next.Held = before[i].PID, before[i].Ready, before[i].Held
+		}
+		f.run.Nodes = append(f.run.Nodes, next)
+	}
 }
 
 // Set notes a node's process and writes the file, whole or not at all. It is not made durable: after a power cut nothing
 // runs.
 func (f *RunFile) Set(i, pid int, ready bool) error {
+	return f.set(i, func(n *RunNode) { n.PID, n.Ready, n.Held = pid, ready, false })
+}
+
+// Hold notes that a node was stopped for a change of its folder.
+func (f *RunFile) Hold(i int) error {
+	return f.set(i, func(n *RunNode) { n.PID, n.Ready, n.Held = 0, false, true })
+}
+
+func (f *RunFile) set(i int, change func(*RunNode)) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.run.Nodes[i].PID, f.run.Nodes[i].Ready = pid, ready
+	change(&f.run.Nodes[i])
 	text, err := json.MarshalIndent(f.run, "", "  ")
 	if err != nil {
 		return fault.Wrap(fault.Internal, err, "encode what runs of the network")

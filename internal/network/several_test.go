@@ -289,8 +289,8 @@ func TestRunFile(t *testing.T) {
 	must(t, f.Set(1, p.PID(), true))
 	r, err := ReadRun(n.Dir)
 	must(t, err)
-	want := []RunNode{{"node0", os.Getpid(), n.Nodes[0].GRPC, true}, {"node1", p.PID(), n.Nodes[1].GRPC, true}, {"node2", 0, n.Nodes[2].GRPC, false}, {"node3", 0, n.Nodes[3].GRPC, false}}
-	if !slices.Equal(r.Nodes, want) || !slices.Equal(f.Nodes(), want) {
+	want := []RunNode{{"node0", os.Getpid(), n.Nodes[0].GRPC, true, false, false}, {"node1", p.PID(), n.Nodes[1].GRPC, true, false, false}, {ID: "node2", GRPC: n.Nodes[2].GRPC}, {ID: "node3", GRPC: n.Nodes[3].GRPC}}
+	if r.PID != os.Getpid() || !slices.Equal(r.Nodes, want) || !slices.Equal(f.Nodes(), want) {
 		t.Errorf("%+v, must be %+v", r.Nodes, want)
 	}
 	must(t, syscall.Kill(p.PID(), syscall.SIGKILL))

@@ -36,10 +36,7 @@ func (n *Node) adopt(ctx context.Context) error {
 	if err := n.readAdopted(); err != nil {
 		return err
 	}
-	rules, err := n.rules()
-	if err != nil {
-		return err
-	}
+	rules := n.rules()
 	taken, err := catchup.Open(n.catchUpDir(), checkpoint.OS{}, &rules)
 	if fault.Is(err, fault.NotFound) {
 		return nil
@@ -71,7 +68,7 @@ func (n *Node) readAdopted() error {
 // takeOver makes a state the one that the node starts from. Conflict: the node got further by itself.
 func (n *Node) takeOver(ctx context.Context, taken *catchup.Taken) error {
 	var changes store.Changes
-	err := store.Adopt(n.store, &changes, taken.Height, taken.Headers[0], taken.Certificate, taken.Proposal, taken.Headers[1:])
+	err := store.Adopt(n.store, &changes, taken.Height, taken.Headers[0], taken.Certificate, taken.Proposal, taken.Ahead())
 	if err == nil {
 		err = commit.AdoptLegs(n.store, &changes, taken.Height)
 	}

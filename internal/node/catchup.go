@@ -13,7 +13,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/aurigraph/aurigraph/internal/catchup"
-	"github.com/aurigraph/aurigraph/internal/certify"
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/checkpoint"
 	"github.com/aurigraph/aurigraph/internal/fault"
@@ -37,10 +36,11 @@ const (
 
 // catchUp gives this node's checkpoints to peers that are behind, and takes theirs when it is.
 type catchUp struct {
-	node   *Node
-	server *catchup.Server
-	client *catchup.Client
-	wants  chan want
+	node    *Node
+	server  *catchup.Server
+	client  *catchup.Client
+	inquiry *catchup.Inquiry
+	wants   chan want
 
 	// mu guards both below, and the order of opening and closing the API.
 	mu      sync.Mutex
@@ -58,18 +58,23 @@ type want struct {
 
 func (n *Node) catchUpDir() string { return n.cfg.Data("catchup") }
 
-// rules are what a peer's state is proved by.
-func (n *Node) rules() (catchup.Rules, error) {
-	members, err := n.membership()
-	if err != nil {
-		return catchup.Rules{}, err
-	}
-	return catchup.Rules{
-		Chain: n.genesis.Chain, Epoch: 1, Validators: members.Size(),
+// rules are what a peer's state is proved by: it is one of the newest epoch.
+func (n *Node) rules() catchup.Rules {
+	set := n.newest()
+	rules := catchup.Rules{
+		Chain: n.genesis.Chain, Epoch: set.Epoch(), Validators: set.Size(), Quorum: set.Quorum(),
 		Verify: func(h *chain.ExecutedHeader, hash chain.Hash, c *chain.Certificate) bool {
-			return members.VerifyCertificate(c, &certify.Vote{Hash: hash, RootAt: h.RootAt, StateRoot: h.StateRoot})
+			return set.VerifyCertificate(h, hash, c) == nil
 		},
-	}, nil
+	}
+	if end, ok := n.epochs.End(set.Epoch() - 1); ok {
+		before := n.epochs.At(set.Epoch() - 1)
+		rules.Begins = &end
+		rules.Before = func(h *chain.ExecutedHeader, hash chain.Hash, c *chain.Certificate) bool {
+			return before.VerifyCertificate(h, hash, c) == nil
+		}
+	}
+	return rules
 }
 
 func (n *Node) openCatchUp(context.Context) error {
@@ -77,17 +82,20 @@ func (n *Node) openCatchUp(context.Context) error {
 		return nil
 	}
 	n.health.Ready(componentCatchUp)
-	rules, err := n.rules()
-	if err != nil {
-		return err
-	}
+	rules := n.rules()
+	var err error
 	c := &catchUp{node: n, wants: make(chan want, 1)}
 	links, checkpoints := syncLinks{n.peers.links}, n.cfg.Data("checkpoints")
 	if c.server, err = catchup.NewServer(catchup.ServerConfig{
-		Chain: n.genesis.Chain, Dir: checkpoints, FS: checkpoint.OS{}, Store: n.store, Peers: links, Metrics: n.metrics, Logger: n.log,
+		Chain: n.genesis.Chain, Dir: checkpoints, FS: checkpoint.OS{}, Store: n.store, Peers: links, Leaves: n.leaves,
+		Metrics: n.metrics, Logger: n.log,
 	}); err != nil {
 		return err
 	}
+	if c.inquiry, err = catchup.NewInquiry(catchup.InquiryConfig{Rules: rules, Peers: links, Metrics: n.metrics}); err != nil {
+		return err
+	}
+	n.onClose(func() error { c.inquiry.Close(); return nil })
 	c.client, err = catchup.NewClient(catchup.ClientConfig{
 		Self: n.self, Rules: rules, Dir: n.catchUpDir(), FS: checkpoint.OS{}, Checkpoints: checkpoints, Peers: links,
 		Metrics: n.metrics, Logger: n.log,
@@ -116,8 +124,10 @@ func (c *catchUp) frame(from chain.ValidatorNo, kind uint8, bytes int, r io.Read
 		return err
 	}
 	switch m.(type) {
-	case catchup.Ask, catchup.AskLeaves, catchup.AskPages, catchup.Done:
+	case catchup.Ask, catchup.AskLeaves, catchup.AskPages, catchup.Done, catchup.AskTable, catchup.AskRootLeaves, catchup.AskHeader:
 		c.server.Receive(from, m)
+	case catchup.Table, catchup.RootLeaves, catchup.HeaderOf, catchup.Unheld:
+		c.inquiry.Receive(from, m)
 	default:
 		c.client.Receive(from, m)
 	}
@@ -248,7 +258,7 @@ func (n *Node) missed(digest chain.Hash, since time.Duration) {
 	}
 	at := n.loop.ExecutedHeight()
 	w := want{
-		least: max(at, n.loop.Height()) + 1, first: (n.self + 1) % chain.ValidatorNo(len(n.genesis.Validators)), ended: make(chan struct{}),
+		least: max(at, n.loop.Height()) + 1, first: (n.self + 1) % chain.ValidatorNo(n.newest().Size()), ended: make(chan struct{}),
 		still: func() bool { return n.loop.ExecutedHeight() == at },
 	}
 	select {

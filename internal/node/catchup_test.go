@@ -188,7 +188,7 @@ func TestCatchUpAndCrash(t *testing.T) {
 	}
 	for upTo := range 6 {
 		n := &Node{cfg: f.cfg, log: newLogger(&logBook{}), metrics: obs.NewRegistry(), health: obs.NewHealth(), fatal: make(chan error, 1)}
-		for _, step := range append([]func(context.Context) error{n.openFolder, n.readValidatorKeys, n.openLogs}, []func(context.Context) error{
+		for _, step := range append([]func(context.Context) error{n.openFolder, n.readValidatorKeys, n.openEpochs, n.openLogs}, []func(context.Context) error{
 			n.onlyAnchor, n.adopt, n.openState, n.copyAnchor, func(context.Context) error { return n.writeVersions() },
 		}[:upTo]...) {
 			must(t, step(t.Context()))
@@ -208,10 +208,7 @@ func TestCatchUpAndCrash(t *testing.T) {
 
 // onlyAnchor is the first part of adopt.
 func (n *Node) onlyAnchor(ctx context.Context) error {
-	rules, err := n.rules()
-	if err != nil {
-		return err
-	}
+	rules := n.rules()
 	taken, err := catchup.Open(n.catchUpDir(), checkpoint.OS{}, &rules)
 	if err != nil {
 		return err

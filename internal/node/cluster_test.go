@@ -28,7 +28,9 @@ type cluster struct {
 	folders  []*folder
 	nodes    []*running
 	nonces   uint64
-	sequence uint64 // of the bank's batches
+	sequence uint64      // of the bank's batches
+	governed uint64      // transactions of governance
+	between  func(i int) // between the end of a node's epoch and its next start; nil: nothing
 }
 
 func newCluster(t testing.TB, n int) *cluster {

@@ -6,8 +6,6 @@ import (
 	"bytes"
 	"context"
 	"os"
-	"strconv"
-	"strings"
 
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/config"
@@ -18,7 +16,7 @@ import (
 // passphraseBytesMax bounds a passphrase file.
 const passphraseBytesMax = 4096
 
-// readValidatorKeys reads the node's two keys, and finds the validator in the genesis whose they are.
+// readValidatorKeys reads the node's two keys.
 func (n *Node) readValidatorKeys(context.Context) error {
 	passphrase, err := n.readPassphrase()
 	if err != nil {
@@ -30,28 +28,27 @@ func (n *Node) readValidatorKeys(context.Context) error {
 	if n.root, err = keys.ReadFile(n.cfg.Path(n.cfg.Keys.Root), passphrase); err != nil {
 		return err
 	}
-	names := make([]string, len(n.genesis.Validators))
-	for i, v := range n.genesis.Validators {
-		names[i] = strconv.Quote(v.Name)
-		if isKey(n.header, keys.Ed25519, v.Ed25519) && isKey(n.root, keys.MLDSA65, v.MLDSA65) {
-			n.self = chain.ValidatorNo(i)
-			return n.checkNetwork()
-		}
-	}
-	return fault.New(fault.Conflict, "the key files are not those of validator %s in the genesis", strings.Join(names, ", "))
+	return nil
+}
+
+// isMember reports whether the node's keys are a member's.
+func (n *Node) isMember(m *chain.Member) bool {
+	return isKey(n.header, keys.Ed25519, m.Ed25519) && isKey(n.root, keys.MLDSA65, m.MLDSA65)
 }
 
 // several reports whether there are other validators.
-func (n *Node) several() bool { return len(n.genesis.Validators) > 1 }
+func (n *Node) several() bool { return len(n.newest().Membership().Members) > 1 }
 
-// checkNetwork compares the settings with the genesis.
+// checkNetwork compares the settings with the newest membership.
 func (n *Node) checkNetwork() error {
-	members, addresses := len(n.genesis.Validators), len(n.cfg.Validators.Addresses)
-	if members > 1 && addresses != members {
-		return fault.New(fault.Invalid, "the genesis names %d validators, validators.addresses of the settings %d: give one address for each", members, addresses)
+	members := n.newest().Membership().Members
+	if len(members) > 1 && n.cfg.Order.Engine == config.EngineSolo {
+		return fault.New(fault.Invalid, "order.engine: solo orders for one validator, there are %d: use raft", len(members))
 	}
-	if members > 1 && n.cfg.Order.Engine == config.EngineSolo {
-		return fault.New(fault.Invalid, "order.engine: solo orders for one validator, the genesis names %d: use raft", members)
+	for _, m := range members {
+		if len(members) > 1 && n.address(m.No) == "" {
+			return fault.New(fault.Invalid, "validators.addresses of the settings has no address of validator %d (%s): give one for each, by number", m.No, m.Name)
+		}
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ package node
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"log/slog"
 	"os"
@@ -20,6 +19,7 @@ import (
 	"github.com/aurigraph/aurigraph/internal/codec"
 	"github.com/aurigraph/aurigraph/internal/commit"
 	"github.com/aurigraph/aurigraph/internal/config"
+	"github.com/aurigraph/aurigraph/internal/epoch"
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/history"
 	"github.com/aurigraph/aurigraph/internal/intake"
@@ -66,6 +66,9 @@ type Node struct {
 	peers       *peers // nil in a network of one
 	store       store.Store
 	checkpoints *checkpoint.Store
+	epochs      *epoch.History // who validates when
+	epoch       chain.Epoch    // in which the state stands
+	lags        bool           // the chain is in a later one: a peer's state is to be taken
 	state       *State
 	taken       *catchup.Taken // a peer's state that Open makes this node's
 	adopted     chain.Height   // of the newest one; 0: there never was one
@@ -79,7 +82,13 @@ type Node struct {
 	directory   *intake.Directory
 	services    *services
 
-	diverged atomic.Bool // a quorum certified another header than this node's
+	diverged   atomic.Bool // a quorum certified another header than this node's
+	divergence divergence
+	sealing    *sealing // nil in a network of one, and where the epoch is over
+
+	evidenceBook *evidenceBook // nil in a network of one
+
+	repair repair
 
 	fatal  chan error // first error from a callback that cannot return one
 	halted bool       // Run ended because the writer had to stop
@@ -89,9 +98,9 @@ type Node struct {
 // Open opens the node in the settings' folder and recovers its state. Close must follow.
 func Open(ctx context.Context, cfg config.Node, log *slog.Logger) (*Node, error) {
 	n := &Node{cfg: cfg, log: log, metrics: obs.NewRegistry(), health: obs.NewHealth(componentState, componentAPI), fatal: make(chan error, 1)}
-	for _, step := range []func(context.Context) error{n.openFolder, n.readValidatorKeys, n.openLogs, n.adopt, n.openState, n.finishAdoption, n.openPeers, n.openCatchUp, n.openOrder, n.openCertifier, n.openLoop, n.openDoor, n.openServices} {
+	for _, step := range []func(context.Context) error{n.openFolder, n.readValidatorKeys, n.openEpochs, n.openRepair, n.openLogs, n.adopt, n.openState, n.finishAdoption, n.openEpoch, n.openDivergence, n.openEvidence, n.openPeers, n.openCatchUp, n.openOrder, n.openCertifier, n.openSeal, n.openLoop, n.openDoor, n.openServices} {
 		if err := step(ctx); err != nil {
-			return nil, errors.Join(err, n.Close())
+			return n.openAgain(ctx, errors.Join(err, n.Close()))
 		}
 	}
 	return n, nil
@@ -117,7 +126,7 @@ func (n *Node) openFolder(context.Context) (err error) {
 		return err
 	}
 	n.onClose(n.lock.Close)
-	for _, d := range []string{"lane", "order", "checkpoints", "index"} {
+	for _, d := range []string{"lane", "checkpoints", "index"} {
 		if err := os.MkdirAll(n.cfg.Data(d), 0o755); err != nil {
 			return fault.Wrap(fault.Unavailable, err, "make the data folders")
 		}
@@ -160,12 +169,6 @@ func (n *Node) openLogs(context.Context) (err error) {
 		return err
 	}
 	n.onClose(n.laneLog.Close)
-	// A page a block: writing zeros first costs little here, and spares each flush the file system's journal.
-	if n.orderLog, err = n.openLog("order", orderSegmentBytes, 1, true); err != nil {
-		return err
-	}
-	n.onClose(n.orderLog.Close)
-	n.room.orderLog = n.orderLog
 	n.checkpoints, err = checkpoint.Open(n.cfg.Data("checkpoints"), checkpoint.OS{}, checkpoint.Config{Chain: n.genesis.Chain, NewSpace: newSpace, BytesPerSecond: n.cfg.Commit.CheckpointBytesPerSecond})
 	return err
 }
@@ -174,11 +177,8 @@ func (n *Node) openLogs(context.Context) (err error) {
 var orderSegmentBytes int64 = 16 << 20
 
 func (n *Node) openLog(name string, segmentBytes int64, ready int, byWriting bool) (*seglog.Log, error) {
-	var id seglog.Identity
-	binary.LittleEndian.PutUint64(id[:], uint64(n.genesis.Chain))
-	copy(id[8:], name)
 	return seglog.Open(n.cfg.Data(name), seglog.Options{
-		Name: name, Identity: id, SegmentBytes: segmentBytes, ReadyMin: ready, PrepareByWriting: byWriting,
+		Name: name, Identity: n.logIdentity(name), WrittenSeq: n.writtenSeq(name), SegmentBytes: segmentBytes, ReadyMin: ready, PrepareByWriting: byWriting,
 		Pool: n.pool, QueueBytesMax: n.cfg.Memory.PayloadBytes, Metrics: n.metrics, Reserve: true, Room: n.room.segment,
 	})
 }
@@ -221,14 +221,14 @@ func (n *Node) openOrder(ctx context.Context) (err error) {
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		return err
 	}
-	if n.engine.ReplayedTo() < head && n.adopted < head {
+	if n.engine.ReplayedTo() < head && n.adopted < head && !n.lags {
 		return fault.New(fault.Corrupt, "the ordering log ends at height %d, but height %d was published: restore the data folder from a copy", n.engine.ReplayedTo(), head)
 	}
 	if n.several() {
 		return n.openRelay(ctx)
 	}
 	alone, err := lane.Open(ctx, n.laneLog, lane.Config{
-		JoinEpoch: 1,
+		JoinEpoch: n.members().Find(n.self).JoinEpoch,
 		OnDurable: n.onDurable,
 		OnFailed:  n.fail,
 	}, n.state.Lane)
@@ -246,6 +246,9 @@ func (n *Node) openOrder(ctx context.Context) (err error) {
 }
 
 func (n *Node) openEngine(ctx context.Context) (engine, error) {
+	if n.lags {
+		return away{}, nil
+	}
 	if n.cfg.Order.Engine == config.EngineRaft {
 		return n.openRaft(ctx)
 	}
@@ -305,7 +308,7 @@ func (n *Node) trimOrder(below chain.Height) error {
 }
 
 func (n *Node) payload(l chain.Location) ([]byte, error) {
-	return n.lane.ReadPayload(seglog.Pos{Segment: l.Segment, Offset: l.Offset, Bytes: l.Bytes, Seq: l.Seq})
+	return n.sound(n.lane.ReadPayload(posOf(l)))
 }
 
 // loadKeys fills the door's directory with the keys of the recovered state.
@@ -342,7 +345,7 @@ func (n *Node) openDoor(context.Context) error {
 		Chain: n.genesis.Chain, Pool: n.pool, Keys: n.directory, Lane: roomyLane{n.lane, n.room}, History: n.history, Stages: n.stages, Metrics: n.metrics,
 		Height:          n.loop.Height,
 		ChannelSequence: n.channelSequence,
-	}, intake.Config{AdmitWaitMax: n.cfg.Intake.AdmitWaitMax, CutDelay: n.cfg.Intake.CutDelay})
+	}, intake.Config{AdmitWaitMax: n.cfg.Intake.AdmitWaitMax, CutDelay: n.cfg.Intake.CutDelay, Alone: !n.several()})
 	return nil
 }
 
@@ -355,7 +358,11 @@ func (n *Node) channelSequence(ctx context.Context, institution chain.Institutio
 // must end: Close leaves the block store as it is. A node that a quorum contradicts writes no more, and answers readers until
 // ctx ends.
 func (n *Node) Run(ctx context.Context) error {
-	err := n.run(ctx)
+	err := n.ended(n.run(ctx))
+	if errors.Is(err, commit.ErrEpochEnded) {
+		n.log.Info("the membership epoch has ended; the node goes on with the next members", obs.KeyEpoch, uint64(n.epoch), obs.KeyHeight, uint64(n.loop.Height()))
+		err = ErrRestart
+	}
 	n.halted = fault.Is(err, fault.Halted)
 	return err
 }
@@ -363,6 +370,9 @@ func (n *Node) Run(ctx context.Context) error {
 func (n *Node) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return n.services.run(ctx) })
+	if n.sealing != nil {
+		group.Go(func() error { return n.sealing.run(ctx) })
+	}
 	group.Go(func() error {
 		err := n.write(ctx)
 		n.services.halted.note(err)
@@ -370,6 +380,7 @@ func (n *Node) run(ctx context.Context) error {
 			n.log.Error("the writer halted: a quorum certified another history; readers are answered from this node's", obs.Err(err))
 			n.health.NotReady(componentState, "the writer halted")
 			n.services.api.SetServing(false)
+			n.explainDivergence(ctx)
 			<-ctx.Done()
 		}
 		return err
@@ -383,9 +394,15 @@ func (n *Node) write(ctx context.Context) error {
 	if n.peers != nil {
 		group.Go(func() error { return n.peers.run(ctx) })
 	}
-	group.Go(func() error { return n.engine.Run(ctx) })
-	group.Go(func() error { return n.loop.Run(ctx) })
-	group.Go(func() error { return n.intake.Run(ctx) })
+	if n.sealing != nil && n.sealing.target != nil {
+		n.health.NotReady(componentState, "the epoch is being sealed")
+		group.Go(func() error { return n.sealing.reach(ctx) })
+	} else {
+		group.Go(func() error { return n.engine.Run(ctx) })
+		group.Go(func() error { return n.loop.Run(ctx) })
+		group.Go(func() error { return n.intake.Run(ctx) })
+		group.Go(func() error { return n.becomeReady(ctx) })
+	}
 	group.Go(func() error {
 		select {
 		case err := <-n.fatal:
@@ -394,7 +411,7 @@ func (n *Node) write(ctx context.Context) error {
 			return nil
 		}
 	})
-	group.Go(func() error { return n.becomeReady(ctx) })
+	group.Go(func() error { return n.scrub(ctx) })
 	return group.Wait()
 }
 
@@ -406,6 +423,10 @@ const replayLook = time.Millisecond
 // balances of a height below it. And whoever asks for a payment whose answer was lost must not hear that it never was, while
 // it waits to be ordered: he would pay again.
 func (n *Node) becomeReady(ctx context.Context) error {
+	if n.lags {
+		n.health.NotReady(componentState, "the membership changed while this node was away")
+		return nil
+	}
 	begin := time.Now()
 	n.health.NotReady(componentState, "executing again what was decided before the start")
 	if n.awaitExecuted(ctx, n.engine.ReplayedTo()) != nil || n.awaitOffered(ctx) != nil {

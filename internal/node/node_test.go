@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/aurigraph/aurigraph/internal/chain"
+	"github.com/aurigraph/aurigraph/internal/config"
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/keys"
 	"github.com/aurigraph/aurigraph/internal/testkit"
@@ -176,8 +177,10 @@ func TestKeyFiles(t *testing.T) {
 		"two validators": {func(f *folder) {
 			f.genesis.Validators = append(f.genesis.Validators, f.genesis.Validators[0])
 			f.writeGenesis()
-		}, fault.Invalid, "give one address for each"},
-		"no certificate": {func(f *folder) { f.remove(f.cfg.TLS.Cert) }, fault.Invalid, "node.pem"},
+		}, fault.Invalid, "has a key of another member"},
+		"another validator and solo":      {func(f *folder) { f.addValidator() }, fault.Invalid, "use raft"},
+		"no address of another validator": {func(f *folder) { f.addValidator(); f.cfg.Order.Engine = config.EngineRaft }, fault.Invalid, "give one for each"},
+		"no certificate":                  {func(f *folder) { f.remove(f.cfg.TLS.Cert) }, fault.Invalid, "node.pem"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFolder(t)
@@ -185,6 +188,13 @@ func TestKeyFiles(t *testing.T) {
 			f.refuses(c.kind, c.says)
 		})
 	}
+}
+
+// addValidator makes the genesis one of two validators.
+func (f *folder) addValidator() {
+	other := chain.GenesisValidator{Name: "v1", Ed25519: signer(f.t, keys.Ed25519, 7).Public().Bytes()[1:], MLDSA65: signer(f.t, keys.MLDSA65, 8).Public().Bytes()[1:]}
+	f.genesis.Validators = append(f.genesis.Validators, other)
+	f.writeGenesis()
 }
 
 func (f *folder) remove(path string) {

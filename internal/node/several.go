@@ -11,7 +11,6 @@ import (
 	"github.com/aurigraph/aurigraph/internal/codec"
 	"github.com/aurigraph/aurigraph/internal/commit"
 	"github.com/aurigraph/aurigraph/internal/fault"
-	"github.com/aurigraph/aurigraph/internal/keys"
 	"github.com/aurigraph/aurigraph/internal/lane"
 	"github.com/aurigraph/aurigraph/internal/obs"
 	"github.com/aurigraph/aurigraph/internal/order/raft"
@@ -27,12 +26,12 @@ const voteSegmentBytes = 16 << 20
 const offersMax = 4096
 
 func (n *Node) openRaft(ctx context.Context) (engine, error) {
-	voters := make([]chain.ValidatorNo, len(n.genesis.Validators))
-	for i := range voters {
-		voters[i] = chain.ValidatorNo(i)
+	base, err := n.orderBase()
+	if err != nil {
+		return nil, err
 	}
 	cfg := raft.Config{
-		Self: n.self, Genesis: raft.Genesis{Voters: voters, TimeUs: n.genesis.TimeUs},
+		Self: n.self, Genesis: base,
 		WindowMax: n.cfg.Order.WindowMax, PendingMax: offersMax, OfferedEverywhere: true, IntervalMin: n.cfg.Order.IntervalMin,
 		OnUnordered: func(digest chain.Hash, since time.Duration) {
 			n.log.Warn("an entry that a quorum holds stays unordered", "entry", digest.String(), obs.KeySeconds, since.Seconds())
@@ -41,7 +40,7 @@ func (n *Node) openRaft(ctx context.Context) (engine, error) {
 		Metrics: n.metrics, Logger: n.log,
 	}
 	if n.peers != nil {
-		cfg.Peers = words{n.peers.links, frameOrder}
+		cfg.Peers = orders{n.peers.links, n.epoch}
 	}
 	e, err := raft.Open(ctx, n.orderLog, n.state.Height, cfg)
 	if err != nil {
@@ -55,7 +54,7 @@ func (n *Node) openRaft(ctx context.Context) (engine, error) {
 
 // openRelay opens the lane among several.
 func (n *Node) openRelay(ctx context.Context) (err error) {
-	lanes := make([]lane.Place, len(n.genesis.Validators))
+	lanes := make([]lane.Place, n.tableSize())
 	for v := range lanes {
 		epoch, sequence, tip := n.state.Ledger.Lane(chain.ValidatorNo(v))
 		lanes[v] = lane.Place{Epoch: epoch, Sequence: sequence, Tip: tip}
@@ -66,7 +65,7 @@ func (n *Node) openRelay(ctx context.Context) (err error) {
 	bytes := n.cfg.Memory.PayloadBytes / 2
 	decided := n.engine.Replayed()
 	n.peers.relay, err = lane.OpenRelay(ctx, n.laneLog, lane.RelayConfig{
-		Self: n.self, Bounds: bounds, Peers: laneLinks{n.peers.links}, Pool: seglog.NewPool(bytes, bytes/2),
+		Self: n.self, Quorum: n.members().Quorum(), Bounds: bounds, Peers: laneLinks{n.peers.links}, Pool: seglog.NewPool(bytes, bytes/2),
 		Check: func(head *spread.EntryHead, payload []byte) error {
 			return n.intake.CheckEntry(&head.Entry, head.Key, head.Signature, payload)
 		},
@@ -75,10 +74,13 @@ func (n *Node) openRelay(ctx context.Context) (err error) {
 				n.offer(digest)
 			}
 		},
-		Executed: n.executedBefore,
-		Missed:   n.missed,
-		OnFailed: n.fail,
-		Metrics:  n.metrics, Logger: n.log,
+		Executed:   n.executedBefore,
+		ExecutedAt: n.executedAt,
+		OnDamaged:  n.damagedForPeer,
+		OnEvidence: n.evidenceBook.foundLane,
+		Missed:     n.missed,
+		OnFailed:   n.fail,
+		Metrics:    n.metrics, Logger: n.log,
 	}, lanes[n.self].Epoch, lanes, n.state.Lane)
 	if err != nil {
 		return err
@@ -115,12 +117,11 @@ func (n *Node) executedBefore(digest chain.Hash) bool {
 // openCertifier makes the part that signs and gathers signatures.
 func (n *Node) openCertifier(ctx context.Context) (err error) {
 	if !n.several() {
-		n.certifier = &commit.Self{Header: n.header, Root: n.root}
+		n.certifier = &commit.Self{Validator: n.self, Header: n.header, Root: n.root}
 		return nil
 	}
-	membership, err := n.membership()
-	if err != nil {
-		return err
+	if n.lags {
+		return nil // nothing is executed before a peer's state is taken
 	}
 	log, err := n.openLog("votes", voteSegmentBytes, 1, true)
 	if err != nil {
@@ -132,36 +133,18 @@ func (n *Node) openCertifier(ctx context.Context) (err error) {
 		return err
 	}
 	n.peers.certifier, err = certify.Open(ctx, log, published, certify.Config{
-		Self: n.self, Members: membership, Header: n.header, Root: n.root, Peers: words{n.peers.links, frameVote},
+		Self: n.self, Members: certify.Of(n.epochs.At(n.epoch)), Header: n.header, Root: n.root, Peers: words{n.peers.links, frameVote},
 		Fetched: n.adopted, Stored: n.storedCertificate,
+		OnEvidence: n.evidenceBook.foundHeaders,
 		OnDiverged: func(d certify.Diverged) {
 			n.diverged.Store(true)
+			n.divergence.note(d)
 			n.log.Error("a quorum certified another header than this node's", obs.KeyHeight, uint64(d.Own.Height), "own", d.Own.Hash.String(), "certified", d.Other.Header.String())
 		},
 		Metrics: n.metrics, Logger: n.log,
 	})
-	n.certifier = n.peers.certifier
+	n.certifier = remembering{n.peers.certifier, &n.divergence}
 	return err
-}
-
-// membership is the validators' keys.
-func (n *Node) membership() (*certify.Membership, error) {
-	members := make([]certify.Member, len(n.genesis.Validators))
-	for i, v := range n.genesis.Validators {
-		var err error
-		if members[i].Header, err = publicKey(keys.Ed25519, v.Ed25519); err != nil {
-			return nil, err
-		}
-		if members[i].Root, err = publicKey(keys.MLDSA65, v.MLDSA65); err != nil {
-			return nil, err
-		}
-	}
-	return certify.NewMembership(n.genesis.Chain, 1, members)
-}
-
-// publicKey is a key as the genesis names it.
-func publicKey(scheme keys.Scheme, key chain.HexBytes) (keys.Public, error) {
-	return keys.ParsePublic(append([]byte{byte(scheme)}, key...))
 }
 
 func (n *Node) storedCertificate(h chain.Height) (*chain.Certificate, error) {

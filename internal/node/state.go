@@ -39,7 +39,7 @@ func GenesisState(g *chain.Genesis) (*State, error) {
 	}
 	return &State{
 		Space: space, Tree: pages.NewTree(), Ledger: l,
-		Machine: exec.New(l, g.Chain, 1, exec.Tip{Hash: codec.GenesisHash(g), TimeUs: g.TimeUs, LastUs: g.TimeUs}),
+		Machine: exec.New(l, exec.Tip{Hash: codec.GenesisHash(g), TimeUs: g.TimeUs, LastUs: g.TimeUs}),
 	}, nil
 }
 
@@ -111,6 +111,9 @@ func recoverState(g *chain.Genesis, s store.Reader, checkpoints *checkpoint.Stor
 
 // certifiedRoot reports whether the header that owes m's root carries it.
 func certifiedRoot(s store.Reader, m checkpoint.Meta) bool {
+	if root, ok := beginsEpoch(s, m.Height); ok && root == m.Root {
+		return true
+	}
 	h, err := readHeader(s, m.Height+chain.RootDelay)
 	return err == nil && h.RootAt == m.Height && h.StateRoot == m.Root
 }
@@ -131,7 +134,11 @@ func StateAt(g *chain.Genesis, s store.Reader, loaded *checkpoint.Loaded) (*Stat
 	if err != nil {
 		return nil, fault.Wrap(fault.Corrupt, err, "the header of checkpoint %d", at)
 	}
-	m := exec.New(l, g.Chain, h.Epoch, exec.Tip{Height: at, Hash: codec.HeaderHash(h), TimeUs: h.TimeUs, LastRoot: at, LastUs: h.TimeUs})
+	_, begins := beginsEpoch(s, at)
+	m := exec.New(l, exec.Tip{Height: at, Hash: codec.HeaderHash(h), TimeUs: h.TimeUs, LastRoot: at, LastUs: h.TimeUs, Begins: begins})
+	if begins {
+		return &State{Space: loaded.Space, Tree: loaded.Tree, Ledger: l, Machine: m, Lane: pos, Height: at}, nil
+	}
 	if err := reopenRoots(m, s, at); err != nil {
 		return nil, err
 	}

@@ -6,13 +6,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/aurigraph/aurigraph/internal/certify"
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/codec"
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/order/raft"
 	"github.com/aurigraph/aurigraph/internal/query"
-	"github.com/aurigraph/aurigraph/internal/spread"
 	"github.com/aurigraph/aurigraph/internal/transport"
 )
 
@@ -41,7 +39,7 @@ func (s *services) status() query.Status {
 	n := s.node
 	st := query.Status{
 		Chain: n.genesis.Chain, Network: n.genesis.Name, Genesis: codec.GenesisHash(n.genesis), Node: n.cfg.Name, Version: Version,
-		Height: n.loop.Height(), Executed: n.loop.ExecutedHeight(), Legs: n.loop.LegsOK(), Validators: n.genesis.Validators,
+		Height: n.loop.Height(), Executed: n.loop.ExecutedHeight(), Legs: n.loop.LegsOK(), Epoch: n.epoch, Validators: n.members().Members,
 		Engine: n.cfg.Order.Engine, Validator: n.self,
 	}
 	st.RootHeight, st.StateRoot = n.loop.Root()
@@ -49,10 +47,11 @@ func (s *services) status() query.Status {
 		st.IndexHeight, st.IndexLagRows = s.index.Height(), s.index.LagRows()
 	}
 	st.HaltedReason, st.Halted = s.halted.why()
+	st.Divergence = n.divergence.report()
 	var logs []raft.PeerStatus
 	st.Order, logs = n.orderStatus()
 	st.State = stateOf(st.Halted, s.serves(), &st.Order, st.Executed)
-	st.Signed, st.CertificatesCounted = s.signers.count(len(n.genesis.Validators), st.Height, n.storedCertificate)
+	st.Signed, st.CertificatesCounted = s.signers.count(n.tableSize(), st.Height, n.storedCertificate)
 	if n.peers != nil {
 		if n.peers.catchUp.takes() && !st.Halted {
 			st.State = query.StateCatchingUp
@@ -93,6 +92,9 @@ func stateOf(halted, serves bool, o *query.OrderStatus, executed chain.Height) q
 
 // orderStatus asks the ordering engine. The leader's view of the others' logs comes with it.
 func (n *Node) orderStatus() (query.OrderStatus, []raft.PeerStatus) {
+	if n.lags {
+		return query.OrderStatus{Role: roleFollower}, nil
+	}
 	e, ok := n.engine.(*raft.Engine)
 	if !ok { // alone, it leads from the first block on, and decides what it logs
 		at := n.engine.ReplayedTo()
@@ -110,8 +112,8 @@ func (n *Node) peerStatus(logs []raft.PeerStatus) []query.Peer {
 	now := time.Now()
 	for i := range links {
 		out[i] = peerOf(&links[i], now)
-		if no := int(links[i].No); no < len(n.genesis.Validators) {
-			out[i].Name = n.genesis.Validators[no].Name
+		if m := n.newest().Membership().Find(links[i].No); m != nil {
+			out[i].Name = m.Name
 		}
 		for _, l := range logs {
 			if l.Validator == links[i].No {
@@ -146,36 +148,13 @@ func peerOf(p *transport.PeerStatus, now time.Time) query.Peer {
 	return out
 }
 
-// evidence lists what this node found since its start, two headers of one height first.
+// evidence lists what this node found, two headers of one height first.
 func (n *Node) evidence() (list []query.Evidence, leftOut int) {
-	for _, e := range n.peers.certifier.Evidence() {
-		list = append(list, headersEvidence(&e))
-	}
-	for v := range n.genesis.Validators {
-		for _, e := range n.peers.relay.Evidence(chain.ValidatorNo(v)) {
-			list = append(list, laneEvidence(&e))
-		}
-	}
+	list = n.evidenceBook.list()
 	if len(list) > evidenceMax {
 		list, leftOut = list[:evidenceMax], len(list)-evidenceMax
 	}
 	return list, leftOut
-}
-
-// headersEvidence is of votes that their signer sent itself: no other sender's are taken.
-func headersEvidence(e *certify.Evidence) query.Evidence {
-	return query.Evidence{
-		Kind: evidenceTwoHeaders, Validator: e.First.Validator, From: e.First.Validator, Height: e.First.Height,
-		First: e.First.Hash, Second: e.Second.Hash,
-	}
-}
-
-func laneEvidence(e *spread.Evidence) query.Evidence {
-	out := query.Evidence{Kind: e.Kind.String(), Validator: e.Lane, From: e.From, Sequence: e.Sequence, Second: e.Digest}
-	if e.Ours != (chain.LaneEntry{}) {
-		out.First = codec.EntryDigest(e.Ours)
-	}
-	return out
 }
 
 // signers remembers who signed the newest certificates, so that a status reads each of them once. It is safe for

@@ -44,7 +44,8 @@ type Status struct {
 	IndexLagRows  uint64
 	OldestPayload chain.Height // from here on all payloads are there, as of a second ago; 0 before the first block
 	HomeVersion   uint64
-	Validators    []chain.GenesisValidator
+	Epoch         chain.Epoch    // of the membership
+	Validators    []chain.Member // in order of number; vacant numbers are left out
 	Halted        bool
 	HaltedReason  string
 
@@ -58,6 +59,7 @@ type Status struct {
 	Peers               []Peer
 	Evidence            []Evidence
 	EvidenceLeftOut     int
+	Divergence          *Divergence // the last one of this node, also of an earlier life; nil: there never was one
 }
 
 // OrderStatus is the ordering engine at a glance.

@@ -24,13 +24,16 @@
 //  2. Group g+1 is written only after group g was flushed, and each record says where its group began. So damage can be
 //     told apart: what the last group alone explains is a torn tail and is cut off; all else is Corrupt, and nothing is
 //     repaired silently. What no record can prove is damage in the very last group: its loss looks like a torn tail.
-//     Who knows better (a stored height) compares it with NextSeq after Open.
+//     Who knows better (a stored height) says so with Options.WrittenSeq.
 //  3. After a failed write or flush the log is dead (Halted) until it is opened again. Nothing is retried.
 //  4. A segment's header is flushed before its first record is written, and at most one named segment has none.
 //  5. A spare is zero on disk before it is called a spare; a segment loses its name durably before it is overwritten.
 //  6. No space on the disk is noticed while preparing ahead, never in the middle of a record: appends are told TryLater
 //     before anything is written, in order, and go on when a segment is ready again. With Options.Reserve they are told by
 //     Append, before anything was taken over: the log's user need not stop.
+//
+// Repair: Survey reads a log that is not open and tells which records are lost in which segment; Mend writes such a segment
+// anew beside the damaged file, with records from elsewhere, and puts it in its place. Scrub finds damage while the log is open.
 //
 // Bounds: Options.QueueBytesMax (Append blocks), GroupBytesMax, Pool (Get blocks, TryGet sheds), ReadyMin and
 // RecycledMax files. Two processes must not open one folder: the caller holds the lock of the node's folder.

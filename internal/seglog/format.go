@@ -113,6 +113,9 @@ type recordHead struct {
 // recordBytes is the record's length on disk.
 func (h recordHead) recordBytes() int { return recordBytes(int(h.payloadBytes)) }
 
+// RecordBytes is the length on disk of a record with a payload of so many bytes.
+func RecordBytes(payload int) int { return recordBytes(payload) }
+
 func recordBytes(payload int) int { return PageBytes + disk.RoundUp(payload) }
 
 // encode fills the fixed fields of a head page whose meta is in place and whose other bytes are zero.

@@ -107,6 +107,9 @@ func (l *Log) recover(inv inventory, ld loaded) error {
 	if err != nil {
 		return err
 	}
+	if tail.chain.nextSeq <= l.opts.WrittenSeq {
+		return corrupt(ld.newestPath(l.dir), tail.end, "record %d was durable, but the log ends with record %d", l.opts.WrittenSeq, tail.chain.nextSeq-1)
+	}
 	l.segs = ld.segs
 	l.nextSeq.Store(tail.chain.nextSeq)
 	l.writer = writer{chain: tail.chain}

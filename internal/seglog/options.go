@@ -52,6 +52,9 @@ type Options struct {
 	// CheckSegments is how many of the newest segments Open reads whole. Default 2. Of older ones it reads the header;
 	// Verify reads all.
 	CheckSegments int
+	// WrittenSeq is the highest sequence that is known to have been durable; 0: nobody knows. What is lost up to there is damage,
+	// and never a torn tail.
+	WrittenSeq uint64
 	// Pool lends the buffers of Buffer and Scan. Default: an own one of QueueBytesMax and PayloadBytesMax twice.
 	Pool *Pool
 	// FS is where the files are. Default disk.OS().

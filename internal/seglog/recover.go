@@ -51,6 +51,14 @@ type loaded struct {
 	bare *segment
 }
 
+// newestPath is the newest segment's, or that of the first one that would be.
+func (ld loaded) newestPath(dir string) string {
+	if len(ld.segs) == 0 {
+		return filepath.Join(dir, fileName(segPrefix, 1))
+	}
+	return ld.segs[len(ld.segs)-1].path
+}
+
 func (ld loaded) close() {
 	for _, s := range ld.segs {
 		_ = s.retire() // already failing; nothing was written through these

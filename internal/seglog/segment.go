@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/seglog/disk"
@@ -52,7 +53,11 @@ func readFull(f disk.File, path string, p []byte, off int64) error {
 	if err == nil || errors.Is(err, io.EOF) {
 		return corrupt(path, off+int64(n), "the file ends here, too early")
 	}
-	return fault.Wrap(fault.Unavailable, err, "%s cannot be read at offset %d", path, off)
+	err = fault.Wrap(fault.Unavailable, err, "%s cannot be read at offset %d", path, off)
+	if errors.Is(err, syscall.EIO) { // the disk knows that it lost them
+		return &damageError{path, err}
+	}
+	return err
 }
 
 // retire closes the file; readers from now on get Pruned. It waits for reads under way.
@@ -71,7 +76,28 @@ func pruned(number uint64) error {
 }
 
 func corrupt(path string, off int64, format string, args ...any) error {
-	return fault.Reasoned(fault.Corrupt, "log_corrupt", "%s at offset %d: %s: restore this file from a copy, or the node from its peers", path, off, fmt.Sprintf(format, args...))
+	return &damageError{path, fault.Reasoned(fault.Corrupt, "log_corrupt", "%s at offset %d: %s: restore this file from a copy, or the node from its peers", path, off, fmt.Sprintf(format, args...))}
+}
+
+// damageError tells in which file bytes are not as they were written, or cannot be read any more.
+type damageError struct {
+	path string
+	err  error
+}
+
+// Error is the error's text.
+func (e *damageError) Error() string { return e.err.Error() }
+
+// Unwrap gives the error with its kind.
+func (e *damageError) Unwrap() error { return e.err }
+
+// DamagedFile tells which file of a log err says to be damaged; empty if err is about something else.
+func DamagedFile(err error) string {
+	var d *damageError
+	if errors.As(err, &d) {
+		return d.path
+	}
+	return ""
 }
 
 // The three lives of a file. Only a segment holds records; a spare is all zero; a dirty file is neither yet.

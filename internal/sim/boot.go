@@ -144,7 +144,7 @@ func (n *replica) loadState() error {
 	if err := n.ledger.InitGenesis(n.w.genesis); err != nil {
 		return err
 	}
-	n.machine = exec.New(n.ledger, simChain, simEpoch, exec.Tip{Hash: n.w.genesisHash, TimeUs: genesisTimeUs, LastUs: genesisTimeUs})
+	n.machine = exec.New(n.ledger, exec.Tip{Hash: n.w.genesisHash, TimeUs: genesisTimeUs, LastUs: genesisTimeUs})
 	return nil
 }
 

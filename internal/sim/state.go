@@ -89,7 +89,7 @@ func (n *replica) load(c *checkpoint) error {
 	n.space, n.tree, n.ledger = space, tree, l
 	at := c.headers[0]
 	hash := codec.HeaderHash(at)
-	n.machine = exec.New(l, simChain, simEpoch, exec.Tip{Height: at.Height, Hash: hash, TimeUs: at.TimeUs, LastRoot: at.Height, LastUs: at.TimeUs})
+	n.machine = exec.New(l, exec.Tip{Height: at.Height, Hash: hash, TimeUs: at.TimeUs, LastRoot: at.Height, LastUs: at.TimeUs})
 	for _, h := range c.headers[1:] {
 		if h.RootAt != 0 && h.RootAt <= c.height {
 			n.machine.Restore(h.RootAt, h.StateRoot)

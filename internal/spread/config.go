@@ -3,6 +3,8 @@
 package spread
 
 import (
+	"cmp"
+
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/fault"
 )
@@ -10,6 +12,7 @@ import (
 // Config sets a core up.
 type Config struct {
 	Self   chain.ValidatorNo
+	Quorum int // how many must hold an entry before it is ordered; 0: a quorum of all lanes' owners
 	Bounds Bounds
 }
 
@@ -57,7 +60,7 @@ func New(cfg Config, lanes []LaneState) (*Core, error) {
 	if n := len(lanes); n == 0 || n > chain.ValidatorsMax || int(cfg.Self) >= n || !cfg.Bounds.valid() {
 		return nil, fault.New(fault.Invalid, "lane spreading: validator %d of %d with bounds %+v: all bounds must be at least 1", cfg.Self, n, cfg.Bounds)
 	}
-	c := &Core{cfg: cfg, quorum: chain.Quorum(len(lanes)), places: map[chain.Hash]place{}, evidence: make([][]Evidence, len(lanes))}
+	c := &Core{cfg: cfg, quorum: cmp.Or(cfg.Quorum, chain.Quorum(len(lanes))), places: map[chain.Hash]place{}, evidence: make([][]Evidence, len(lanes))}
 	for i := range lanes {
 		c.peers = append(c.peers, &peer{owed: make([]bool, len(lanes)), budget: cfg.Bounds.ServeBytes})
 		c.lanes = append(c.lanes, newLane(chain.ValidatorNo(i), len(lanes), lanes[i]))

@@ -24,7 +24,8 @@
 // Fetching: the executor names a digest that was decided and whose payload is not here. It is asked for by digest, of
 // one peer after the other, each of whom claims to hold it or, if its place is unknown, something that is not here. A
 // decided digest proves its entry, so it counts whoever sends it, and an entry that was not decided counts from its
-// lane's owner alone: a liar can make nobody take an entry of another's lane.
+// lane's owner alone: a liar can make nobody take an entry of another's lane. Who lost what was executed long ago asks by
+// the line of a header (AskExecuted); the answer goes to its disk, past its core.
 //
 // A lane that forks: two entries for one place, or an entry that names another parent, are evidence, which is reported
 // and kept. From there on the owner's entries are refused until Rejoined; what is here can still become available. If

@@ -138,4 +138,16 @@ func (c *Core) answerEntry(from chain.ValidatorNo, in Ask, out *Output) {
 	out.Send = append(out.Send, send)
 }
 
+func (in AskedExecuted) apply(c *Core, out *Output) {
+	switch {
+	case !c.isPeer(in.From):
+		out.Refused = append(out.Refused, RefusedSender)
+	case c.peers[in.From].budget == 0:
+		out.Refused = append(out.Refused, RefusedFlood)
+	default:
+		c.peers[in.From].spend(chain.BatchBytesMax)
+		out.SendExecuted = append(out.SendExecuted, SendExecuted{To: in.From, AskExecuted: in.AskExecuted})
+	}
+}
+
 func (p *peer) spend(bytes uint64) { p.budget -= min(p.budget, max(bytes, 1)) }

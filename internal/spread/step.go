@@ -53,6 +53,11 @@ type (
 		From chain.ValidatorNo
 		Ask
 	}
+	// AskedExecuted is a peer's ask for an entry that was executed.
+	AskedExecuted struct {
+		From chain.ValidatorNo
+		AskExecuted
+	}
 	// Connected says that frames can reach a peer.
 	Connected struct{ Peer chain.ValidatorNo }
 	// Disconnected says that they cannot.
@@ -82,6 +87,14 @@ type Ask struct {
 	Digest   chain.Hash
 }
 
+// An AskExecuted asks for an entry by its digest and by the place at which it was executed: the line of a header. Who lost
+// what it stored asks so, long after the lanes forgot the entry.
+type AskExecuted struct {
+	Height chain.Height
+	Index  uint32
+	Digest chain.Hash
+}
+
 // SendEntry says: send an entry with its payload, from memory or disk. Sequence 0: the core does not remember where it
 // lies; whoever has an index of old entries looks it up, or sends nothing.
 type SendEntry struct {
@@ -89,6 +102,12 @@ type SendEntry struct {
 	Lane     chain.ValidatorNo
 	Sequence uint64
 	Digest   chain.Hash
+}
+
+// SendExecuted says: look for what a peer asked for, and send it if it is that.
+type SendExecuted struct {
+	To chain.ValidatorNo
+	AskExecuted
 }
 
 // SendAck says: send these positions.
@@ -116,6 +135,7 @@ type Verdict struct {
 // An Output is what the caller must do.
 type Output struct {
 	Send         []SendEntry
+	SendExecuted []SendExecuted
 	Acks         []SendAck
 	Asks         []SendAsk
 	Verdicts     []Verdict    // one for each PeerEntry, in order

@@ -12,9 +12,10 @@ import (
 
 // The kinds of frames, which the transport carries beside them.
 const (
-	KindEntry uint8 = 1 // an EntryHead and its payload
-	KindAck   uint8 = 2 // positions
-	KindAsk   uint8 = 3 // an Ask
+	KindEntry       uint8 = 1 // an EntryHead and its payload
+	KindAck         uint8 = 2 // positions
+	KindAsk         uint8 = 3 // an Ask
+	KindAskExecuted uint8 = 4 // an AskExecuted
 )
 
 // EntryHead stands before the payload in an entry's frame. The signature is the client's, and empty if the payload
@@ -32,6 +33,8 @@ const (
 	entryHeadBytes = codec.LaneEntryBytes + 4
 	positionBytes  = 2 + 8 + 8 + 32
 	askBytes       = 2 + 8 + 32
+
+	askExecutedBytes = 8 + 4 + 32
 )
 
 // AppendEntryHead appends h's form. A signature that is too long breaks an invariant.
@@ -122,6 +125,29 @@ func DecodeAsk(b []byte) (Ask, error) {
 		Sequence: binary.LittleEndian.Uint64(b[2:]),
 		Digest:   chain.Hash(b[10:]),
 	}, nil
+}
+
+// AppendAskExecuted appends a's form.
+func AppendAskExecuted(dst []byte, a AskExecuted) []byte {
+	dst = binary.LittleEndian.AppendUint64(dst, uint64(a.Height))
+	dst = binary.LittleEndian.AppendUint32(dst, a.Index)
+	return append(dst, a.Digest[:]...)
+}
+
+// DecodeAskExecuted reads an ask for an executed entry. Errors: Invalid.
+func DecodeAskExecuted(b []byte) (AskExecuted, error) {
+	if len(b) != askExecutedBytes {
+		return AskExecuted{}, malformed("an ask for an executed entry of %d bytes", len(b))
+	}
+	a := AskExecuted{
+		Height: chain.Height(binary.LittleEndian.Uint64(b)),
+		Index:  binary.LittleEndian.Uint32(b[8:]),
+		Digest: chain.Hash(b[12:]),
+	}
+	if a.Height == 0 {
+		return AskExecuted{}, malformed("an ask for an entry executed at height 0")
+	}
+	return a, nil
 }
 
 func malformed(format string, args ...any) error {

@@ -39,6 +39,9 @@ func TestGoldenBytes(t *testing.T) {
 	for _, a := range []Ask{{3, 9, chain.Hash{}}, {0, 0, chain.Hash{1, 2}}} {
 		fmt.Fprintf(&out, "kind %d, ask\n%x\n", KindAsk, AppendAsk(nil, a))
 	}
+	for _, e := range testEvidence() {
+		fmt.Fprintf(&out, "evidence, %s\n%x\n", e.Kind, AppendEvidence(nil, &e))
+	}
 	testkit.Golden(t, "golden.txt", out.Bytes())
 }
 
@@ -136,6 +139,7 @@ func FuzzFrames(f *testing.F) {
 func FuzzPeers(f *testing.F) {
 	f.Add([]byte{0, 1, 1, 0, 1, 1, 2, 0, 0, 1, 2, 9, 1, 1, 1, 0, 4, 2, 0, 0, 3, 1, 3, 0, 2, 2, 2, 0})
 	f.Add([]byte{5, 1, 1, 1, 0, 1, 1, 1, 6, 1, 3, 1, 0, 1, 2, 1, 7, 1, 2, 1, 1, 3, 3, 0})
+	f.Add([]byte("8Az10000zCz0")) // evidence about an entry of which only the digest is known
 	f.Fuzz(func(t *testing.T, script []byte) {
 		c := testCore(t, 4, nil)
 		lanes := [][2][]chain.LaneEntry{}
@@ -178,6 +182,9 @@ func FuzzPeers(f *testing.F) {
 			}
 			remembered := 0
 			for _, l := range c.lanes {
+				for _, e := range c.Evidence(l.no) {
+					evidenceReadsBack(t, e)
+				}
 				remembered += len(l.entries)
 				if n := len(l.acked); l.executed > l.tip() || l.first() > l.executed || l.first() > l.stored || l.stored > l.tip() ||
 					l.offered != l.available || l.available > l.tip() || slices.Max(l.acked) > l.tip() || len(l.early) > 4 || len(c.Evidence(l.no)) > 5*n {

@@ -123,7 +123,7 @@ func (w *World) open() {
 	})
 	w.fatal(w.ledger.InitGenesis(w.Genesis))
 	tip := exec.Tip{Hash: codec.GenesisHash(w.Genesis), TimeUs: w.Genesis.TimeUs, LastUs: w.Genesis.TimeUs}
-	machine := exec.New(w.ledger, w.Genesis.Chain, 1, tip)
+	machine := exec.New(w.ledger, tip)
 	var err error
 	w.engine, err = solo.Open(w.t.Context(), w.orderLog, 0, w.Genesis.TimeUs, solo.Config{})
 	w.fatal(err)

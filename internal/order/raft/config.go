@@ -94,12 +94,12 @@ func (c *Config) setDefaults() {
 func (c *Config) validate() error {
 	seen := map[chain.ValidatorNo]bool{}
 	for _, v := range c.Genesis.Voters {
-		if int(v) >= len(c.Genesis.Voters) || seen[v] {
-			return fault.New(fault.Invalid, "validators must be numbered from 0 without gaps, not %v", c.Genesis.Voters)
+		if int(v) >= chain.ValidatorsMax || seen[v] {
+			return fault.New(fault.Invalid, "validators must have numbers of their own below %d, not %v", chain.ValidatorsMax, c.Genesis.Voters)
 		}
 		seen[v] = true
 	}
-	if !seen[c.Self] || len(seen) > chain.ValidatorsMax {
+	if !seen[c.Self] {
 		return fault.New(fault.Invalid, "validator %d is none of the %d", c.Self, len(seen))
 	}
 	if c.Peers == nil && len(seen) > 1 {

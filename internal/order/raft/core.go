@@ -74,8 +74,11 @@ func NewCore(cfg CoreConfig, r *Recovered) (*Core, error) {
 		cfg: cfg, id: raftID(cfg.Self), storage: r.storage, trail: r.trail, hard: r.storage.hard,
 		decided: r.decided, delivered: r.from,
 	}
-	voters := len(r.storage.base.conf.Voters)
-	c.offers = newOffers(voters, cfg.PendingMax, cfg.RecentMax)
+	peers := 0
+	for _, id := range r.storage.base.conf.Voters {
+		peers = max(peers, int(id))
+	}
+	c.offers = newOffers(peers, cfg.PendingMax, cfg.RecentMax)
 	for i := range c.trail.marks {
 		if p := c.trail.marks[i].proposal; p != nil {
 			c.offers.logged(p)

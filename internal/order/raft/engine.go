@@ -61,7 +61,7 @@ func Open(ctx context.Context, log *seglog.Log, from chain.Height, cfg Config) (
 		return nil, err
 	}
 	e := &Engine{
-		cfg: cfg, log: log, core: core, box: newMailbox(len(cfg.Genesis.Voters), cfg.InboxMax), reader: newReader(from),
+		cfg: cfg, log: log, core: core, box: newMailbox(cfg.Genesis.size(), cfg.InboxMax), reader: newReader(from),
 		pool:   seglog.NewPool(poolBytesMax, poolBytesMax/16),
 		replay: found.Decided(), last: found.Last(),
 		broken: make(chan struct{}),
@@ -141,7 +141,7 @@ func (e *Engine) Receive(from chain.ValidatorNo, frame []byte) error {
 		e.metrics.refused.WithLabelValues("malformed").Inc()
 		return err
 	}
-	if int(from) >= len(e.cfg.Genesis.Voters) {
+	if int(from) >= e.cfg.Genesis.size() {
 		e.metrics.refused.WithLabelValues("unknown_sender").Inc()
 		return fault.Reasoned(fault.Denied, "unknown_sender", "there is no validator %d", from)
 	}

@@ -275,7 +275,7 @@ func TestOpenRefusesConfig(t *testing.T) {
 		cfg  Config
 	}{
 		{"nobody", Config{}},
-		{"a gap", Config{Genesis: Genesis{Voters: []chain.ValidatorNo{0, 2}}, Peers: side{}}},
+		{"a number that is too high", Config{Genesis: Genesis{Voters: []chain.ValidatorNo{0, chain.ValidatorsMax}}, Peers: side{}}},
 		{"one twice", Config{Genesis: Genesis{Voters: []chain.ValidatorNo{0, 0}}, Peers: side{}}},
 		{"not a member", Config{Self: 3, Genesis: Genesis{Voters: voters(3)}, Peers: side{}}},
 		{"no way to the peers", Config{Genesis: Genesis{Voters: voters(3)}}},

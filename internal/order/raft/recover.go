@@ -13,15 +13,25 @@ import (
 	"github.com/aurigraph/aurigraph/internal/seglog"
 )
 
-// Genesis is what all nodes of a network begin from.
+// Genesis is what all nodes of a membership epoch begin from.
 type Genesis struct {
 	Voters []chain.ValidatorNo
-	TimeUs uint64 // no block lies at or below it
+	Height chain.Height // the last one of the epoch before; 0 for the first epoch
+	TimeUs uint64       // of its block, or of the network's genesis: no block lies at or below it
+}
+
+// size is the length of a table by validator number.
+func (g Genesis) size() int {
+	n := 0
+	for _, v := range g.Voters {
+		n = max(n, int(v)+1)
+	}
+	return n
 }
 
 // base is the entry that all logs begin behind.
 func (g Genesis) base() base {
-	b := base{index: 1, term: 1, timeUs: g.TimeUs}
+	b := base{index: 1, term: 1, height: g.Height, timeUs: g.TimeUs}
 	for _, v := range g.Voters {
 		b.conf.Voters = append(b.conf.Voters, raftID(v))
 	}

@@ -63,6 +63,8 @@ type Reader interface {
 	AssetByCode(ctx context.Context, code string) (*query.Asset, error)
 	Institution(ctx context.Context, no chain.InstitutionNo, channel uint8) (*query.Institution, error)
 	Status(ctx context.Context) (*query.Status, error)
+	// Handovers lists what proves the membership epochs from one on, in order, at most query.HandoversMax.
+	Handovers(ctx context.Context, from chain.Epoch, limit int) (*query.Handovers, error)
 }
 
 // Lister answers from the query index, newest first. A cursor it did not make is Invalid. Zero numbers mean any.

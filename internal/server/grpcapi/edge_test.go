@@ -24,6 +24,7 @@ import (
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/codec"
 	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/query"
 	"github.com/aurigraph/aurigraph/internal/server"
 	"github.com/aurigraph/aurigraph/internal/server/grpcapi"
 	"github.com/aurigraph/aurigraph/internal/server/grpcapi/grpcapitest"
@@ -361,6 +362,9 @@ func TestReads(t *testing.T) {
 		"transfers": {func() (fmt.Stringer, error) { return e.ListTransfers(ctx, &ledgerv1.ListTransfersRequest{Account: 3}) }, "from:3"},
 		"accounts":  {func() (fmt.Stringer, error) { return e.ListAccounts(ctx, &ledgerv1.ListAccountsRequest{}) }, "nonce:3"},
 		"assets":    {func() (fmt.Stringer, error) { return e.ListAssets(ctx, &ledgerv1.ListAssetsRequest{}) }, "Euro"},
+		"handovers": {func() (fmt.Stringer, error) {
+			return e.ListHandovers(ctx, &ledgerv1.ListHandoversRequest{FromEpoch: 2})
+		}, "membership_epoch:1"},
 	} {
 		a, err := c.call()
 		if err != nil {
@@ -390,6 +394,7 @@ func TestBadRequests(t *testing.T) {
 		"asset code":     fails(e.GetAsset(ctx, &ledgerv1.GetAssetRequest{Name: &ledgerv1.GetAssetRequest_Code{Code: strings.Repeat("X", 17)}})),
 		"channel":        fails(e.GetInstitution(ctx, &ledgerv1.GetInstitutionRequest{Channel: 256})),
 		"blocks":         fails(e.ListBlocks(ctx, &ledgerv1.ListBlocksRequest{Limit: grpcapi.ListItemsMax + 1})),
+		"handovers":      fails(e.ListHandovers(ctx, &ledgerv1.ListHandoversRequest{Limit: query.HandoversMax + 1})),
 		"transfers":      fails(e.ListTransfers(ctx, &ledgerv1.ListTransfersRequest{Cursor: strings.Repeat("c", grpcapi.CursorBytesMax+1)})),
 		"accounts":       fails(e.ListAccounts(ctx, &ledgerv1.ListAccountsRequest{Limit: 1 << 31})),
 		"assets":         fails(e.ListAssets(ctx, &ledgerv1.ListAssetsRequest{Limit: 1 << 31})),
@@ -422,6 +427,7 @@ func TestFaultsPass(t *testing.T) {
 		"GetInstitution":    fails(e.GetInstitution(ctx, &ledgerv1.GetInstitutionRequest{})),
 		"GetStatus":         fails(e.GetStatus(ctx, &ledgerv1.GetStatusRequest{})),
 		"ListBlocks":        fails(e.ListBlocks(ctx, &ledgerv1.ListBlocksRequest{})),
+		"Handovers":         fails(e.ListHandovers(ctx, &ledgerv1.ListHandoversRequest{})),
 		"ListTransfers":     fails(e.ListTransfers(ctx, &ledgerv1.ListTransfersRequest{})),
 		"ListAccounts":      fails(e.ListAccounts(ctx, &ledgerv1.ListAccountsRequest{})),
 		"ListAssets":        fails(e.ListAssets(ctx, &ledgerv1.ListAssetsRequest{})),

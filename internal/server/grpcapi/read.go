@@ -3,6 +3,7 @@
 package grpcapi
 
 import (
+	"cmp"
 	"context"
 
 	ledgerv1 "github.com/aurigraph/aurigraph/gen/aurigraph/ledger/v1"
@@ -154,6 +155,18 @@ func (s *service) GetStatus(ctx context.Context, _ *ledgerv1.GetStatusRequest) (
 		return nil, err
 	}
 	return nodeStatus(st), nil
+}
+
+// ListHandovers proves who validates.
+func (s *service) ListHandovers(ctx context.Context, q *ledgerv1.ListHandoversRequest) (*ledgerv1.ListHandoversResponse, error) {
+	if q.Limit > query.HandoversMax {
+		return nil, badField("limit", "is %d, at most %d", q.Limit, query.HandoversMax)
+	}
+	h, err := s.backend.Handovers(ctx, chain.Epoch(q.FromEpoch), int(cmp.Or(q.Limit, query.HandoversMax)))
+	if err != nil {
+		return nil, err
+	}
+	return &ledgerv1.ListHandoversResponse{Handovers: h.Proved, MembershipEpoch: uint64(h.Epoch)}, nil
 }
 
 func hash(field string, b []byte) (chain.Hash, error) {

@@ -29,6 +29,7 @@ func nodeStatus(s *query.Status) *ledgerv1.Status {
 		IndexLagRows:        s.IndexLagRows,
 		OldestPayloadHeight: uint64(s.OldestPayload),
 		HomeVersion:         s.HomeVersion,
+		MembershipEpoch:     uint64(s.Epoch),
 		Halted:              s.Halted,
 		HaltedReason:        s.HaltedReason,
 		Engine:              s.Engine,
@@ -42,6 +43,7 @@ func nodeStatus(s *query.Status) *ledgerv1.Status {
 		Peers:               each(s.Peers, peerInfo),
 		Evidence:            each(s.Evidence, evidence),
 		EvidenceLeftOut:     uint32(s.EvidenceLeftOut),
+		Divergence:          divergence(s.Divergence),
 	}
 	if s.Order.HasLeader {
 		leader := uint32(s.Order.Leader)
@@ -52,10 +54,10 @@ func nodeStatus(s *query.Status) *ledgerv1.Status {
 }
 
 func validatorInfos(s *query.Status) (out []*ledgerv1.ValidatorInfo) {
-	for i, v := range s.Validators {
-		info := &ledgerv1.ValidatorInfo{Number: uint32(i), Name: v.Name, Ed25519: v.Ed25519}
-		if i < len(s.Signed) {
-			info.Signatures, info.SignedHeight = uint32(s.Signed[i].Signatures), uint64(s.Signed[i].Height)
+	for _, v := range s.Validators {
+		info := &ledgerv1.ValidatorInfo{Number: uint32(v.No), Name: v.Name, Ed25519: v.Ed25519, JoinEpoch: uint64(v.JoinEpoch)}
+		if int(v.No) < len(s.Signed) {
+			info.Signatures, info.SignedHeight = uint32(s.Signed[v.No].Signatures), uint64(s.Signed[v.No].Height)
 		}
 		out = append(out, info)
 	}
@@ -91,6 +93,25 @@ func evidence(e *query.Evidence) *ledgerv1.Evidence {
 	return &ledgerv1.Evidence{
 		Kind: e.Kind, Validator: uint32(e.Validator), From: uint32(e.From), Height: uint64(e.Height), Sequence: e.Sequence,
 		First: known(e.First), Second: known(e.Second),
+	}
+}
+
+func divergence(d *query.Divergence) *ledgerv1.Divergence {
+	if d == nil {
+		return nil
+	}
+	return &ledgerv1.Divergence{
+		Height: uint64(d.Height), OwnHeader: d.Own, CertifiedHeader: d.Certified, TimeUs: d.TimeUs, StateHeight: uint64(d.StateHeight),
+		Unknown: d.Unknown, Summary: d.String(),
+		Fields: each(d.Fields, func(f *query.FieldDifference) *ledgerv1.FieldDifference {
+			return &ledgerv1.FieldDifference{Field: f.Field, Own: f.Own, Certified: f.Certified}
+		}),
+		Pages: each(d.Pages, func(p *query.PageDifference) *ledgerv1.PageDifference {
+			return &ledgerv1.PageDifference{
+				Section: p.Section, Name: p.Name, Page: p.Page, PagesThatDiffer: p.Pages, Record: p.Record,
+				FirstRecord: p.FirstRecord, LastRecord: p.LastRecord,
+			}
+		}),
 	}
 }
 

@@ -22,11 +22,11 @@ func wholeStatus() *query.Status {
 	return &query.Status{
 		Chain: 1, Network: "network", Genesis: chain.Hash{2}, Node: "node", Version: "version", Height: 3, Executed: 4, RootHeight: 5,
 		StateRoot: chain.Hash{6}, TimeUs: 7, Accounts: 8, Assets: 9, Legs: 10, IndexHeight: 11, IndexLagRows: 12, OldestPayload: 13,
-		HomeVersion: 14, Validators: []chain.GenesisValidator{{Name: "a"}, {Name: "b", Ed25519: []byte{15}, MLDSA65: []byte{1}}},
+		HomeVersion: 14, Epoch: 43, Validators: []chain.Member{{Name: "a"}, {No: 2, JoinEpoch: 44, Name: "b", Ed25519: []byte{15}, MLDSA65: []byte{1}}},
 		Halted: true, HaltedReason: "reason",
 		Engine: "raft", Validator: 16, State: query.StateCatchingUp,
 		Order:               query.OrderStatus{Role: "follower", Term: 17, Leader: 18, HasLeader: true, Decided: 19, Logged: 20},
-		Signed:              []query.Signed{{Signatures: 21, Height: 22}, {Signatures: 23, Height: 24}},
+		Signed:              []query.Signed{{Signatures: 21, Height: 22}, {Signatures: 45, Height: 46}, {Signatures: 23, Height: 24}},
 		CertificatesCounted: 25,
 		Peers: []query.Peer{{
 			Number: 26, Name: "peer", Address: "address", Connected: true, RoundTrip: 27 * time.Microsecond, LastError: "peer error",
@@ -40,6 +40,11 @@ func wholeStatus() *query.Status {
 			Kind: "kind", Validator: 36, From: 37, Height: 38, Sequence: 39, First: chain.Hash{40}, Second: chain.Hash{41},
 		}},
 		EvidenceLeftOut: 42,
+		Divergence: &query.Divergence{
+			Height: 47, Own: "own", Certified: "certified", TimeUs: 48, Fields: []query.FieldDifference{{Field: "field", Own: "a", Certified: "b"}}, StateHeight: 49,
+			Pages:   []query.PageDifference{{Section: 50, Name: "name", Page: 51, Pages: 52, Record: "record", FirstRecord: 53, LastRecord: 54}},
+			Unknown: "unknown",
+		},
 	}
 }
 
@@ -74,8 +79,8 @@ func TestStatusIsWhole(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	numbers := []uint64{got.Height, got.ExecutedHeight, got.RootHeight, got.TimeUs, got.Accounts, got.Assets, got.Legs, got.IndexHeight,
-		got.IndexLagRows, got.OldestPayloadHeight, got.HomeVersion}
-	if want := []uint64{3, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14}; !reflect.DeepEqual(numbers, want) || !bytes.Equal(got.StateRoot, s.StateRoot[:]) {
+		got.IndexLagRows, got.OldestPayloadHeight, got.HomeVersion, got.MembershipEpoch}
+	if want := []uint64{3, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14, 43}; !reflect.DeepEqual(numbers, want) || !bytes.Equal(got.StateRoot, s.StateRoot[:]) {
 		t.Errorf("%v, must be %v", numbers, want)
 	}
 	if !got.Halted || got.HaltedReason != "reason" {
@@ -88,7 +93,7 @@ func TestStatusOfSeveral(t *testing.T) {
 	const want = `{
 		"engine": "raft", "validator": 16, "state": "catching_up", "role": "follower", "term": "17", "leader": 18,
 		"decidedHeight": "19", "loggedHeight": "20", "certificatesCounted": 25,
-		"validators": [{"name": "a", "signatures": 21, "signedHeight": "22"}, {"number": 1, "name": "b", "ed25519": "Dw==", "signatures": 23, "signedHeight": "24"}],
+		"validators": [{"name": "a", "signatures": 21, "signedHeight": "22"}, {"number": 2, "name": "b", "ed25519": "Dw==", "signatures": 23, "signedHeight": "24", "joinEpoch": "44"}],
 		"peers": [{
 			"number": 26, "name": "peer", "address": "address", "connected": true, "roundTripUs": "27", "lastError": "peer error",
 			"height": "28", "lagHeights": "29", "needsState": true,
@@ -97,7 +102,13 @@ func TestStatusOfSeveral(t *testing.T) {
 		}],
 		"evidence": [{"kind": "kind", "validator": 36, "from": 37, "height": "38", "sequence": "39",
 			"first": "KAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "second": "KQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}],
-		"evidenceLeftOut": 42
+		"evidenceLeftOut": 42,
+		"divergence": {
+			"height": "47", "ownHeader": "own", "certifiedHeader": "certified", "timeUs": "48", "stateHeight": "49", "unknown": "unknown",
+			"fields": [{"field": "field", "own": "a", "certified": "b"}],
+			"pages": [{"section": 50, "name": "name", "page": "51", "pagesThatDiffer": "52", "record": "record", "firstRecord": "53", "lastRecord": "54"}],
+			"summary": "the header of height 47 differs in its field; the state of height 49 differs first in page 51 of section 50, name (record 53 to 54); unknown"
+		}
 	}`
 	var expected ledgerv1.Status
 	if err := protojson.Unmarshal([]byte(want), &expected); err != nil {
@@ -108,6 +119,7 @@ func TestStatusOfSeveral(t *testing.T) {
 		Engine: all.Engine, Validator: all.Validator, State: all.State, Role: all.Role, Term: all.Term, Leader: all.Leader,
 		DecidedHeight: all.DecidedHeight, LoggedHeight: all.LoggedHeight, CertificatesCounted: all.CertificatesCounted,
 		Validators: all.Validators, Peers: all.Peers, Evidence: all.Evidence, EvidenceLeftOut: all.EvidenceLeftOut,
+		Divergence: all.Divergence,
 	}
 	if !proto.Equal(got, &expected) {
 		t.Errorf("%s\nmust be\n%s", protojson.Format(got), protojson.Format(&expected))

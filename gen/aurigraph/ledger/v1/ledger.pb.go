@@ -2366,7 +2366,7 @@ type Status struct {
 	IndexLagRows        uint64           `protobuf:"varint,15,opt,name=index_lag_rows,json=indexLagRows,proto3" json:"index_lag_rows,omitempty"`
 	OldestPayloadHeight uint64           `protobuf:"varint,16,opt,name=oldest_payload_height,json=oldestPayloadHeight,proto3" json:"oldest_payload_height,omitempty"`
 	HomeVersion         uint64           `protobuf:"varint,17,opt,name=home_version,json=homeVersion,proto3" json:"home_version,omitempty"`
-	Validators          []*ValidatorInfo `protobuf:"bytes,18,rep,name=validators,proto3" json:"validators,omitempty"`
+	Validators          []*ValidatorInfo `protobuf:"bytes,18,rep,name=validators,proto3" json:"validators,omitempty"` // members of the present membership epoch, in order of number
 	Halted              bool             `protobuf:"varint,19,opt,name=halted,proto3" json:"halted,omitempty"`
 	HaltedReason        string           `protobuf:"bytes,20,opt,name=halted_reason,json=haltedReason,proto3" json:"halted_reason,omitempty"`
 	Engine              string           `protobuf:"bytes,21,opt,name=engine,proto3" json:"engine,omitempty"`        // solo, raft
@@ -2381,6 +2381,8 @@ type Status struct {
 	Peers               []*PeerInfo      `protobuf:"bytes,30,rep,name=peers,proto3" json:"peers,omitempty"`
 	Evidence            []*Evidence      `protobuf:"bytes,31,rep,name=evidence,proto3" json:"evidence,omitempty"`
 	EvidenceLeftOut     uint32           `protobuf:"varint,32,opt,name=evidence_left_out,json=evidenceLeftOut,proto3" json:"evidence_left_out,omitempty"` // pieces that the bound of this answer left out
+	Divergence          *Divergence      `protobuf:"bytes,33,opt,name=divergence,proto3" json:"divergence,omitempty"`                                     // the last one of this node, also before a restart; absent: there never was one
+	MembershipEpoch     uint64           `protobuf:"varint,34,opt,name=membership_epoch,json=membershipEpoch,proto3" json:"membership_epoch,omitempty"`
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
 }
@@ -2639,14 +2641,29 @@ func (x *Status) GetEvidenceLeftOut() uint32 {
 	return 0
 }
 
+func (x *Status) GetDivergence() *Divergence {
+	if x != nil {
+		return x.Divergence
+	}
+	return nil
+}
+
+func (x *Status) GetMembershipEpoch() uint64 {
+	if x != nil {
+		return x.MembershipEpoch
+	}
+	return 0
+}
+
 type ValidatorInfo struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
-	Number  uint32                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
+	Number  uint32                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"` // by which everything else names it; a number that no member has is left out
 	Name    string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	Ed25519 []byte                 `protobuf:"bytes,3,opt,name=ed25519,proto3" json:"ed25519,omitempty"`
 	// A certificate names the first quorum that signed: who is not in it may only have been slower.
 	Signatures    uint32 `protobuf:"varint,4,opt,name=signatures,proto3" json:"signatures,omitempty"`                         // in how many of Status.certificates_counted its signature is
 	SignedHeight  uint64 `protobuf:"varint,5,opt,name=signed_height,json=signedHeight,proto3" json:"signed_height,omitempty"` // of the newest of those; 0: none
+	JoinEpoch     uint64 `protobuf:"varint,6,opt,name=join_epoch,json=joinEpoch,proto3" json:"join_epoch,omitempty"`          // membership epoch in which it joined under its present keys
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2716,6 +2733,117 @@ func (x *ValidatorInfo) GetSignedHeight() uint64 {
 	return 0
 }
 
+func (x *ValidatorInfo) GetJoinEpoch() uint64 {
+	if x != nil {
+		return x.JoinEpoch
+	}
+	return 0
+}
+
+type ListHandoversRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	FromEpoch     uint64                 `protobuf:"varint,1,opt,name=from_epoch,json=fromEpoch,proto3" json:"from_epoch,omitempty"` // that the first handover begins; 0 to 2: all, since epoch 1 begins with the genesis
+	Limit         uint32                 `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`                          // at most 16; 0: 16
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListHandoversRequest) Reset() {
+	*x = ListHandoversRequest{}
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListHandoversRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListHandoversRequest) ProtoMessage() {}
+
+func (x *ListHandoversRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListHandoversRequest.ProtoReflect.Descriptor instead.
+func (*ListHandoversRequest) Descriptor() ([]byte, []int) {
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *ListHandoversRequest) GetFromEpoch() uint64 {
+	if x != nil {
+		return x.FromEpoch
+	}
+	return 0
+}
+
+func (x *ListHandoversRequest) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+type ListHandoversResponse struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	Handovers       [][]byte               `protobuf:"bytes,1,rep,name=handovers,proto3" json:"handovers,omitempty"`                                     // canonical proved handovers, by which consecutive epochs began
+	MembershipEpoch uint64                 `protobuf:"varint,2,opt,name=membership_epoch,json=membershipEpoch,proto3" json:"membership_epoch,omitempty"` // present one, as this node knows
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *ListHandoversResponse) Reset() {
+	*x = ListHandoversResponse{}
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListHandoversResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListHandoversResponse) ProtoMessage() {}
+
+func (x *ListHandoversResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListHandoversResponse.ProtoReflect.Descriptor instead.
+func (*ListHandoversResponse) Descriptor() ([]byte, []int) {
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *ListHandoversResponse) GetHandovers() [][]byte {
+	if x != nil {
+		return x.Handovers
+	}
+	return nil
+}
+
+func (x *ListHandoversResponse) GetMembershipEpoch() uint64 {
+	if x != nil {
+		return x.MembershipEpoch
+	}
+	return 0
+}
+
 // PeerInfo is another validator as this node is connected to it.
 type PeerInfo struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
@@ -2736,7 +2864,7 @@ type PeerInfo struct {
 
 func (x *PeerInfo) Reset() {
 	*x = PeerInfo{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[36]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2748,7 +2876,7 @@ func (x *PeerInfo) String() string {
 func (*PeerInfo) ProtoMessage() {}
 
 func (x *PeerInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[36]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2761,7 +2889,7 @@ func (x *PeerInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PeerInfo.ProtoReflect.Descriptor instead.
 func (*PeerInfo) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{36}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *PeerInfo) GetNumber() uint32 {
@@ -2853,7 +2981,7 @@ type PeerClass struct {
 
 func (x *PeerClass) Reset() {
 	*x = PeerClass{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[37]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2865,7 +2993,7 @@ func (x *PeerClass) String() string {
 func (*PeerClass) ProtoMessage() {}
 
 func (x *PeerClass) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[37]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2878,7 +3006,7 @@ func (x *PeerClass) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PeerClass.ProtoReflect.Descriptor instead.
 func (*PeerClass) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{37}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *PeerClass) GetClass() string {
@@ -2967,7 +3095,7 @@ type Evidence struct {
 
 func (x *Evidence) Reset() {
 	*x = Evidence{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[38]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2979,7 +3107,7 @@ func (x *Evidence) String() string {
 func (*Evidence) ProtoMessage() {}
 
 func (x *Evidence) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[38]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2992,7 +3120,7 @@ func (x *Evidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evidence.ProtoReflect.Descriptor instead.
 func (*Evidence) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{38}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Evidence) GetKind() string {
@@ -3044,6 +3172,267 @@ func (x *Evidence) GetSecond() []byte {
 	return nil
 }
 
+// Divergence says where a node's history left the one that a quorum certified. A node that diverged writes no more.
+type Divergence struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	Height          uint64                 `protobuf:"varint,1,opt,name=height,proto3" json:"height,omitempty"`                       // the lowest one whose header is known to differ
+	OwnHeader       string                 `protobuf:"bytes,2,opt,name=own_header,json=ownHeader,proto3" json:"own_header,omitempty"` // hash, hex
+	CertifiedHeader string                 `protobuf:"bytes,3,opt,name=certified_header,json=certifiedHeader,proto3" json:"certified_header,omitempty"`
+	TimeUs          uint64                 `protobuf:"varint,4,opt,name=time_us,json=timeUs,proto3" json:"time_us,omitempty"`                // when the node found out, by its clock
+	Fields          []*FieldDifference     `protobuf:"bytes,5,rep,name=fields,proto3" json:"fields,omitempty"`                               // of the header, the first ones
+	StateHeight     uint64                 `protobuf:"varint,6,opt,name=state_height,json=stateHeight,proto3" json:"state_height,omitempty"` // whose states were compared; 0: none were
+	Pages           []*PageDifference      `protobuf:"bytes,7,rep,name=pages,proto3" json:"pages,omitempty"`                                 // of the state: the first differing page of each section that differs
+	Unknown         string                 `protobuf:"bytes,8,opt,name=unknown,proto3" json:"unknown,omitempty"`                             // why not all of it is known; empty if it is
+	Summary         string                 `protobuf:"bytes,9,opt,name=summary,proto3" json:"summary,omitempty"`                             // all of it in one line
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *Divergence) Reset() {
+	*x = Divergence{}
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Divergence) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Divergence) ProtoMessage() {}
+
+func (x *Divergence) ProtoReflect() protoreflect.Message {
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Divergence.ProtoReflect.Descriptor instead.
+func (*Divergence) Descriptor() ([]byte, []int) {
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *Divergence) GetHeight() uint64 {
+	if x != nil {
+		return x.Height
+	}
+	return 0
+}
+
+func (x *Divergence) GetOwnHeader() string {
+	if x != nil {
+		return x.OwnHeader
+	}
+	return ""
+}
+
+func (x *Divergence) GetCertifiedHeader() string {
+	if x != nil {
+		return x.CertifiedHeader
+	}
+	return ""
+}
+
+func (x *Divergence) GetTimeUs() uint64 {
+	if x != nil {
+		return x.TimeUs
+	}
+	return 0
+}
+
+func (x *Divergence) GetFields() []*FieldDifference {
+	if x != nil {
+		return x.Fields
+	}
+	return nil
+}
+
+func (x *Divergence) GetStateHeight() uint64 {
+	if x != nil {
+		return x.StateHeight
+	}
+	return 0
+}
+
+func (x *Divergence) GetPages() []*PageDifference {
+	if x != nil {
+		return x.Pages
+	}
+	return nil
+}
+
+func (x *Divergence) GetUnknown() string {
+	if x != nil {
+		return x.Unknown
+	}
+	return ""
+}
+
+func (x *Divergence) GetSummary() string {
+	if x != nil {
+		return x.Summary
+	}
+	return ""
+}
+
+type FieldDifference struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Field         string                 `protobuf:"bytes,1,opt,name=field,proto3" json:"field,omitempty"`
+	Own           string                 `protobuf:"bytes,2,opt,name=own,proto3" json:"own,omitempty"`
+	Certified     string                 `protobuf:"bytes,3,opt,name=certified,proto3" json:"certified,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FieldDifference) Reset() {
+	*x = FieldDifference{}
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FieldDifference) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FieldDifference) ProtoMessage() {}
+
+func (x *FieldDifference) ProtoReflect() protoreflect.Message {
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FieldDifference.ProtoReflect.Descriptor instead.
+func (*FieldDifference) Descriptor() ([]byte, []int) {
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *FieldDifference) GetField() string {
+	if x != nil {
+		return x.Field
+	}
+	return ""
+}
+
+func (x *FieldDifference) GetOwn() string {
+	if x != nil {
+		return x.Own
+	}
+	return ""
+}
+
+func (x *FieldDifference) GetCertified() string {
+	if x != nil {
+		return x.Certified
+	}
+	return ""
+}
+
+type PageDifference struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	Section         uint32                 `protobuf:"varint,1,opt,name=section,proto3" json:"section,omitempty"`
+	Name            string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"` // what the section holds
+	Page            uint64                 `protobuf:"varint,3,opt,name=page,proto3" json:"page,omitempty"`
+	PagesThatDiffer uint64                 `protobuf:"varint,4,opt,name=pages_that_differ,json=pagesThatDiffer,proto3" json:"pages_that_differ,omitempty"`
+	Record          string                 `protobuf:"bytes,5,opt,name=record,proto3" json:"record,omitempty"` // by what the section's records are numbered
+	FirstRecord     uint64                 `protobuf:"varint,6,opt,name=first_record,json=firstRecord,proto3" json:"first_record,omitempty"`
+	LastRecord      uint64                 `protobuf:"varint,7,opt,name=last_record,json=lastRecord,proto3" json:"last_record,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *PageDifference) Reset() {
+	*x = PageDifference{}
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PageDifference) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PageDifference) ProtoMessage() {}
+
+func (x *PageDifference) ProtoReflect() protoreflect.Message {
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PageDifference.ProtoReflect.Descriptor instead.
+func (*PageDifference) Descriptor() ([]byte, []int) {
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *PageDifference) GetSection() uint32 {
+	if x != nil {
+		return x.Section
+	}
+	return 0
+}
+
+func (x *PageDifference) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *PageDifference) GetPage() uint64 {
+	if x != nil {
+		return x.Page
+	}
+	return 0
+}
+
+func (x *PageDifference) GetPagesThatDiffer() uint64 {
+	if x != nil {
+		return x.PagesThatDiffer
+	}
+	return 0
+}
+
+func (x *PageDifference) GetRecord() string {
+	if x != nil {
+		return x.Record
+	}
+	return ""
+}
+
+func (x *PageDifference) GetFirstRecord() uint64 {
+	if x != nil {
+		return x.FirstRecord
+	}
+	return 0
+}
+
+func (x *PageDifference) GetLastRecord() uint64 {
+	if x != nil {
+		return x.LastRecord
+	}
+	return 0
+}
+
 type ListBlocksRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Limit         uint32                 `protobuf:"varint,1,opt,name=limit,proto3" json:"limit,omitempty"` // at most 1,000; 0 = 50
@@ -3054,7 +3443,7 @@ type ListBlocksRequest struct {
 
 func (x *ListBlocksRequest) Reset() {
 	*x = ListBlocksRequest{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[39]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3066,7 +3455,7 @@ func (x *ListBlocksRequest) String() string {
 func (*ListBlocksRequest) ProtoMessage() {}
 
 func (x *ListBlocksRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[39]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3079,7 +3468,7 @@ func (x *ListBlocksRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListBlocksRequest.ProtoReflect.Descriptor instead.
 func (*ListBlocksRequest) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{39}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ListBlocksRequest) GetLimit() uint32 {
@@ -3107,7 +3496,7 @@ type ListBlocksResponse struct {
 
 func (x *ListBlocksResponse) Reset() {
 	*x = ListBlocksResponse{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[40]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3119,7 +3508,7 @@ func (x *ListBlocksResponse) String() string {
 func (*ListBlocksResponse) ProtoMessage() {}
 
 func (x *ListBlocksResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[40]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3132,7 +3521,7 @@ func (x *ListBlocksResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListBlocksResponse.ProtoReflect.Descriptor instead.
 func (*ListBlocksResponse) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{40}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ListBlocksResponse) GetIndexHeight() uint64 {
@@ -3168,7 +3557,7 @@ type ListTransfersRequest struct {
 
 func (x *ListTransfersRequest) Reset() {
 	*x = ListTransfersRequest{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[41]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3180,7 +3569,7 @@ func (x *ListTransfersRequest) String() string {
 func (*ListTransfersRequest) ProtoMessage() {}
 
 func (x *ListTransfersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[41]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3193,7 +3582,7 @@ func (x *ListTransfersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTransfersRequest.ProtoReflect.Descriptor instead.
 func (*ListTransfersRequest) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{41}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ListTransfersRequest) GetAccount() uint32 {
@@ -3244,7 +3633,7 @@ type Transfer struct {
 
 func (x *Transfer) Reset() {
 	*x = Transfer{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[42]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3256,7 +3645,7 @@ func (x *Transfer) String() string {
 func (*Transfer) ProtoMessage() {}
 
 func (x *Transfer) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[42]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3269,7 +3658,7 @@ func (x *Transfer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Transfer.ProtoReflect.Descriptor instead.
 func (*Transfer) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{42}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Transfer) GetId() []byte {
@@ -3367,7 +3756,7 @@ type ListTransfersResponse struct {
 
 func (x *ListTransfersResponse) Reset() {
 	*x = ListTransfersResponse{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[43]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3379,7 +3768,7 @@ func (x *ListTransfersResponse) String() string {
 func (*ListTransfersResponse) ProtoMessage() {}
 
 func (x *ListTransfersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[43]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3392,7 +3781,7 @@ func (x *ListTransfersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTransfersResponse.ProtoReflect.Descriptor instead.
 func (*ListTransfersResponse) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{43}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *ListTransfersResponse) GetIndexHeight() uint64 {
@@ -3427,7 +3816,7 @@ type ListAccountsRequest struct {
 
 func (x *ListAccountsRequest) Reset() {
 	*x = ListAccountsRequest{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[44]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3439,7 +3828,7 @@ func (x *ListAccountsRequest) String() string {
 func (*ListAccountsRequest) ProtoMessage() {}
 
 func (x *ListAccountsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[44]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3452,7 +3841,7 @@ func (x *ListAccountsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccountsRequest.ProtoReflect.Descriptor instead.
 func (*ListAccountsRequest) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{44}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *ListAccountsRequest) GetInstitution() uint32 {
@@ -3487,7 +3876,7 @@ type ListAccountsResponse struct {
 
 func (x *ListAccountsResponse) Reset() {
 	*x = ListAccountsResponse{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[45]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3499,7 +3888,7 @@ func (x *ListAccountsResponse) String() string {
 func (*ListAccountsResponse) ProtoMessage() {}
 
 func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[45]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3512,7 +3901,7 @@ func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccountsResponse.ProtoReflect.Descriptor instead.
 func (*ListAccountsResponse) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{45}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *ListAccountsResponse) GetIndexHeight() uint64 {
@@ -3546,7 +3935,7 @@ type ListAssetsRequest struct {
 
 func (x *ListAssetsRequest) Reset() {
 	*x = ListAssetsRequest{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[46]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3558,7 +3947,7 @@ func (x *ListAssetsRequest) String() string {
 func (*ListAssetsRequest) ProtoMessage() {}
 
 func (x *ListAssetsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[46]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3571,7 +3960,7 @@ func (x *ListAssetsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAssetsRequest.ProtoReflect.Descriptor instead.
 func (*ListAssetsRequest) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{46}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *ListAssetsRequest) GetLimit() uint32 {
@@ -3599,7 +3988,7 @@ type ListAssetsResponse struct {
 
 func (x *ListAssetsResponse) Reset() {
 	*x = ListAssetsResponse{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[47]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3611,7 +4000,7 @@ func (x *ListAssetsResponse) String() string {
 func (*ListAssetsResponse) ProtoMessage() {}
 
 func (x *ListAssetsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[47]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3624,7 +4013,7 @@ func (x *ListAssetsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAssetsResponse.ProtoReflect.Descriptor instead.
 func (*ListAssetsResponse) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{47}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ListAssetsResponse) GetIndexHeight() uint64 {
@@ -3657,7 +4046,7 @@ type StreamBlocksRequest struct {
 
 func (x *StreamBlocksRequest) Reset() {
 	*x = StreamBlocksRequest{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[48]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3669,7 +4058,7 @@ func (x *StreamBlocksRequest) String() string {
 func (*StreamBlocksRequest) ProtoMessage() {}
 
 func (x *StreamBlocksRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[48]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3682,7 +4071,7 @@ func (x *StreamBlocksRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamBlocksRequest.ProtoReflect.Descriptor instead.
 func (*StreamBlocksRequest) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{48}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *StreamBlocksRequest) GetFromHeight() uint64 {
@@ -3703,7 +4092,7 @@ type StreamEventsRequest struct {
 
 func (x *StreamEventsRequest) Reset() {
 	*x = StreamEventsRequest{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[49]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3715,7 +4104,7 @@ func (x *StreamEventsRequest) String() string {
 func (*StreamEventsRequest) ProtoMessage() {}
 
 func (x *StreamEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[49]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3728,7 +4117,7 @@ func (x *StreamEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamEventsRequest.ProtoReflect.Descriptor instead.
 func (*StreamEventsRequest) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{49}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *StreamEventsRequest) GetFromHeight() uint64 {
@@ -3767,7 +4156,7 @@ type BlockEvents struct {
 
 func (x *BlockEvents) Reset() {
 	*x = BlockEvents{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[50]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3779,7 +4168,7 @@ func (x *BlockEvents) String() string {
 func (*BlockEvents) ProtoMessage() {}
 
 func (x *BlockEvents) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[50]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3792,7 +4181,7 @@ func (x *BlockEvents) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlockEvents.ProtoReflect.Descriptor instead.
 func (*BlockEvents) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{50}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *BlockEvents) GetHeight() uint64 {
@@ -4001,7 +4390,7 @@ const file_aurigraph_ledger_v1_ledger_proto_rawDesc = "" +
 	"\n" +
 	"public_key\x18\x02 \x01(\fR\tpublicKey\x12\x16\n" +
 	"\x06active\x18\x03 \x01(\bR\x06active\"\x12\n" +
-	"\x10GetStatusRequest\"\xc8\b\n" +
+	"\x10GetStatusRequest\"\xb4\t\n" +
 	"\x06Status\x12\x19\n" +
 	"\bchain_id\x18\x01 \x01(\x04R\achainId\x12\x18\n" +
 	"\anetwork\x18\x02 \x01(\tR\anetwork\x12!\n" +
@@ -4039,8 +4428,12 @@ const file_aurigraph_ledger_v1_ledger_proto_rawDesc = "" +
 	"\x14certificates_counted\x18\x1d \x01(\rR\x13certificatesCounted\x123\n" +
 	"\x05peers\x18\x1e \x03(\v2\x1d.aurigraph.ledger.v1.PeerInfoR\x05peers\x129\n" +
 	"\bevidence\x18\x1f \x03(\v2\x1d.aurigraph.ledger.v1.EvidenceR\bevidence\x12*\n" +
-	"\x11evidence_left_out\x18  \x01(\rR\x0fevidenceLeftOutB\t\n" +
-	"\a_leader\"\x9a\x01\n" +
+	"\x11evidence_left_out\x18  \x01(\rR\x0fevidenceLeftOut\x12?\n" +
+	"\n" +
+	"divergence\x18! \x01(\v2\x1f.aurigraph.ledger.v1.DivergenceR\n" +
+	"divergence\x12)\n" +
+	"\x10membership_epoch\x18\" \x01(\x04R\x0fmembershipEpochB\t\n" +
+	"\a_leader\"\xb9\x01\n" +
 	"\rValidatorInfo\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\rR\x06number\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n" +
@@ -4048,7 +4441,16 @@ const file_aurigraph_ledger_v1_ledger_proto_rawDesc = "" +
 	"\n" +
 	"signatures\x18\x04 \x01(\rR\n" +
 	"signatures\x12#\n" +
-	"\rsigned_height\x18\x05 \x01(\x04R\fsignedHeight\"\xea\x02\n" +
+	"\rsigned_height\x18\x05 \x01(\x04R\fsignedHeight\x12\x1d\n" +
+	"\n" +
+	"join_epoch\x18\x06 \x01(\x04R\tjoinEpoch\"K\n" +
+	"\x14ListHandoversRequest\x12\x1d\n" +
+	"\n" +
+	"from_epoch\x18\x01 \x01(\x04R\tfromEpoch\x12\x14\n" +
+	"\x05limit\x18\x02 \x01(\rR\x05limit\"`\n" +
+	"\x15ListHandoversResponse\x12\x1c\n" +
+	"\thandovers\x18\x01 \x03(\fR\thandovers\x12)\n" +
+	"\x10membership_epoch\x18\x02 \x01(\x04R\x0fmembershipEpoch\"\xea\x02\n" +
 	"\bPeerInfo\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\rR\x06number\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n" +
@@ -4091,7 +4493,32 @@ const file_aurigraph_ledger_v1_ledger_proto_rawDesc = "" +
 	"\x06height\x18\x04 \x01(\x04R\x06height\x12\x1a\n" +
 	"\bsequence\x18\x05 \x01(\x04R\bsequence\x12\x14\n" +
 	"\x05first\x18\x06 \x01(\fR\x05first\x12\x16\n" +
-	"\x06second\x18\a \x01(\fR\x06second\"A\n" +
+	"\x06second\x18\a \x01(\fR\x06second\"\xd7\x02\n" +
+	"\n" +
+	"Divergence\x12\x16\n" +
+	"\x06height\x18\x01 \x01(\x04R\x06height\x12\x1d\n" +
+	"\n" +
+	"own_header\x18\x02 \x01(\tR\townHeader\x12)\n" +
+	"\x10certified_header\x18\x03 \x01(\tR\x0fcertifiedHeader\x12\x17\n" +
+	"\atime_us\x18\x04 \x01(\x04R\x06timeUs\x12<\n" +
+	"\x06fields\x18\x05 \x03(\v2$.aurigraph.ledger.v1.FieldDifferenceR\x06fields\x12!\n" +
+	"\fstate_height\x18\x06 \x01(\x04R\vstateHeight\x129\n" +
+	"\x05pages\x18\a \x03(\v2#.aurigraph.ledger.v1.PageDifferenceR\x05pages\x12\x18\n" +
+	"\aunknown\x18\b \x01(\tR\aunknown\x12\x18\n" +
+	"\asummary\x18\t \x01(\tR\asummary\"W\n" +
+	"\x0fFieldDifference\x12\x14\n" +
+	"\x05field\x18\x01 \x01(\tR\x05field\x12\x10\n" +
+	"\x03own\x18\x02 \x01(\tR\x03own\x12\x1c\n" +
+	"\tcertified\x18\x03 \x01(\tR\tcertified\"\xda\x01\n" +
+	"\x0ePageDifference\x12\x18\n" +
+	"\asection\x18\x01 \x01(\rR\asection\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
+	"\x04page\x18\x03 \x01(\x04R\x04page\x12*\n" +
+	"\x11pages_that_differ\x18\x04 \x01(\x04R\x0fpagesThatDiffer\x12\x16\n" +
+	"\x06record\x18\x05 \x01(\tR\x06record\x12!\n" +
+	"\ffirst_record\x18\x06 \x01(\x04R\vfirstRecord\x12\x1f\n" +
+	"\vlast_record\x18\a \x01(\x04R\n" +
+	"lastRecord\"A\n" +
 	"\x11ListBlocksRequest\x12\x14\n" +
 	"\x05limit\x18\x01 \x01(\rR\x05limit\x12\x16\n" +
 	"\x06cursor\x18\x02 \x01(\tR\x06cursor\"\x8c\x01\n" +
@@ -4154,7 +4581,7 @@ const file_aurigraph_ledger_v1_ledger_proto_rawDesc = "" +
 	"\x06height\x18\x01 \x01(\x04R\x06height\x12\x17\n" +
 	"\atime_us\x18\x02 \x01(\x04R\x06timeUs\x12;\n" +
 	"\ttransfers\x18\x03 \x03(\v2\x1d.aurigraph.ledger.v1.TransferR\ttransfers\x12\x19\n" +
-	"\bgap_from\x18\x04 \x01(\x04R\agapFrom2\xe6\f\n" +
+	"\bgap_from\x18\x04 \x01(\x04R\agapFrom2\xce\r\n" +
 	"\x06Ledger\x12r\n" +
 	"\x11SubmitTransaction\x12-.aurigraph.ledger.v1.SubmitTransactionRequest\x1a..aurigraph.ledger.v1.SubmitTransactionResponse\x12y\n" +
 	"\x12SubmitTransactions\x12..aurigraph.ledger.v1.SubmitTransactionsRequest\x1a/.aurigraph.ledger.v1.SubmitTransactionsResponse(\x010\x01\x12f\n" +
@@ -4167,7 +4594,8 @@ const file_aurigraph_ledger_v1_ledger_proto_rawDesc = "" +
 	"GetAccount\x12&.aurigraph.ledger.v1.GetAccountRequest\x1a'.aurigraph.ledger.v1.GetAccountResponse\x12L\n" +
 	"\bGetAsset\x12$.aurigraph.ledger.v1.GetAssetRequest\x1a\x1a.aurigraph.ledger.v1.Asset\x12^\n" +
 	"\x0eGetInstitution\x12*.aurigraph.ledger.v1.GetInstitutionRequest\x1a .aurigraph.ledger.v1.Institution\x12O\n" +
-	"\tGetStatus\x12%.aurigraph.ledger.v1.GetStatusRequest\x1a\x1b.aurigraph.ledger.v1.Status\x12]\n" +
+	"\tGetStatus\x12%.aurigraph.ledger.v1.GetStatusRequest\x1a\x1b.aurigraph.ledger.v1.Status\x12f\n" +
+	"\rListHandovers\x12).aurigraph.ledger.v1.ListHandoversRequest\x1a*.aurigraph.ledger.v1.ListHandoversResponse\x12]\n" +
 	"\n" +
 	"ListBlocks\x12&.aurigraph.ledger.v1.ListBlocksRequest\x1a'.aurigraph.ledger.v1.ListBlocksResponse\x12f\n" +
 	"\rListTransfers\x12).aurigraph.ledger.v1.ListTransfersRequest\x1a*.aurigraph.ledger.v1.ListTransfersResponse\x12c\n" +
@@ -4189,7 +4617,7 @@ func file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP() []byte {
 	return file_aurigraph_ledger_v1_ledger_proto_rawDescData
 }
 
-var file_aurigraph_ledger_v1_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 51)
+var file_aurigraph_ledger_v1_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 56)
 var file_aurigraph_ledger_v1_ledger_proto_goTypes = []any{
 	(*Fault)(nil),                      // 0: aurigraph.ledger.v1.Fault
 	(*Certified)(nil),                  // 1: aurigraph.ledger.v1.Certified
@@ -4227,21 +4655,26 @@ var file_aurigraph_ledger_v1_ledger_proto_goTypes = []any{
 	(*GetStatusRequest)(nil),           // 33: aurigraph.ledger.v1.GetStatusRequest
 	(*Status)(nil),                     // 34: aurigraph.ledger.v1.Status
 	(*ValidatorInfo)(nil),              // 35: aurigraph.ledger.v1.ValidatorInfo
-	(*PeerInfo)(nil),                   // 36: aurigraph.ledger.v1.PeerInfo
-	(*PeerClass)(nil),                  // 37: aurigraph.ledger.v1.PeerClass
-	(*Evidence)(nil),                   // 38: aurigraph.ledger.v1.Evidence
-	(*ListBlocksRequest)(nil),          // 39: aurigraph.ledger.v1.ListBlocksRequest
-	(*ListBlocksResponse)(nil),         // 40: aurigraph.ledger.v1.ListBlocksResponse
-	(*ListTransfersRequest)(nil),       // 41: aurigraph.ledger.v1.ListTransfersRequest
-	(*Transfer)(nil),                   // 42: aurigraph.ledger.v1.Transfer
-	(*ListTransfersResponse)(nil),      // 43: aurigraph.ledger.v1.ListTransfersResponse
-	(*ListAccountsRequest)(nil),        // 44: aurigraph.ledger.v1.ListAccountsRequest
-	(*ListAccountsResponse)(nil),       // 45: aurigraph.ledger.v1.ListAccountsResponse
-	(*ListAssetsRequest)(nil),          // 46: aurigraph.ledger.v1.ListAssetsRequest
-	(*ListAssetsResponse)(nil),         // 47: aurigraph.ledger.v1.ListAssetsResponse
-	(*StreamBlocksRequest)(nil),        // 48: aurigraph.ledger.v1.StreamBlocksRequest
-	(*StreamEventsRequest)(nil),        // 49: aurigraph.ledger.v1.StreamEventsRequest
-	(*BlockEvents)(nil),                // 50: aurigraph.ledger.v1.BlockEvents
+	(*ListHandoversRequest)(nil),       // 36: aurigraph.ledger.v1.ListHandoversRequest
+	(*ListHandoversResponse)(nil),      // 37: aurigraph.ledger.v1.ListHandoversResponse
+	(*PeerInfo)(nil),                   // 38: aurigraph.ledger.v1.PeerInfo
+	(*PeerClass)(nil),                  // 39: aurigraph.ledger.v1.PeerClass
+	(*Evidence)(nil),                   // 40: aurigraph.ledger.v1.Evidence
+	(*Divergence)(nil),                 // 41: aurigraph.ledger.v1.Divergence
+	(*FieldDifference)(nil),            // 42: aurigraph.ledger.v1.FieldDifference
+	(*PageDifference)(nil),             // 43: aurigraph.ledger.v1.PageDifference
+	(*ListBlocksRequest)(nil),          // 44: aurigraph.ledger.v1.ListBlocksRequest
+	(*ListBlocksResponse)(nil),         // 45: aurigraph.ledger.v1.ListBlocksResponse
+	(*ListTransfersRequest)(nil),       // 46: aurigraph.ledger.v1.ListTransfersRequest
+	(*Transfer)(nil),                   // 47: aurigraph.ledger.v1.Transfer
+	(*ListTransfersResponse)(nil),      // 48: aurigraph.ledger.v1.ListTransfersResponse
+	(*ListAccountsRequest)(nil),        // 49: aurigraph.ledger.v1.ListAccountsRequest
+	(*ListAccountsResponse)(nil),       // 50: aurigraph.ledger.v1.ListAccountsResponse
+	(*ListAssetsRequest)(nil),          // 51: aurigraph.ledger.v1.ListAssetsRequest
+	(*ListAssetsResponse)(nil),         // 52: aurigraph.ledger.v1.ListAssetsResponse
+	(*StreamBlocksRequest)(nil),        // 53: aurigraph.ledger.v1.StreamBlocksRequest
+	(*StreamEventsRequest)(nil),        // 54: aurigraph.ledger.v1.StreamEventsRequest
+	(*BlockEvents)(nil),                // 55: aurigraph.ledger.v1.BlockEvents
 }
 var file_aurigraph_ledger_v1_ledger_proto_depIdxs = []int32{
 	4,  // 0: aurigraph.ledger.v1.SubmitTransactionResponse.receipt:type_name -> aurigraph.ledger.v1.TransactionReceipt
@@ -4270,53 +4703,58 @@ var file_aurigraph_ledger_v1_ledger_proto_depIdxs = []int32{
 	25, // 23: aurigraph.ledger.v1.StateProof.holding:type_name -> aurigraph.ledger.v1.Holding
 	32, // 24: aurigraph.ledger.v1.Institution.keys:type_name -> aurigraph.ledger.v1.Key
 	35, // 25: aurigraph.ledger.v1.Status.validators:type_name -> aurigraph.ledger.v1.ValidatorInfo
-	36, // 26: aurigraph.ledger.v1.Status.peers:type_name -> aurigraph.ledger.v1.PeerInfo
-	38, // 27: aurigraph.ledger.v1.Status.evidence:type_name -> aurigraph.ledger.v1.Evidence
-	37, // 28: aurigraph.ledger.v1.PeerInfo.classes:type_name -> aurigraph.ledger.v1.PeerClass
-	20, // 29: aurigraph.ledger.v1.ListBlocksResponse.blocks:type_name -> aurigraph.ledger.v1.Block
-	42, // 30: aurigraph.ledger.v1.ListTransfersResponse.transfers:type_name -> aurigraph.ledger.v1.Transfer
-	24, // 31: aurigraph.ledger.v1.ListAccountsResponse.accounts:type_name -> aurigraph.ledger.v1.Account
-	29, // 32: aurigraph.ledger.v1.ListAssetsResponse.assets:type_name -> aurigraph.ledger.v1.Asset
-	42, // 33: aurigraph.ledger.v1.BlockEvents.transfers:type_name -> aurigraph.ledger.v1.Transfer
-	2,  // 34: aurigraph.ledger.v1.Ledger.SubmitTransaction:input_type -> aurigraph.ledger.v1.SubmitTransactionRequest
-	5,  // 35: aurigraph.ledger.v1.Ledger.SubmitTransactions:input_type -> aurigraph.ledger.v1.SubmitTransactionsRequest
-	9,  // 36: aurigraph.ledger.v1.Ledger.SubmitBatches:input_type -> aurigraph.ledger.v1.SubmitBatchRequest
-	12, // 37: aurigraph.ledger.v1.Ledger.GetTransaction:input_type -> aurigraph.ledger.v1.GetTransactionRequest
-	15, // 38: aurigraph.ledger.v1.Ledger.GetBatch:input_type -> aurigraph.ledger.v1.GetBatchRequest
-	17, // 39: aurigraph.ledger.v1.Ledger.GetLegs:input_type -> aurigraph.ledger.v1.GetLegsRequest
-	19, // 40: aurigraph.ledger.v1.Ledger.GetBlock:input_type -> aurigraph.ledger.v1.GetBlockRequest
-	22, // 41: aurigraph.ledger.v1.Ledger.GetAccount:input_type -> aurigraph.ledger.v1.GetAccountRequest
-	28, // 42: aurigraph.ledger.v1.Ledger.GetAsset:input_type -> aurigraph.ledger.v1.GetAssetRequest
-	30, // 43: aurigraph.ledger.v1.Ledger.GetInstitution:input_type -> aurigraph.ledger.v1.GetInstitutionRequest
-	33, // 44: aurigraph.ledger.v1.Ledger.GetStatus:input_type -> aurigraph.ledger.v1.GetStatusRequest
-	39, // 45: aurigraph.ledger.v1.Ledger.ListBlocks:input_type -> aurigraph.ledger.v1.ListBlocksRequest
-	41, // 46: aurigraph.ledger.v1.Ledger.ListTransfers:input_type -> aurigraph.ledger.v1.ListTransfersRequest
-	44, // 47: aurigraph.ledger.v1.Ledger.ListAccounts:input_type -> aurigraph.ledger.v1.ListAccountsRequest
-	46, // 48: aurigraph.ledger.v1.Ledger.ListAssets:input_type -> aurigraph.ledger.v1.ListAssetsRequest
-	48, // 49: aurigraph.ledger.v1.Ledger.StreamBlocks:input_type -> aurigraph.ledger.v1.StreamBlocksRequest
-	49, // 50: aurigraph.ledger.v1.Ledger.StreamEvents:input_type -> aurigraph.ledger.v1.StreamEventsRequest
-	3,  // 51: aurigraph.ledger.v1.Ledger.SubmitTransaction:output_type -> aurigraph.ledger.v1.SubmitTransactionResponse
-	6,  // 52: aurigraph.ledger.v1.Ledger.SubmitTransactions:output_type -> aurigraph.ledger.v1.SubmitTransactionsResponse
-	10, // 53: aurigraph.ledger.v1.Ledger.SubmitBatches:output_type -> aurigraph.ledger.v1.SubmitBatchResponse
-	13, // 54: aurigraph.ledger.v1.Ledger.GetTransaction:output_type -> aurigraph.ledger.v1.GetTransactionResponse
-	16, // 55: aurigraph.ledger.v1.Ledger.GetBatch:output_type -> aurigraph.ledger.v1.GetBatchResponse
-	18, // 56: aurigraph.ledger.v1.Ledger.GetLegs:output_type -> aurigraph.ledger.v1.GetLegsResponse
-	20, // 57: aurigraph.ledger.v1.Ledger.GetBlock:output_type -> aurigraph.ledger.v1.Block
-	23, // 58: aurigraph.ledger.v1.Ledger.GetAccount:output_type -> aurigraph.ledger.v1.GetAccountResponse
-	29, // 59: aurigraph.ledger.v1.Ledger.GetAsset:output_type -> aurigraph.ledger.v1.Asset
-	31, // 60: aurigraph.ledger.v1.Ledger.GetInstitution:output_type -> aurigraph.ledger.v1.Institution
-	34, // 61: aurigraph.ledger.v1.Ledger.GetStatus:output_type -> aurigraph.ledger.v1.Status
-	40, // 62: aurigraph.ledger.v1.Ledger.ListBlocks:output_type -> aurigraph.ledger.v1.ListBlocksResponse
-	43, // 63: aurigraph.ledger.v1.Ledger.ListTransfers:output_type -> aurigraph.ledger.v1.ListTransfersResponse
-	45, // 64: aurigraph.ledger.v1.Ledger.ListAccounts:output_type -> aurigraph.ledger.v1.ListAccountsResponse
-	47, // 65: aurigraph.ledger.v1.Ledger.ListAssets:output_type -> aurigraph.ledger.v1.ListAssetsResponse
-	20, // 66: aurigraph.ledger.v1.Ledger.StreamBlocks:output_type -> aurigraph.ledger.v1.Block
-	50, // 67: aurigraph.ledger.v1.Ledger.StreamEvents:output_type -> aurigraph.ledger.v1.BlockEvents
-	51, // [51:68] is the sub-list for method output_type
-	34, // [34:51] is the sub-list for method input_type
-	34, // [34:34] is the sub-list for extension type_name
-	34, // [34:34] is the sub-list for extension extendee
-	0,  // [0:34] is the sub-list for field type_name
+	38, // 26: aurigraph.ledger.v1.Status.peers:type_name -> aurigraph.ledger.v1.PeerInfo
+	40, // 27: aurigraph.ledger.v1.Status.evidence:type_name -> aurigraph.ledger.v1.Evidence
+	41, // 28: aurigraph.ledger.v1.Status.divergence:type_name -> aurigraph.ledger.v1.Divergence
+	39, // 29: aurigraph.ledger.v1.PeerInfo.classes:type_name -> aurigraph.ledger.v1.PeerClass
+	42, // 30: aurigraph.ledger.v1.Divergence.fields:type_name -> aurigraph.ledger.v1.FieldDifference
+	43, // 31: aurigraph.ledger.v1.Divergence.pages:type_name -> aurigraph.ledger.v1.PageDifference
+	20, // 32: aurigraph.ledger.v1.ListBlocksResponse.blocks:type_name -> aurigraph.ledger.v1.Block
+	47, // 33: aurigraph.ledger.v1.ListTransfersResponse.transfers:type_name -> aurigraph.ledger.v1.Transfer
+	24, // 34: aurigraph.ledger.v1.ListAccountsResponse.accounts:type_name -> aurigraph.ledger.v1.Account
+	29, // 35: aurigraph.ledger.v1.ListAssetsResponse.assets:type_name -> aurigraph.ledger.v1.Asset
+	47, // 36: aurigraph.ledger.v1.BlockEvents.transfers:type_name -> aurigraph.ledger.v1.Transfer
+	2,  // 37: aurigraph.ledger.v1.Ledger.SubmitTransaction:input_type -> aurigraph.ledger.v1.SubmitTransactionRequest
+	5,  // 38: aurigraph.ledger.v1.Ledger.SubmitTransactions:input_type -> aurigraph.ledger.v1.SubmitTransactionsRequest
+	9,  // 39: aurigraph.ledger.v1.Ledger.SubmitBatches:input_type -> aurigraph.ledger.v1.SubmitBatchRequest
+	12, // 40: aurigraph.ledger.v1.Ledger.GetTransaction:input_type -> aurigraph.ledger.v1.GetTransactionRequest
+	15, // 41: aurigraph.ledger.v1.Ledger.GetBatch:input_type -> aurigraph.ledger.v1.GetBatchRequest
+	17, // 42: aurigraph.ledger.v1.Ledger.GetLegs:input_type -> aurigraph.ledger.v1.GetLegsRequest
+	19, // 43: aurigraph.ledger.v1.Ledger.GetBlock:input_type -> aurigraph.ledger.v1.GetBlockRequest
+	22, // 44: aurigraph.ledger.v1.Ledger.GetAccount:input_type -> aurigraph.ledger.v1.GetAccountRequest
+	28, // 45: aurigraph.ledger.v1.Ledger.GetAsset:input_type -> aurigraph.ledger.v1.GetAssetRequest
+	30, // 46: aurigraph.ledger.v1.Ledger.GetInstitution:input_type -> aurigraph.ledger.v1.GetInstitutionRequest
+	33, // 47: aurigraph.ledger.v1.Ledger.GetStatus:input_type -> aurigraph.ledger.v1.GetStatusRequest
+	36, // 48: aurigraph.ledger.v1.Ledger.ListHandovers:input_type -> aurigraph.ledger.v1.ListHandoversRequest
+	44, // 49: aurigraph.ledger.v1.Ledger.ListBlocks:input_type -> aurigraph.ledger.v1.ListBlocksRequest
+	46, // 50: aurigraph.ledger.v1.Ledger.ListTransfers:input_type -> aurigraph.ledger.v1.ListTransfersRequest
+	49, // 51: aurigraph.ledger.v1.Ledger.ListAccounts:input_type -> aurigraph.ledger.v1.ListAccountsRequest
+	51, // 52: aurigraph.ledger.v1.Ledger.ListAssets:input_type -> aurigraph.ledger.v1.ListAssetsRequest
+	53, // 53: aurigraph.ledger.v1.Ledger.StreamBlocks:input_type -> aurigraph.ledger.v1.StreamBlocksRequest
+	54, // 54: aurigraph.ledger.v1.Ledger.StreamEvents:input_type -> aurigraph.ledger.v1.StreamEventsRequest
+	3,  // 55: aurigraph.ledger.v1.Ledger.SubmitTransaction:output_type -> aurigraph.ledger.v1.SubmitTransactionResponse
+	6,  // 56: aurigraph.ledger.v1.Ledger.SubmitTransactions:output_type -> aurigraph.ledger.v1.SubmitTransactionsResponse
+	10, // 57: aurigraph.ledger.v1.Ledger.SubmitBatches:output_type -> aurigraph.ledger.v1.SubmitBatchResponse
+	13, // 58: aurigraph.ledger.v1.Ledger.GetTransaction:output_type -> aurigraph.ledger.v1.GetTransactionResponse
+	16, // 59: aurigraph.ledger.v1.Ledger.GetBatch:output_type -> aurigraph.ledger.v1.GetBatchResponse
+	18, // 60: aurigraph.ledger.v1.Ledger.GetLegs:output_type -> aurigraph.ledger.v1.GetLegsResponse
+	20, // 61: aurigraph.ledger.v1.Ledger.GetBlock:output_type -> aurigraph.ledger.v1.Block
+	23, // 62: aurigraph.ledger.v1.Ledger.GetAccount:output_type -> aurigraph.ledger.v1.GetAccountResponse
+	29, // 63: aurigraph.ledger.v1.Ledger.GetAsset:output_type -> aurigraph.ledger.v1.Asset
+	31, // 64: aurigraph.ledger.v1.Ledger.GetInstitution:output_type -> aurigraph.ledger.v1.Institution
+	34, // 65: aurigraph.ledger.v1.Ledger.GetStatus:output_type -> aurigraph.ledger.v1.Status
+	37, // 66: aurigraph.ledger.v1.Ledger.ListHandovers:output_type -> aurigraph.ledger.v1.ListHandoversResponse
+	45, // 67: aurigraph.ledger.v1.Ledger.ListBlocks:output_type -> aurigraph.ledger.v1.ListBlocksResponse
+	48, // 68: aurigraph.ledger.v1.Ledger.ListTransfers:output_type -> aurigraph.ledger.v1.ListTransfersResponse
+	50, // 69: aurigraph.ledger.v1.Ledger.ListAccounts:output_type -> aurigraph.ledger.v1.ListAccountsResponse
+	52, // 70: aurigraph.ledger.v1.Ledger.ListAssets:output_type -> aurigraph.ledger.v1.ListAssetsResponse
+	20, // 71: aurigraph.ledger.v1.Ledger.StreamBlocks:output_type -> aurigraph.ledger.v1.Block
+	55, // 72: aurigraph.ledger.v1.Ledger.StreamEvents:output_type -> aurigraph.ledger.v1.BlockEvents
+	55, // [55:73] is the sub-list for method output_type
+	37, // [37:55] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_aurigraph_ledger_v1_ledger_proto_init() }
@@ -4334,15 +4772,15 @@ func file_aurigraph_ledger_v1_ledger_proto_init() {
 		(*GetAssetRequest_Code)(nil),
 	}
 	file_aurigraph_ledger_v1_ledger_proto_msgTypes[34].OneofWrappers = []any{}
-	file_aurigraph_ledger_v1_ledger_proto_msgTypes[36].OneofWrappers = []any{}
-	file_aurigraph_ledger_v1_ledger_proto_msgTypes[37].OneofWrappers = []any{}
+	file_aurigraph_ledger_v1_ledger_proto_msgTypes[38].OneofWrappers = []any{}
+	file_aurigraph_ledger_v1_ledger_proto_msgTypes[39].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_aurigraph_ledger_v1_ledger_proto_rawDesc), len(file_aurigraph_ledger_v1_ledger_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   51,
+			NumMessages:   56,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -38,6 +38,7 @@ const (
 	Ledger_GetAsset_FullMethodName           = "/aurigraph.ledger.v1.Ledger/GetAsset"
 	Ledger_GetInstitution_FullMethodName     = "/aurigraph.ledger.v1.Ledger/GetInstitution"
 	Ledger_GetStatus_FullMethodName          = "/aurigraph.ledger.v1.Ledger/GetStatus"
+	Ledger_ListHandovers_FullMethodName      = "/aurigraph.ledger.v1.Ledger/ListHandovers"
 	Ledger_ListBlocks_FullMethodName         = "/aurigraph.ledger.v1.Ledger/ListBlocks"
 	Ledger_ListTransfers_FullMethodName      = "/aurigraph.ledger.v1.Ledger/ListTransfers"
 	Ledger_ListAccounts_FullMethodName       = "/aurigraph.ledger.v1.Ledger/ListAccounts"
@@ -68,6 +69,9 @@ type LedgerClient interface {
 	GetAsset(ctx context.Context, in *GetAssetRequest, opts ...grpc.CallOption) (*Asset, error)
 	GetInstitution(ctx context.Context, in *GetInstitutionRequest, opts ...grpc.CallOption) (*Institution, error)
 	GetStatus(ctx context.Context, in *GetStatusRequest, opts ...grpc.CallOption) (*Status, error)
+	// Proofs of who validates: each names the members of a membership epoch, on the word of a quorum of the epoch before. Whoever
+	// has the genesis can follow them.
+	ListHandovers(ctx context.Context, in *ListHandoversRequest, opts ...grpc.CallOption) (*ListHandoversResponse, error)
 	// Lists from the query index, newest first, with an opaque cursor. Answers carry the height the index has reached.
 	ListBlocks(ctx context.Context, in *ListBlocksRequest, opts ...grpc.CallOption) (*ListBlocksResponse, error)
 	ListTransfers(ctx context.Context, in *ListTransfersRequest, opts ...grpc.CallOption) (*ListTransfersResponse, error)
@@ -203,6 +207,16 @@ func (c *ledgerClient) GetStatus(ctx context.Context, in *GetStatusRequest, opts
 	return out, nil
 }
 
+func (c *ledgerClient) ListHandovers(ctx context.Context, in *ListHandoversRequest, opts ...grpc.CallOption) (*ListHandoversResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListHandoversResponse)
+	err := c.cc.Invoke(ctx, Ledger_ListHandovers_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *ledgerClient) ListBlocks(ctx context.Context, in *ListBlocksRequest, opts ...grpc.CallOption) (*ListBlocksResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListBlocksResponse)
@@ -303,6 +317,9 @@ type LedgerServer interface {
 	GetAsset(context.Context, *GetAssetRequest) (*Asset, error)
 	GetInstitution(context.Context, *GetInstitutionRequest) (*Institution, error)
 	GetStatus(context.Context, *GetStatusRequest) (*Status, error)
+	// Proofs of who validates: each names the members of a membership epoch, on the word of a quorum of the epoch before. Whoever
+	// has the genesis can follow them.
+	ListHandovers(context.Context, *ListHandoversRequest) (*ListHandoversResponse, error)
 	// Lists from the query index, newest first, with an opaque cursor. Answers carry the height the index has reached.
 	ListBlocks(context.Context, *ListBlocksRequest) (*ListBlocksResponse, error)
 	ListTransfers(context.Context, *ListTransfersRequest) (*ListTransfersResponse, error)
@@ -354,6 +371,9 @@ func (UnimplementedLedgerServer) GetInstitution(context.Context, *GetInstitution
 }
 func (UnimplementedLedgerServer) GetStatus(context.Context, *GetStatusRequest) (*Status, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetStatus not implemented")
+}
+func (UnimplementedLedgerServer) ListHandovers(context.Context, *ListHandoversRequest) (*ListHandoversResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListHandovers not implemented")
 }
 func (UnimplementedLedgerServer) ListBlocks(context.Context, *ListBlocksRequest) (*ListBlocksResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListBlocks not implemented")
@@ -570,6 +590,24 @@ func _Ledger_GetStatus_Handler(srv interface{}, ctx context.Context, dec func(in
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Ledger_ListHandovers_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListHandoversRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LedgerServer).ListHandovers(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Ledger_ListHandovers_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LedgerServer).ListHandovers(ctx, req.(*ListHandoversRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Ledger_ListBlocks_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListBlocksRequest)
 	if err := dec(in); err != nil {
@@ -706,6 +744,10 @@ var Ledger_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetStatus",
 			Handler:    _Ledger_GetStatus_Handler,
+		},
+		{
+			MethodName: "ListHandovers",
+			Handler:    _Ledger_ListHandovers_Handler,
 		},
 		{
 			MethodName: "ListBlocks",

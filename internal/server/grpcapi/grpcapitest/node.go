@@ -28,13 +28,15 @@ type Node struct {
 	// Hold, if set, keeps submissions unsettled until it is closed.
 	Hold chan struct{}
 
-	headerKeys, rootKeys []keys.Signer
-
 	mu      sync.Mutex
 	grown   chan struct{} // closed and renewed at each block
-	blocks  []entry
-	batches map[chain.Hash]int // index in blocks
-	txs     map[chain.Hash]txPlace
+	members chain.Membership
+	signers map[chain.ValidatorNo]signers // of the members
+
+	handovers [][]byte
+	blocks    []entry
+	batches   map[chain.Hash]int // index in blocks
+	txs       map[chain.Hash]txPlace
 }
 
 type entry struct {
@@ -59,18 +61,25 @@ func New(validators int) *Node {
 		},
 		Pool:    seglog.NewPool(64<<20, 16<<20),
 		grown:   make(chan struct{}),
+		signers: map[chain.ValidatorNo]signers{},
 		batches: map[chain.Hash]int{},
 		txs:     map[chain.Hash]txPlace{},
 	}
 	for i := range validators {
-		header, root := Signer(keys.Ed25519, uint64(i)), Signer(keys.MLDSA65, uint64(i))
-		n.headerKeys, n.rootKeys = append(n.headerKeys, header), append(n.rootKeys, root)
+		s := signersOf(uint64(i))
+		n.signers[chain.ValidatorNo(i)] = s
 		n.Genesis.Validators = append(n.Genesis.Validators, chain.GenesisValidator{
-			Name: "v", Ed25519: header.Public().Bytes()[1:], MLDSA65: root.Public().Bytes()[1:],
+			Name: "v", Ed25519: s.header.Public().Bytes()[1:], MLDSA65: s.root.Public().Bytes()[1:],
 		})
 	}
+	n.members = *n.Genesis.Membership()
 	return n
 }
+
+// signers are a member's.
+type signers struct{ header, root keys.Signer }
+
+func signersOf(n uint64) signers { return signers{Signer(keys.Ed25519, n), Signer(keys.MLDSA65, n)} }
 
 // Signer is the n-th key of a scheme: the same one each time.
 func Signer(s keys.Scheme, n uint64) keys.Signer {
@@ -178,14 +187,8 @@ func (n *Node) settled() <-chan struct{} {
 // grow adds a block with one batch and returns its index.
 func (n *Node) grow(kind chain.PayloadKind, payload []byte, o codec.Outcomes) int {
 	_, id := codec.NewSlices(payload)
-	h := &chain.ExecutedHeader{
-		Chain: n.Genesis.Chain, Epoch: 1, Height: chain.Height(len(n.blocks) + 1), Previous: codec.GenesisHash(n.Genesis),
-		TimeUs:  uint64(len(n.blocks)+1) * 1000,
-		Batches: []chain.BatchResult{{Batch: id, Legs: uint32(len(o.Codes)), Outcomes: o.Hash()}},
-	}
-	if len(n.blocks) > 0 {
-		h.Previous = n.blocks[len(n.blocks)-1].hash
-	}
+	h := n.nextHeader()
+	h.Batches = []chain.BatchResult{{Batch: id, Legs: uint32(len(o.Codes)), Outcomes: o.Hash()}}
 	if h.Height%rootEvery == 0 {
 		h.RootAt, h.StateRoot = h.Height-1, codec.Sum([]byte("state"))
 	}
@@ -202,20 +205,36 @@ func (n *Node) grow(kind chain.PayloadKind, payload []byte, o codec.Outcomes) in
 		Certificate: codec.AppendCertificate(nil, n.Certify(h)),
 		Outcomes:    o.AppendPacked(nil),
 	}
+	return n.add(e)
+}
+
+func (n *Node) nextHeader() *chain.ExecutedHeader {
+	h := &chain.ExecutedHeader{
+		Chain: n.Genesis.Chain, Epoch: n.members.Epoch, Height: chain.Height(len(n.blocks) + 1), Previous: codec.GenesisHash(n.Genesis),
+		TimeUs: uint64(len(n.blocks)+1) * 1000,
+	}
+	if len(n.blocks) > 0 {
+		h.Previous = n.blocks[len(n.blocks)-1].hash
+	}
+	return h
+}
+
+func (n *Node) add(e entry) int {
 	n.blocks = append(n.blocks, e)
 	close(n.grown)
 	n.grown = make(chan struct{})
 	return len(n.blocks) - 1
 }
 
-// Certify signs a header as all validators.
+// Certify signs a header as all members of the present epoch.
 func (n *Node) Certify(h *chain.ExecutedHeader) *chain.Certificate {
 	c := &chain.Certificate{Epoch: h.Epoch, Height: h.Height, Header: codec.HeaderHash(h)}
-	for i := range n.headerKeys {
-		s := chain.ValidatorSignature{Validator: chain.ValidatorNo(i)}
-		s.Header = sign(n.headerKeys[i], keys.HeaderMessage(h.Chain, c.Header))
+	for _, m := range n.members.Members {
+		by := n.signers[m.No]
+		s := chain.ValidatorSignature{Validator: m.No}
+		s.Header = sign(by.header, keys.HeaderMessage(h.Chain, c.Header))
 		if h.RootAt != 0 {
-			s.Root = sign(n.rootKeys[i], keys.RootMessage(h.Chain, h.Epoch, h.RootAt, h.StateRoot))
+			s.Root = sign(by.root, keys.RootMessage(h.Chain, h.Epoch, h.RootAt, h.StateRoot))
 		}
 		c.Signatures = append(c.Signatures, s)
 	}

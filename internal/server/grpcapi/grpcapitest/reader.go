@@ -114,10 +114,11 @@ func (n *Node) Legs(ctx context.Context, id chain.Hash, from, count uint32) (*qu
 }
 
 func (e *entry) block() *query.Block {
-	return &query.Block{
-		Header: e.header, Hash: e.hash, HeaderBytes: e.receipt.Header, CertBytes: e.receipt.Certificate,
-		Batches: []query.BlockBatch{{Batch: e.receipt.Batch, Kind: e.receipt.Location.Kind, Legs: e.receipt.Location.Legs, LegsOK: e.legsOK}},
+	b := &query.Block{Header: e.header, Hash: e.hash, HeaderBytes: e.receipt.Header, CertBytes: e.receipt.Certificate}
+	if len(e.header.Batches) > 0 {
+		b.Batches = []query.BlockBatch{{Batch: e.receipt.Batch, Kind: e.receipt.Location.Kind, Legs: e.receipt.Location.Legs, LegsOK: e.legsOK}}
 	}
+	return b
 }
 
 // Block finds a block.
@@ -202,7 +203,7 @@ func (n *Node) Status(context.Context) (*query.Status, error) {
 	defer n.mu.Unlock()
 	return &query.Status{
 		Chain: n.Genesis.Chain, Network: n.Genesis.Name, Node: "v0", Height: chain.Height(len(n.blocks)),
-		Genesis: codec.GenesisHash(n.Genesis), Validators: n.Genesis.Validators, OldestPayload: chain.Height(min(len(n.blocks), 1)),
+		Genesis: codec.GenesisHash(n.Genesis), Epoch: n.members.Epoch, Validators: n.members.Members, OldestPayload: chain.Height(min(len(n.blocks), 1)),
 	}, nil
 }
 

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"context"
+	"encoding/binary"
+	"io"
+	"time"
+
+	"github.com/aurigraph/aurigraph/internal/catchup"
+	"github.com/aurigraph/aurigraph/internal/chain"
+	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/obs"
+	"github.com/aurigraph/aurigraph/internal/store"
+	"github.com/aurigraph/aurigraph/internal/transport"
+)
+
+// Kinds of frames of class Sync that are not package catchup's.
+const (
+	frameAskHandovers uint8 = 64 // epoch u64: the first one that is not known
+	frameHandovers    uint8 = 65 // each handover from there on, behind its length u32
+)
+
+// handoversLook is how often the node looks whether a peer is in a later epoch. It asks after handoversLooks such looks: until
+// then it may get to the end of its own epoch by itself.
+const (
+	handoversLook  = 500 * time.Millisecond
+	handoversLooks = 6
+)
+
+// handovers learns from peers how later epochs began, and tells peers.
+type handovers struct{ node *Node }
+
+// run asks peers that are in a later epoch, and, once the node knows of one, lets it take a peer's state.
+func (h *handovers) run(ctx context.Context) error {
+	look := time.NewTicker(handoversLook)
+	defer look.Stop()
+	n := h.node
+	if n.lags {
+		return h.takeState(ctx)
+	}
+	for behind := 0; ; {
+		later := h.later()
+		if behind++; len(later) == 0 {
+			behind = 0
+		}
+		if behind > handoversLooks {
+			h.ask(later[behind%len(later)])
+		}
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// later lists the peers that are in a later epoch, as they say.
+func (h *handovers) later() (list []chain.ValidatorNo) {
+	for _, p := range h.node.peers.links.Status() {
+		if p.Epoch > h.node.newest().Epoch() {
+			list = append(list, p.No)
+		}
+	}
+	return list
+}
+
+func (h *handovers) ask(peer chain.ValidatorNo) {
+	body := binary.LittleEndian.AppendUint64(nil, uint64(h.node.newest().Epoch()+1))
+	_ = h.node.peers.links.Send(peer, transport.Sync, frameAskHandovers, body) // asked again at the next look
+}
+
+// takeState wants a peer's state of the newest epoch: a node that was away when its own epoch ended gets no block of it.
+func (h *handovers) takeState(ctx context.Context) error {
+	n := h.node
+	end, _ := n.epochs.End(n.newest().Epoch() - 1)
+	w := want{least: end.Height, first: (n.self + 1) % chain.ValidatorNo(n.newest().Size()), still: func() bool { return true }, ended: make(chan struct{})}
+	select {
+	case n.peers.catchUp.wants <- w:
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+// frame takes a frame of a peer.
+func (h *handovers) frame(from chain.ValidatorNo, kind uint8, bytes int, r io.Reader) error {
+	body := make([]byte, bytes)
+	if _, err := io.ReadFull(r, body); err != nil {
+		return err
+	}
+	if kind == frameHandovers {
+		return h.learn(from, body)
+	}
+	if len(body) != 8 {
+		return fault.Reasoned(fault.Invalid, "malformed", "an ask for handovers of %d bytes", len(body))
+	}
+	h.tell(from, chain.Epoch(binary.LittleEndian.Uint64(body)))
+	return nil
+}
+
+// tell sends what fits one frame; the peer asks again for more.
+func (h *handovers) tell(to chain.ValidatorNo, from chain.Epoch) {
+	rows, err := store.ReadHandovers(h.node.store, max(from, 2))
+	if err != nil {
+		return
+	}
+	var body []byte
+	for _, raw := range rows {
+		if len(body)+4+len(raw) > catchup.FrameBytesMax {
+			break
+		}
+		body = append(binary.LittleEndian.AppendUint32(body, uint32(len(raw))), raw...)
+	}
+	if len(body) > 0 {
+		_ = h.node.peers.links.Send(to, transport.Sync, frameHandovers, body)
+	}
+}
+
+// learn keeps what a peer proved. If the node's own epoch is over by it and the node cannot get there by itself, it opens its
+// folder again to take a peer's state.
+func (h *handovers) learn(from chain.ValidatorNo, body []byte) error {
+	list, rest := splitHandovers(body)
+	if rest > 0 {
+		return fault.Reasoned(fault.Invalid, "malformed", "handovers end within one")
+	}
+	n := h.node
+	learned, err := n.learn(list)
+	if err != nil {
+		n.log.Warn("a peer's handover is refused", obs.KeyPeer, from, obs.Err(err))
+		return nil
+	}
+	if learned == 0 {
+		return nil
+	}
+	n.log.Info("the chain is in a later membership epoch", obs.KeyPeer, from, obs.KeyEpoch, uint64(n.newest().Epoch()))
+	n.fail(ErrRestart)
+	return nil
+}
+
+// splitHandovers takes handovers apart that stand behind their lengths, and says how many bytes are left over.
+func splitHandovers(raw []byte) (list [][]byte, rest int) {
+	for len(raw) >= 4 {
+		size := binary.LittleEndian.Uint32(raw)
+		if uint64(size) > uint64(len(raw)-4) {
+			break
+		}
+		list, raw = append(list, raw[4:4+size]), raw[4+size:]
+	}
+	return list, len(raw)
+}

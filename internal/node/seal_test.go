@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/aurigraph/aurigraph/internal/chain"
+	"github.com/aurigraph/aurigraph/internal/codec"
+	"github.com/aurigraph/aurigraph/internal/ledger"
+	"github.com/aurigraph/aurigraph/internal/seal"
+	"github.com/aurigraph/aurigraph/internal/server/admin"
+)
+
+// damage changes the state of a validator behind its back.
+func (c *cluster) damage(i int, amount uint64) {
+	c.t.Helper()
+	stolen := chain.Tx{Chain: testChain, Sender: payer, Key: payerKey, Nonce: c.nonces + 200, ValidUntil: 90_000,
+		Body: &chain.Transfer{To: payee, Asset: 1, Amount: chain.Units(amount)}}
+	_, err := c.nodes[i].loop.View(context.Background(), func(l *ledger.Ledger) { l.RunTx(&stolen, codec.TxID(&stolen)) })
+	must(c.t, err)
+}
+
+// supervise opens a node again as often as it asks for that, as its process does, until ctx ends.
+func (c *cluster) supervise(ctx context.Context, i int) error {
+	for n := c.nodes[i]; ; {
+		select {
+		case err := <-n.ended:
+			if err := errors.Join(err, n.Close()); !errors.Is(err, ErrRestart) {
+				return fmt.Errorf("node %d ended with %w\n%s", i, err, n.log)
+			}
+		case <-ctx.Done():
+			c.nodes[i] = n
+			return nil
+		}
+		n = &running{folder: c.folders[i], log: n.log, ended: make(chan error, 1)}
+		var err error
+		if n.Node, err = Open(context.Background(), n.folder.cfg, newLogger(n.log)); err != nil {
+			return err
+		}
+		run, cancel := context.WithCancel(context.Background())
+		n.stop = cancel
+		again := n
+		go func() {
+			defer close(again.ended)
+			again.ended <- again.Run(run)
+		}()
+		c.t.Cleanup(func() {
+			again.stop()
+			<-again.ended
+			_ = again.Close()
+		})
+	}
+}
+
+// seal ends the epoch of all running nodes, and returns once they serve in the next one.
+func (c *cluster) seal(without ...string) *seal.Report {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	defer cancel()
+	supervised, stop := context.WithCancel(context.Background())
+	defer stop()
+	var group errgroup.Group
+	co := &seal.Coordinator{Without: without, Grace: time.Second}
+	for i, n := range c.nodes {
+		if n == nil {
+			continue
+		}
+		group.Go(func() error { return c.supervise(supervised, i) })
+		co.Voters = append(co.Voters, seal.Voter{Name: fmt.Sprintf("v%d", i), Validator: admin.Dial(admin.SocketPath(n.cfg.Dir))})
+	}
+	report, err := co.Run(ctx)
+	if err != nil {
+		c.t.Fatalf("the seal: %v\n%+v\n%s", err, report, c.logs())
+	}
+	<-time.After(4 * time.Second)
+	stop()
+	must(c.t, group.Wait())
+	return report
+}
+
+// TestSeal seals an epoch in which nothing more is certified: two validators compute other states than the others. Nothing that
+// was acknowledged is lost, and the next epoch goes on.
+func TestSeal(t *testing.T) {
+	c := newCluster(t, 4)
+	c.start(0, 1, 2, 3)
+	c.pay(0, 20)
+	c.agree()
+	paid := c.nonces
+	c.damage(2, 1)
+	c.damage(3, 2)
+	f := c.folders[0]
+	f.nonce = c.nonces
+	c.nodes[0].submit(1) // its own block may be certified: the states differ, and so do the headers that carry their roots
+	c.nonces = f.nonce
+	<-time.After(500 * time.Millisecond)
+	stuck := c.nodes[0].submit(1)
+	c.nonces = f.nonce
+	select {
+	case <-stuck[0].Done():
+		t.Fatal("a payment was certified by validators that do not agree")
+	case <-time.After(500 * time.Millisecond):
+	}
+	c.seal()
+	for i, n := range c.nodes {
+		select {
+		case <-n.Ready():
+		case <-time.After(20 * time.Second):
+			t.Fatalf("node %d does not serve in the next epoch\n%s", i, n.log)
+		}
+		if n.epoch != 2 {
+			t.Errorf("node %d is in epoch %d", i, n.epoch)
+		}
+	}
+	for i := range c.nodes {
+		c.pay(i, 10)
+	}
+	c.agree()
+	for i, n := range c.nodes {
+		if got := n.paid(); got < paid+40 {
+			t.Errorf("node %d: %d payments, made were %d", i, got, paid+40)
+		}
+	}
+}
