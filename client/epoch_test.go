@@ -260,6 +260,64 @@ func TestHandovers(t *testing.T) {
 	}
 }
 
+// The last headers of a sealed epoch are proved by those above them, up to the one that the seal names.
+func TestSealedTail(t *testing.T) {
+	a, c := lifetime(t)
+	list, err := c.Handovers(t.Context(), 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed := list[2]
+	var tail []*client.Block
+	for h := sealed.Height - 2; h <= sealed.Height+1; h++ {
+		b, err := c.Block(t.Context(), h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tail = append(tail, b)
+	}
+	under := func(b *client.Block, above ...*client.Block) client.Certified {
+		var headers [][]byte
+		for _, x := range above {
+			headers = append(headers, x.Certified.Header)
+		}
+		return client.Certified{Header: b.Certified.Header, Certificate: codec.AppendSealedTail(nil, headers)}
+	}
+	v := verifier(t, a.Node)
+	for i, known := range list {
+		_, err := v.Header(under(tail[2]))
+		if want := i > 2; (err == nil) != want || !want && client.ReasonOf(err) != client.ReasonUnknownEpoch {
+			t.Errorf("with %d handovers: %v", i, err)
+		}
+		if err := v.Extend(known); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, c := range []struct {
+		certified client.Certified
+		ok        bool
+	}{
+		{under(tail[0], tail[1], tail[2]), true},
+		{under(tail[1], tail[2]), true},
+		{under(tail[2]), true},
+		{under(tail[0]), false},
+		{under(tail[0], tail[2], tail[2]), false},
+		{under(tail[2], tail[3]), false},
+		{under(tail[3]), false},
+		{client.Certified{Header: tail[2].Certified.Header, Certificate: []byte("AUS1")}, false},
+	} {
+		fresh := verifier(t, a.Node) // one that remembers no header
+		for _, p := range list {
+			if err := fresh.Extend(p); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := fresh.Header(c.certified); (err == nil) != c.ok || err != nil && client.KindOf(err) != client.Corrupt {
+			t.Errorf("case %d: %v", i, err)
+		}
+	}
+}
+
 // Former members certify nothing above the end of their epoch, neither before a Verifier knew of the end, in its memory, nor
 // after.
 func TestFormerMembers(t *testing.T) {

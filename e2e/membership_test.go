@@ -259,7 +259,13 @@ func TestMembership(t *testing.T) {
 	}
 	t.Log("one came back with new keys and an empty disk; the longest without a payment:", p.progress(10))
 
-	n.byHand(rekeyed.Epoch)
+	plain := n.change(0, "rekey", "node0") // whose lane the payments came by
+	if plain.Epoch != 5 || plain.Serving < 3 {
+		t.Errorf("%+v", plain)
+	}
+	t.Log("one that keeps its disk has new keys; the longest without a payment:", p.progress(10))
+
+	n.byHand(plain.Epoch)
 	t.Log("one left by the word of its peers; the longest without a payment:", p.progress(10))
 
 	p.stop()

@@ -41,14 +41,15 @@ func (r *reader) take(pos seglog.Pos, rec seglog.Record) error {
 	}
 	s.durable = true
 	l := r.lane
+	own := s.Entry.Validator == l.cfg.Validator
+	if !own && int(s.Entry.Validator) >= len(l.cfg.Lanes) {
+		return fault.New(fault.Corrupt, "lane: segment %d offset %d holds an entry of validator %d, whom nobody knows", pos.Segment, pos.Offset, s.Entry.Validator)
+	}
 	if pos.Seq > r.executed.Pos.Seq {
 		l.reach.note(s)
 	}
-	if s.Entry.Validator == l.cfg.Validator {
+	if own {
 		return r.own(s)
-	}
-	if int(s.Entry.Validator) >= len(l.cfg.Lanes) {
-		return fault.New(fault.Corrupt, "lane: segment %d offset %d holds an entry of validator %d, whom nobody knows", pos.Segment, pos.Offset, s.Entry.Validator)
 	}
 	if at := l.cfg.Lanes[s.Entry.Validator]; s.Entry.JoinEpoch == at.Epoch && s.Entry.Sequence > at.Sequence {
 		if before := l.held[s.Digest]; before != nil { // it was carried on
@@ -62,6 +63,9 @@ func (r *reader) take(pos seglog.Pos, rec seglog.Record) error {
 // own takes a record of the own lane, whose chain has no gap and no fork.
 func (r *reader) own(s *Stored) error {
 	l := r.lane
+	if s.Entry.JoinEpoch != l.cfg.JoinEpoch {
+		return nil // its owner began a new lane since
+	}
 	if s.Entry.Sequence == r.executed.Sequence && s.Digest != r.executed.Tip {
 		return fault.New(fault.Corrupt, "lane: entry %d in the log is not the one that was executed", s.Entry.Sequence)
 	}

@@ -149,6 +149,8 @@ func (n *Node) findSelf() error {
 // openEpoch is told of the state: it says in which epoch the node goes on, or that it must catch up first.
 func (n *Node) openEpoch(context.Context) error {
 	n.epoch = n.state.Ledger.Membership().Epoch
+	// A checkpoint at an epoch's end says where the own lane stood before; it may have begun anew.
+	_, n.state.Lane.Sequence, n.state.Lane.Tip = n.state.Ledger.Lane(n.self)
 	newest := n.newest().Epoch()
 	if n.epoch > newest {
 		return fault.New(fault.Corrupt, "the state at height %d is of epoch %d, the newest handover in the block store begins epoch %d: restore the folder from a copy", n.state.Height, n.epoch, newest)

@@ -57,6 +57,9 @@ func (n *Node) openRelay(ctx context.Context) (err error) {
 	lanes := make([]lane.Place, n.tableSize())
 	for v := range lanes {
 		epoch, sequence, tip := n.state.Ledger.Lane(chain.ValidatorNo(v))
+		if epoch == 0 {
+			epoch = n.epoch // vacant: nothing of who left is waited for
+		}
 		lanes[v] = lane.Place{Epoch: epoch, Sequence: sequence, Tip: tip}
 	}
 	bounds := spread.DefaultBounds()
