@@ -41,15 +41,19 @@ func newMark(f *fleet) *mark {
 	return m
 }
 
-// damage flips bits of the balance in a validator's memory, wherever it stands, while the validator does nothing.
-func (m *mark) damage(f *fleet, i int, bits uint64) {
+// damage flips bits of the balance in some validators' memory, wherever it stands, while they do nothing.
+func (m *mark) damage(f *fleet, bits map[int]uint64) {
 	f.t.Helper()
-	f.signal(syscall.SIGSTOP, i)
-	defer f.signal(syscall.SIGCONT, i)
-	found := m.flip(f.t, f.running[i].PID(), bits)
-	f.t.Logf("node%d: the balance is changed in %d places", i, found)
-	if found == 0 {
-		f.t.Fatal("the balance is not in memory as it was thought")
+	for i := range bits {
+		f.signal(syscall.SIGSTOP, i)
+		defer f.signal(syscall.SIGCONT, i)
+	}
+	for i, b := range bits {
+		found := m.flip(f.t, f.running[i].PID(), b)
+		f.t.Logf("node%d: the balance is changed in %d places", i, found)
+		if found == 0 {
+			f.t.Fatal("the balance is not in memory as it was thought")
+		}
 	}
 }
 

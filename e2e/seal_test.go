@@ -3,18 +3,24 @@
 package e2e
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/aurigraph/aurigraph/client"
+	"github.com/aurigraph/aurigraph/internal/codec"
 	"github.com/aurigraph/aurigraph/internal/network"
 )
 
 // Bounds of a seal.
 const (
 	joinedMax = 30 * time.Second // for a validator to serve in the epoch that a seal began
+	behindMax = 16               // heights, of one that follows the others
 	stuckFor  = 3 * time.Second  // that nothing may be acknowledged by validators that do not agree
 )
 
@@ -63,8 +69,47 @@ func (f *fleet) joins(e client.Epoch, which ...int) {
 	f.t.Fatalf("validators %v do not serve in epoch %d within %s: %s", which, e, joinedMax, describe(all))
 }
 
+// follows waits until a validator that was behind is about where the others are.
+func (f *fleet) follows(i int) {
+	f.t.Helper()
+	all := f.statuses()
+	for deadline := time.Now().Add(joinedMax); time.Now().Before(deadline); all = f.statuses() {
+		if all[i] != nil && all[i].Height+behindMax >= highest(all) {
+			return
+		}
+		<-time.After(lookAgain)
+	}
+	f.t.Fatalf("node%d does not follow within %s: %s", i, joinedMax, describe(all))
+}
+
+// followsAll reads every block at a validator that was there from the beginning: each is proved, whoever certified it.
+func (f *fleet) followsAll(i int) {
+	f.t.Helper()
+	c := f.dial(i)
+	head := f.statuses()[i]
+	ctx, cancel := context.WithTimeout(f.t.Context(), joinedMax)
+	defer cancel()
+	seen, sealed := client.Height(0), 0
+	err := c.FollowBlocks(ctx, 1, func(b *client.Block) error {
+		if seen++; b.Height != seen || !b.Verified {
+			f.t.Errorf("block %d follows %d, verified %t", b.Height, seen-1, b.Verified)
+		}
+		if codec.IsSealedTail(b.Certified.Certificate) {
+			sealed++
+		}
+		if b.Height >= head.Height {
+			cancel()
+		}
+		return nil
+	})
+	if !errors.Is(err, context.Canceled) || seen < head.Height {
+		f.t.Errorf("%d of %d blocks were followed: %v", seen, head.Height, err)
+	}
+	f.t.Logf("%d blocks are proved, %d of them by a seal", seen, sealed)
+}
+
 // endsWith stops the payers, finds all that was acknowledged, stops the validators and proves each one's folder.
-func (f *fleet) endsWith(p *steady, e client.Epoch) {
+func (f *fleet) endsWith(p *steady, e client.Epoch) (reports []map[string]any) {
 	f.t.Helper()
 	p.stop()
 	f.equal()
@@ -76,6 +121,7 @@ func (f *fleet) endsWith(p *steady, e client.Epoch) {
 		f.t.Errorf("status: exit %d (%v): %s", code, err, out)
 	}
 	p.allAt(f.network.Dir, "node0", "node1", "node2", "node3")
+	f.followsAll(0)
 	if err := network.StopAll(f.running); err != nil {
 		f.t.Error(err)
 	}
@@ -85,7 +131,9 @@ func (f *fleet) endsWith(p *steady, e client.Epoch) {
 		if legs := int(report["legs"].(float64)); i == 0 && legs < len(p.acked) {
 			f.t.Errorf("%d legs proved, %d acknowledged", legs, len(p.acked))
 		}
+		reports = append(reports, report)
 	}
+	return reports
 }
 
 // equal waits until all validators stand at one height with one state root. What one counted of transfers may be less: it does
@@ -121,9 +169,10 @@ func TestSeal(t *testing.T) {
 	t.Log("sealed while one is down; the longest without a payment:", p.progress(10))
 	f.launch(away)
 	f.joins(2, f.everybody()...)
+	f.follows(away)
 	p.progress(10)
 
-	f.seal(2, fleetSize)
+	f.seal(2, fleetSize-1) // one that is late joins afterwards
 	t.Log("sealed with all; the longest without a payment:", p.progress(10))
 	f.joins(3, f.everybody()...)
 	f.endsWith(p, 3)
@@ -141,14 +190,17 @@ func TestSealOfDamagedStates(t *testing.T) {
 	p := newSteady(t, f.network.Dir)
 	p.progress(10)
 
-	m.damage(f, 2, 1<<20)
-	m.damage(f, 3, 1<<21)
+	m.damage(f, map[int]uint64{2: 1 << 20, 3: 1 << 21})
 	p.stalls()
 	f.seal(1, 3)
 	t.Log("sealed; the longest without a payment:", p.progress(10))
 	f.joins(2, f.everybody()...)
 	p.progress(10)
-	f.endsWith(p, 2)
+	for i, report := range f.endsWith(p, 2) {
+		if notes := fmt.Sprint(report["notes"]); strings.Contains(notes, "this node signed") != (i >= 2) {
+			t.Errorf("node%d: of what it signed in vain verify says: %s", i, notes)
+		}
+	}
 }
 
 // stalls waits until no payment is acknowledged any more.

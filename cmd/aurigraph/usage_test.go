@@ -108,7 +108,7 @@ func TestUnreachable(t *testing.T) {
 		{exitFailed, "node start --dir " + dir, "no node's folder"},
 		{exitRefused, "node init --dir " + dir + "/net", "holds a network already"},
 		{exitRefused, "up --network " + dir, "not empty"},
-		{exitRefused, "up --validators 4 --network " + dir + "/net", "was made with 1 validators, not 4"},
+		{exitRefused, "up --validators 4 --network " + dir + "/net", "has 1 validators, not 4"},
 		{exitRefused, "pay --file " + dir + "/none.csv --network " + dir + "/net", "open the payment file"},
 	} {
 		if r := cli(t, strings.Fields(x.line)...); r.code != x.code || !strings.Contains(r.err, x.words) {

@@ -18,6 +18,7 @@ import (
 	"github.com/aurigraph/aurigraph/internal/codec"
 	"github.com/aurigraph/aurigraph/internal/commit"
 	"github.com/aurigraph/aurigraph/internal/keys"
+	"github.com/aurigraph/aurigraph/internal/node"
 	"github.com/aurigraph/aurigraph/internal/store"
 )
 
@@ -288,6 +289,28 @@ func epochFiles(t *testing.T, v *network) {
 		} else {
 			t.Log(name)
 			wantProblem(t, dir, handoversName, x.text)
+		}
+	}
+}
+
+// TestExecuted: an entry of an epoch of its owner's that is over will never be executed, and nobody waits for it.
+func TestExecuted(t *testing.T) {
+	c := newCluster(t, 4)
+	state, err := node.GenesisState(c.folders[0].genesis)
+	must(t, err)
+	next := c.folders[0].genesis.Membership().Changed(&chain.ChangeValidator{Validator: 2})
+	c.folders[3].rekey()
+	m := &next.Members[2]
+	m.JoinEpoch, m.Ed25519, m.MLDSA65 = 2, c.folders[3].header.Public().Bytes()[1:], c.folders[3].root.Public().Bytes()[1:]
+	must(t, state.Ledger.ApplySeal(next))
+	r := &replayer{audit: &audit{lanes: 4}, state: state, epoch: 2}
+	for _, x := range []struct {
+		of   chain.ValidatorNo
+		in   chain.Epoch
+		want bool
+	}{{1, 1, false}, {2, 1, true}, {2, 2, true}, {2, 3, false}, {3, 1, true}, {3, 2, false}, {4, 1, false}} {
+		if got := r.executed(&chain.LaneEntry{Validator: x.of, JoinEpoch: x.in, Sequence: 1}); got != x.want {
+			t.Errorf("validator %d, joined in epoch %d: %v", x.of, x.in, got)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"strconv"
 
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/codec"
@@ -202,6 +203,8 @@ const (
 	metaFormat  = "format"
 	metaLegsOK  = "legs_ok"
 	legsOKBytes = 16
+
+	metaSealMissed = "seal_missed" // the number of an epoch that has ended by a seal, in decimal
 )
 
 // checkMeta checks the named records and that there is no other.
@@ -220,6 +223,11 @@ func (a *audit) checkMeta(reached chain.Height) (err error) {
 			}
 		case metaLegsOK:
 			a.checkLegsOK(it.Value(), reached)
+		case metaSealMissed:
+			e, err := strconv.ParseUint(string(it.Value()), 10, 64)
+			if end, ended := a.epochs.End(chain.Epoch(e)); err != nil || !ended || end.Verdict == chain.VerdictNone {
+				a.problem(a.cfg.Data("blocks"), "meta "+name, "%q is no epoch that was sealed", it.Value())
+			}
 		default:
 			a.problem(a.cfg.Data("blocks"), "meta "+name, "no part of the node knows this record")
 		}

@@ -41,6 +41,7 @@ type voteWalk struct {
 	*audit
 	base  chain.Height // votes on later heights are all there
 	last  *certify.Vote
+	void  heightRange // of votes on other headers than those that a seal stands for
 	chunk []signedVote
 	group errgroup.Group
 }
@@ -75,6 +76,9 @@ func (a *audit) checkVotes(ctx context.Context, sound soundness, base chain.Heig
 	err = errors.Join(a.corruptIsProblem(err, "votes"), w.group.Wait(), log.Close())
 	if err == nil {
 		w.end()
+	}
+	if n := w.void; n.count > 0 {
+		a.note("this node signed %d other headers, of heights %d to %d, than those that a seal stands for: its state differed then, and none of them was certified", n.count, n.from, n.to)
 	}
 	return err
 }
@@ -144,13 +148,32 @@ func (w *voteWalk) follows(where string, v *certify.Vote) {
 	}
 }
 
-// compare wants the vote to be on the header that was certified, and on its state root.
+// heightRange counts heights, and says between which they lie.
+type heightRange struct {
+	count    int
+	from, to chain.Height
+}
+
+func (r *heightRange) add(h chain.Height) {
+	if r.count++; r.count == 1 {
+		r.from = h
+	}
+	r.to = h
+}
+
+// compare wants the vote to be on the header that was certified, and on its state root. Where nothing was certified, validators
+// may have signed different headers: that is what a seal is for.
 func (w *voteWalk) compare(where string, v *certify.Vote) {
 	raw, err := store.ReadHeader(w.store, v.Height)
 	if err != nil {
 		return // the chain walk says so
 	}
-	if hash := codec.Sum(raw); v.Hash != hash {
+	hash := codec.Sum(raw)
+	if v.Hash != hash && w.sealedTail(v.Height) {
+		w.void.add(v.Height)
+		return
+	}
+	if v.Hash != hash {
 		w.wrong(where, "this node signed header %s for height %d, certified is %s", v.Hash, v.Height, hash)
 		return
 	}

@@ -229,6 +229,56 @@ func TestExtendRefuses(t *testing.T) {
 	}
 }
 
+// A header without a certificate is of the sealed history if the headers above it lead to the one that the seal names.
+func TestVerifySealed(t *testing.T) {
+	hs, w := startHistory(t, 4), newNetwork(t, 4)
+	first, mid, last := w.header(8), w.header(9), w.header(10)
+	mid.Previous = codec.HeaderHash(first)
+	last.Previous = codec.HeaderHash(mid)
+	end := w.sealed(10, w.members.Changed(&chain.ChangeValidator{Epoch: 1, Validator: 3}))
+	end.Header, end.HeaderBytes = codec.HeaderHash(last), codec.AppendHeader(nil, last)
+	w.reseal(end, 0, 1, 2)
+	check := func(h *chain.ExecutedHeader, above ...*chain.ExecutedHeader) error {
+		var raw [][]byte
+		for _, x := range above {
+			raw = append(raw, codec.AppendHeader(nil, x))
+		}
+		return hs.VerifySealed(h, codec.HeaderHash(h), raw)
+	}
+	if err := check(last); fault.ReasonOf(err) != ReasonNotEnded {
+		t.Errorf("before the seal is known: %v", err)
+	}
+	if err := hs.Extend(end); err != nil {
+		t.Fatal(err)
+	}
+	for h, above := range map[*chain.ExecutedHeader][]*chain.ExecutedHeader{first: {mid, last}, mid: {last}, last: nil} {
+		if err := check(h, above...); err != nil {
+			t.Errorf("height %d: %v", h.Height, err)
+		}
+	}
+	other := *mid
+	other.TimeUs++
+	for name, err := range map[string]error{
+		"another header":      check(&other, last),
+		"one between is gone": check(first, last),
+		"too few above":       check(first, mid),
+		"one from elsewhere":  check(first, &other, last),
+		"rubbish above":       hs.VerifySealed(mid, codec.HeaderHash(mid), [][]byte{[]byte("rubbish")}),
+		"above the end":       check(w.header(11)),
+	} {
+		if !fault.Is(err, fault.Invalid) || fault.ReasonOf(err) != ReasonHandover {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	changed, x := startHistory(t, 4), newNetwork(t, 4)
+	if err := changed.Extend(x.changed(10, x.admits(4, 4), 0, 1, 2)); err != nil {
+		t.Fatal(err)
+	}
+	if err := changed.VerifySealed(last, codec.HeaderHash(last), nil); fault.ReasonOf(err) != ReasonHandover {
+		t.Errorf("an epoch that was not sealed: %v", err)
+	}
+}
+
 // TestConcurrentReads lets readers look while the history grows.
 func TestConcurrentReads(t *testing.T) {
 	hs, w := startHistory(t, 4), newNetwork(t, 4)

@@ -3,10 +3,12 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -380,12 +382,31 @@ func (n *Node) run(ctx context.Context) error {
 			n.log.Error("the writer halted: a quorum certified another history; readers are answered from this node's", obs.Err(err))
 			n.health.NotReady(componentState, "the writer halted")
 			n.services.api.SetServing(false)
-			n.explainDivergence(ctx)
-			<-ctx.Done()
+			return cmp.Or(n.standHalted(ctx), err)
 		}
 		return err
 	})
 	return group.Wait()
+}
+
+// standHalted lets a node that a quorum contradicts find out where, until ctx ends (nil), or until a seal needs its folder
+// opened anew (ErrRestart): what a handover names is decided by more than this node's history.
+func (n *Node) standHalted(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var explaining sync.WaitGroup
+	defer explaining.Wait()
+	defer cancel()
+	explaining.Go(func() { n.explainDivergence(ctx) })
+	for {
+		select {
+		case err := <-n.fatal:
+			if errors.Is(err, ErrRestart) {
+				return err
+			}
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
 // write runs all that makes history.

@@ -78,17 +78,32 @@ func (s *sealing) run(ctx context.Context) error {
 	}
 	plan, decision, err := s.reveal(ctx)
 	if err != nil {
-		return err
+		return s.overtaken(err)
 	}
 	handover, err := s.prepare(ctx, plan, decision)
 	if err != nil {
-		return err
+		return s.overtaken(err)
 	}
 	proved, err := s.sign(ctx, plan, handover)
 	if err != nil {
-		return err
+		return s.overtaken(err)
 	}
 	return s.finish(ctx, proved)
+}
+
+// overtaken says instead of an error that another coordinator ended the epoch meanwhile, if so many validators say so that one
+// of them is honest.
+func (s *sealing) overtaken(err error) error {
+	gone := 0
+	for i := range s.report.Rows {
+		if row := &s.report.Rows[i]; row.Known && !row.LeftOut && fault.ReasonOf(row.Err) == "other_epoch" {
+			gone++
+		}
+	}
+	if gone <= s.epoch.faultyMax() {
+		return err
+	}
+	return fault.Reasoned(fault.Conflict, "other_epoch", "another run has ended epoch %d meanwhile: see `aurigraph status`", s.epoch.Epoch())
 }
 
 // locate finds the epoch that most of the validators are in.

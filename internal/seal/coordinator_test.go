@@ -271,6 +271,30 @@ func TestCoordinatorGoesOn(t *testing.T) {
 	})
 }
 
+// gone is a validator that is in the next epoch when it is asked to reveal.
+type gone struct{ *Sealer }
+
+func (g gone) Reveal(context.Context, chain.ChainID, chain.Epoch) (*Reveal, error) {
+	return nil, g.otherEpoch(testChain, testEpoch)
+}
+
+// A coordinator that another one overtakes says so, if more than f validators do.
+func TestCoordinatorIsOvertaken(t *testing.T) {
+	for n, want := range map[int]string{1: "", 2: "other_epoch", 4: "other_epoch"} {
+		synctest.Test(t, func(t *testing.T) {
+			k := newCouncil(t, 4)
+			voters := k.voters()
+			for i := range n {
+				voters[i].Validator = gone{k.sealers[i]}
+			}
+			_, err := runSeal(t, &Coordinator{Voters: voters})
+			if (err != nil) != (want != "") || err != nil && fault.ReasonOf(err) != want {
+				t.Errorf("%d of 4 are in another epoch: %v", n, err)
+			}
+		})
+	}
+}
+
 func (c *council) halfSigned(next *chain.Membership, who ...chain.ValidatorNo) {
 	p := c.plan(next, 0, 1, 2)
 	claims := c.claims(p, 0, 1, 2)

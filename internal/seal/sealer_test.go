@@ -137,6 +137,9 @@ func TestSealerRefuses(t *testing.T) {
 	proved := c.proved(p, claims, 0, 1, 2)
 	c.hosts[1].known = knownTo(t, c.e, 1, 45, 45, 0)
 	wantFault(t, c.sealers[1].Finish(ctx, proved), fault.Halted, "")
+	// That the node cannot say what it knows is no contradiction.
+	c.sealers[1].cfg.Host = failing{fault.New(fault.Unavailable, "the store is being closed")}
+	wantFault(t, c.sealers[1].Finish(ctx, proved), fault.Unavailable, "")
 }
 
 // proved is the handover that some sign.

@@ -84,7 +84,9 @@ func Adopt(r Reader, c *Changes, height chain.Height, header, certificate, propo
 		a.addHole(c, Hole{head + 1, height - 1})
 	}
 	WriteHeader(c, height, header)
-	WriteCertificate(c, height, certificate)
+	if len(certificate) > 0 { // a seal stands for the last block of its epoch
+		WriteCertificate(c, height, certificate)
+	}
 	WriteProposal(c, height, proposal)
 	WriteBatchesFrom(c, height+1)
 	WriteMeta(c, metaAdopted, a.encode())

@@ -76,6 +76,14 @@ func TestAdopt(t *testing.T) {
 	if _, _, err := store.ReadHolding(s, 1, 1, 99); !fault.Is(err, fault.NotFound) {
 		t.Errorf("a version from before the hole: %v", err)
 	}
+	apply(t, s, func(c *store.Changes) {
+		if err := store.Adopt(s, c, 30, []byte("H"), nil, []byte("P"), nil); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if _, err := store.ReadCertificate(s, 30); !fault.Is(err, fault.NotFound) {
+		t.Errorf("the certificate of a block for which a seal stands: %v", err)
+	}
 	if err := store.Adopt(s, new(store.Changes), 20, nil, nil, nil, nil); !fault.Is(err, fault.Conflict) {
 		t.Errorf("a state that is there: %v", err)
 	}

@@ -91,6 +91,8 @@ func (x *Fault) GetText() string {
 }
 
 // Certified is an executed header with its finality certificate, both canonical bytes.
+// Of the last headers of a membership epoch that was sealed, certificate may be a sealed tail ("AUS1") instead: the headers
+// above, up to the one that the handover names.
 type Certified struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Header        []byte                 `protobuf:"bytes,1,opt,name=header,proto3" json:"header,omitempty"`
