@@ -274,11 +274,13 @@ func TestMembership(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	n.stop()
+	most := 0.0 // one that was late at an epoch's end took a peer's state, and proves what comes after it
 	for _, dir := range []string{"node0", "node1", "node2", "node3", "node4"} {
-		verify(t, filepath.Join(n.dir, dir), true)
+		report := verify(t, filepath.Join(n.dir, dir), true)
+		most = max(most, report["legs"].(float64))
 	}
-	if report := verify(t, filepath.Join(n.dir, "node0"), true); int(report["legs"].(float64)) < len(p.acked) {
-		t.Errorf("%v legs proved, %d acknowledged", report["legs"], len(p.acked))
+	if int(most) < len(p.acked) {
+		t.Errorf("at most %v legs proved, %d acknowledged", most, len(p.acked))
 	}
 }
 

@@ -220,6 +220,7 @@ func TestEditedRows(t *testing.T) {
 		{"count missing", "the record is missing", func(e *editor) { e.remove([]byte("mlegs_ok")) }},
 		{"count garbage", "has 1 bytes", func(e *editor) { e.Put([]byte("mlegs_ok"), []byte("x")) }},
 		{"format", "the format is", func(e *editor) { e.Put([]byte("mformat"), []byte("x")) }},
+		{"seal refused", "no epoch of this chain", func(e *editor) { e.Put([]byte("mseal_refused"), []byte("2")) }},
 		{"seal missed", "no epoch that was sealed", func(e *editor) { e.Put([]byte("mseal_missed"), []byte("1")) }},
 		{"record added", "no part of the node knows", func(e *editor) { e.Put([]byte("mx"), nil) }},
 		{"table added", "the key is of no table", func(e *editor) { e.Put([]byte("zz"), nil) }},

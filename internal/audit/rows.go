@@ -204,7 +204,8 @@ const (
 	metaLegsOK  = "legs_ok"
 	legsOKBytes = 16
 
-	metaSealMissed = "seal_missed" // the number of an epoch that has ended by a seal, in decimal
+	metaSealRefused = "seal_refused" // the number of an epoch in which the node refused to sign, in decimal
+	metaSealMissed  = "seal_missed"  // the number of an epoch that has ended by a seal, in decimal
 )
 
 // checkMeta checks the named records and that there is no other.
@@ -223,6 +224,10 @@ func (a *audit) checkMeta(reached chain.Height) (err error) {
 			}
 		case metaLegsOK:
 			a.checkLegsOK(it.Value(), reached)
+		case metaSealRefused:
+			if e, err := strconv.ParseUint(string(it.Value()), 10, 64); err != nil || a.epochs.At(chain.Epoch(e)) == nil {
+				a.problem(a.cfg.Data("blocks"), "meta "+name, "%q is no epoch of this chain", it.Value())
+			}
 		case metaSealMissed:
 			e, err := strconv.ParseUint(string(it.Value()), 10, 64)
 			if end, ended := a.epochs.End(chain.Epoch(e)); err != nil || !ended || end.Verdict == chain.VerdictNone {

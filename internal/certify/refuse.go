@@ -5,11 +5,19 @@ package certify
 import "github.com/aurigraph/aurigraph/internal/chain"
 
 // Refuse ends signing for this life of the certifier: once it returns, no vote is made any more, and Sign waits for its context
-// to end. Whoever refuses for good says so before each start.
+// to end unless the header was signed before. Whoever refuses for good says so before each start.
 func (c *Certifier) Refuse() {
 	c.signing.Lock()
 	defer c.signing.Unlock()
 	c.refuses = true
+}
+
+// signed reports whether a header was signed before, in this life or an earlier one.
+func (c *Certifier) signed(h chain.Height, hash chain.Hash) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	own := c.core.Own(h)
+	return own != nil && own.Hash == hash
 }
 
 // VotesAbove lists what this node signed above a height, ascending and without a gap, those on their way to the log among them.

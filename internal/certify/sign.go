@@ -22,7 +22,7 @@ const fullDiskDelay = 100 * time.Millisecond
 // certifier stops: Unavailable.
 func (c *Certifier) Sign(ctx context.Context, h *chain.ExecutedHeader, hash chain.Hash) error {
 	c.signing.Lock()
-	if c.refuses {
+	if c.refuses && !c.signed(h.Height, hash) {
 		c.signing.Unlock()
 		<-ctx.Done()
 		return ctx.Err()

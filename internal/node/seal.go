@@ -46,11 +46,12 @@ type sealing struct {
 	target *target // nil: the node orders
 
 	// mu guards what follows, which is set before done is closed.
-	mu     sync.Mutex
-	header []byte
-	root   chain.Hash
-	failed error
-	done   chan struct{}
+	mu      sync.Mutex
+	flushed bool
+	header  []byte
+	root    chain.Hash
+	failed  error
+	done    chan struct{}
 }
 
 var _ seal.Host = (*sealing)(nil)
@@ -127,7 +128,25 @@ func (s *sealing) plan(t *target) error {
 // Refuse implements seal.Host.
 func (s *sealing) Refuse(context.Context) error {
 	s.node.peers.certifier.Refuse()
-	return nil
+	return s.flush()
+}
+
+// metaSealRefused names the epoch in which this node signs no header any more.
+const metaSealRefused = "seal_refused"
+
+// flush makes all that is published durable, once: after a power loss nothing would bring it back, for nobody certifies, and
+// what was signed above the newest certificate would be more than a reveal takes.
+func (s *sealing) flush() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.flushed {
+		return nil
+	}
+	var changes store.Changes
+	store.WriteMeta(&changes, metaSealRefused, []byte(s.node.epochName()))
+	err := s.node.store.Apply(&changes, true)
+	s.flushed = err == nil
+	return err
 }
 
 // Reveal implements seal.Host.

@@ -117,6 +117,19 @@ func (n *Node) executedBefore(digest chain.Hash) bool {
 	return false
 }
 
+// notSigned is a height up to which the node may have published what it did not sign in this epoch: a peer's state stands for
+// it, the epoch before, or a seal that ends this one.
+func (n *Node) notSigned() chain.Height {
+	at := n.adopted
+	if before, ok := n.epochs.End(n.epoch - 1); ok {
+		at = max(at, before.Height)
+	}
+	if end, ok := n.epochs.End(n.epoch); ok && end.Verdict != chain.VerdictNone {
+		at = max(at, end.Height)
+	}
+	return at
+}
+
 // openCertifier makes the part that signs and gathers signatures.
 func (n *Node) openCertifier(ctx context.Context) (err error) {
 	if !n.several() {
@@ -137,7 +150,7 @@ func (n *Node) openCertifier(ctx context.Context) (err error) {
 	}
 	n.peers.certifier, err = certify.Open(ctx, log, published, certify.Config{
 		Self: n.self, Members: certify.Of(n.epochs.At(n.epoch)), Header: n.header, Root: n.root, Peers: words{n.peers.links, frameVote},
-		Fetched: n.adopted, Stored: n.storedCertificate,
+		Fetched: n.notSigned(), Stored: n.storedCertificate,
 		OnEvidence: n.evidenceBook.foundHeaders,
 		OnDiverged: func(d certify.Diverged) {
 			n.diverged.Store(true)

@@ -11,7 +11,8 @@ import (
 // Host is the node behind a sealer.
 type Host interface {
 	// Refuse stops this node's certifier: when it returns, no header of the epoch is signed any more, in this life of the
-	// process. The sealer's record keeps that over a restart (Sealer.Refused). It may be called again.
+	// process, and what the node published is durable. The sealer's record keeps the refusal over a restart (Sealer.Refused).
+	// It may be called again.
 	Refuse(ctx context.Context) error
 	// Reveal tells what the node knows of the epoch. It is called after Refuse.
 	Reveal(ctx context.Context) (*Known, error)

@@ -116,17 +116,16 @@ func (s *Sealer) Reveal(ctx context.Context, id chain.ChainID, epoch chain.Epoch
 	return r, nil
 }
 
-// refuse makes it durable that no header is signed any more, and then stops the certifier. The caller holds mu.
+// refuse stops the certifier and makes it durable that no header is signed any more. The caller holds mu.
 func (s *Sealer) refuse(ctx context.Context) error {
 	if s.failed != nil {
 		return s.failed
 	}
-	if s.kept == nil {
-		if err := s.save(&record{chain: s.cfg.Epoch.Chain(), epoch: s.cfg.Epoch.Epoch(), validator: s.cfg.Self}); err != nil {
-			return err
-		}
+	// First, for it also makes durable what was published: nothing is revealed before both.
+	if err := s.cfg.Host.Refuse(ctx); err != nil || s.kept != nil {
+		return err
 	}
-	return s.cfg.Host.Refuse(ctx)
+	return s.save(&record{chain: s.cfg.Epoch.Chain(), epoch: s.cfg.Epoch.Epoch(), validator: s.cfg.Self})
 }
 
 // save replaces the record. After an error nobody knows what the disk holds, so the sealer gives up until it is read again.

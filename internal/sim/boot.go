@@ -38,6 +38,7 @@ func (n *replica) boot() {
 	}
 	n.stepOrder()
 	n.stepSpread()
+	n.beginSealing()
 	n.settle()
 }
 
@@ -45,6 +46,9 @@ func (n *replica) boot() {
 func (n *replica) recover() error {
 	payloads := n.payloads.scan()
 	if err := n.loadState(); err != nil {
+		return err
+	}
+	if err := n.enterEpoch(); err != nil {
 		return err
 	}
 	if err := n.recoverCores(); err != nil {
@@ -63,7 +67,7 @@ func (n *replica) recoverCores() error {
 	if n.order, err = raft.NewCore(n.orderConfig(), found); err != nil {
 		return err
 	}
-	start := certify.Start{Self: n.no, Epoch: simEpoch, Published: published, Fetched: n.fetchedHeight()}
+	start := certify.Start{Self: n.no, Epoch: n.epoch, Published: published, Fetched: n.unsignedUpTo()}
 	votes, err := certify.Recover(start, voteRecords(n.votes.scan()))
 	if n.bug() == bugVoteLogUnread {
 		start.Fetched = published
@@ -73,10 +77,20 @@ func (n *replica) recoverCores() error {
 		return err
 	}
 	n.certify = certify.NewCore(certify.CoreConfig{
-		Self: n.no, Epoch: simEpoch, Validators: len(n.w.nodes), Published: published,
+		Self: n.no, Epoch: n.epoch, Validators: n.members.Size(), Published: published,
 		WindowMax: 256, TailMax: 16, LeadMin: 16, RetryTicks: 10, EvidenceMax: 16,
 	}, votes)
 	return nil
+}
+
+// unsignedUpTo is up to where heights may be published without the node's own vote: those of a peer's state, and those that a seal
+// made final.
+func (n *replica) unsignedUpTo() chain.Height {
+	h := max(n.fetchedHeight(), n.epochBase().Height)
+	if end := n.endOf(n.epoch); end != nil {
+		h = max(h, end.Height)
+	}
+	return h
 }
 
 // fetchedHeight is the height of the checkpoint that a peer gave.
@@ -88,9 +102,10 @@ func (n *replica) fetchedHeight() chain.Height {
 }
 
 func (n *replica) raftGenesis() raft.Genesis {
-	g := raft.Genesis{TimeUs: genesisTimeUs}
-	for v := range n.w.nodes {
-		g.Voters = append(g.Voters, chain.ValidatorNo(v))
+	base := n.epochBase()
+	g := raft.Genesis{Height: base.Height, TimeUs: base.TimeUs}
+	for i := range n.members.Members {
+		g.Voters = append(g.Voters, n.members.Members[i].No)
 	}
 	return g
 }
@@ -159,7 +174,7 @@ func (n *replica) recoverLanes(records []record) error {
 		n.stored[codec.EntryDigest(head.Entry)] = &stored{entry: head.Entry, signature: head.Signature, payload: r.payload, durable: true}
 		log = append(log, head.Entry)
 	}
-	lanes := make([]spread.LaneState, len(n.w.nodes))
+	lanes := make([]spread.LaneState, n.members.Size())
 	for v := range lanes {
 		epoch, sequence, digest := n.ledger.Lane(chain.ValidatorNo(v))
 		lanes[v] = spread.LaneState{Epoch: epoch, Executed: sequence, Digest: digest, Faulted: n.faulted[v]}

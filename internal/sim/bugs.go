@@ -47,6 +47,15 @@ const (
 	bugHistoryForgotten     Bug = "history_forgotten"
 	bugStaleGuessed         Bug = "stale_guessed"
 	bugEvidenceDropped      Bug = "evidence_dropped"
+	bugVoteAfterRefusal     Bug = "vote_after_refusal"
+	bugRefusalForgotten     Bug = "refusal_forgotten"
+	bugRefusalUnflushed     Bug = "refusal_unflushed"
+	bugSealUnsynced         Bug = "seal_unsynced"
+	bugRevealStale          Bug = "reveal_stale"
+	bugVotesHidden          Bug = "votes_hidden"
+	bugOrderLogKept         Bug = "order_log_kept"
+	bugOrderLogDropped      Bug = "order_log_dropped"
+	bugSealedUnstored       Bug = "sealed_unstored"
 )
 
 // A SeededBug describes one.
@@ -98,6 +107,15 @@ func SeededBugs() []SeededBug {
 		{bugHistoryForgotten, "a node that took a peer's state does not learn which entries were executed before it", 2},
 		{bugStaleGuessed, "a client is told that a batch is stale which was executed before the fetched state", 19},
 		{bugEvidenceDropped, "evidence is not kept", 8},
+		{bugVoteAfterRefusal, "a validator that refused to sign headers of its epoch signs on", 15},
+		{bugRefusalForgotten, "a restarted node does not ask its sealer whether it refused", 81},
+		{bugRefusalUnflushed, "a node that refuses does not flush what it published", 1808},
+		{bugSealUnsynced, "the sealer's record says that it is durable before a sync", 199},
+		{bugRevealStale, "a validator reveals the certificate of its checkpoint, not its newest one", 15},
+		{bugVotesHidden, "a validator does not reveal what it signed above its newest certificate", 15},
+		{bugOrderLogKept, "the ordering log of the epoch that ended is read in the next one", 16},
+		{bugOrderLogDropped, "the ordering log goes when its epoch ends, not when the state behind it is durable", 15},
+		{bugSealedUnstored, "blocks that a seal made final without a certificate are not stored", 15},
 	}
 }
 

@@ -24,6 +24,7 @@ const (
 	checkBounds       = "bounds"       // the depth executed and not certified is bounded
 	checkHalt         = "halt"         // no honest node stops
 	checkStart        = "start"        // an honest node starts from its disk
+	checkSeal         = "seal"         // an epoch is sealed once, and above all that was certified and told
 	checkLiveness     = "liveness"     // after the faults, all goes on within so many election timeouts
 )
 
@@ -32,15 +33,22 @@ type checker struct {
 	w     *world
 	model *model
 
-	decided   map[chain.Height]chain.Hash // by any honest node
+	decided   map[heightKey]chain.Hash // by any honest node
 	certified map[chain.Height]*block
-	top       chain.Height                  // published by any honest node
-	said      []map[chain.Height]chain.Hash // what each node signed, in all its lives
+	top       chain.Height               // published by any honest node
+	said      []map[heightKey]chain.Hash // what each node signed, in all its lives
 	acks      map[laneKey]chain.Hash
 	ballots   map[ballot]int      // whom each node helped to lead a term
 	replaced  map[chain.Hash]bool // entries that ordering decided: they may replace others
 	told      []told
 	misled    bool // a liar lied to the ordering engine as its leader
+	sealChecks
+}
+
+// heightKey is a height of an epoch: what was decided and signed above an epoch's end is void, and its heights come again.
+type heightKey struct {
+	epoch  chain.Epoch
+	height chain.Height
 }
 
 type laneKey struct {
@@ -51,8 +59,9 @@ type laneKey struct {
 
 // ballot is a node's say in who leads a term.
 type ballot struct {
-	node int
-	term uint64
+	node  int
+	epoch chain.Epoch
+	term  uint64
 }
 
 // told is what a client was told of its batch.
@@ -65,11 +74,11 @@ type told struct {
 
 func newChecker(w *world) *checker {
 	c := &checker{
-		w: w, model: newModel(w.size), decided: map[chain.Height]chain.Hash{}, certified: map[chain.Height]*block{},
+		w: w, model: newModel(w.size), decided: map[heightKey]chain.Hash{}, certified: map[chain.Height]*block{},
 		acks: map[laneKey]chain.Hash{}, ballots: map[ballot]int{}, replaced: map[chain.Hash]bool{},
 	}
 	for range w.size {
-		c.said = append(c.said, map[chain.Height]chain.Hash{})
+		c.said = append(c.said, map[heightKey]chain.Hash{})
 	}
 	return c
 }
@@ -81,27 +90,28 @@ func (c *checker) decidedBy(n *replica, p *chain.Proposal) {
 		return
 	}
 	hash := codec.ProposalHash(p)
-	before, ok := c.decided[p.Height]
+	key := heightKey{n.epoch, p.Height}
+	before, ok := c.decided[key]
 	switch {
 	case !ok:
-		c.decided[p.Height] = hash
+		c.decided[key] = hash
 		for _, d := range p.Entries {
 			c.replaced[d] = true
 		}
 		c.ordered(n, p)
-	case before != hash && !c.misled:
+	case before != hash && !c.misledIn(n):
 		c.w.fail(checkOrder, "node %d decided height %d as %s, another one as %s", n.no, p.Height, hash, before)
 	}
 }
 
 // ordered checks that what was ordered can be had, if an honest leader ordered it.
 func (c *checker) ordered(n *replica, p *chain.Proposal) {
-	if c.misled {
+	if c.misledIn(n) {
 		return
 	}
 	for _, d := range p.Entries {
 		if at := c.model.executed[d]; at == 0 || at >= p.Height {
-			c.held(d, "node %d: height %d orders", int(n.no), p.Height)
+			c.held(n.epoch, d, "node %d: height %d orders", int(n.no), p.Height)
 		}
 	}
 }
@@ -109,25 +119,25 @@ func (c *checker) ordered(n *replica, p *chain.Proposal) {
 // offeredBy checks that what a node offers to ordering can be had.
 func (c *checker) offeredBy(n *replica, d chain.Hash) {
 	if n.liar == nil && n.up && c.model.executed[d] == 0 {
-		c.held(d, "node %d at height %d offers", int(n.no), n.machine.Height())
+		c.held(n.epoch, d, "node %d at height %d offers", int(n.no), n.machine.Height())
 	}
 }
 
 // held checks that so many honest disks hold an entry that it stays to be had, whatever the liars do.
-func (c *checker) held(d chain.Hash, who string, node int, h chain.Height) {
-	if need, holders := c.holders(d, nil); holders < need {
+func (c *checker) held(e chain.Epoch, d chain.Hash, who string, node int, h chain.Height) {
+	if need, holders := c.holders(e, d, nil); holders < need {
 		c.w.fail(checkHeld, who+" entry %s, which %d honest disks hold, and %d must", node, h, d, holders, need)
 	}
 }
 
 // holders counts the honest disks that hold an entry, all but one's, and says how many make it available.
-func (c *checker) holders(d chain.Hash, but *replica) (need, holders int) {
+func (c *checker) holders(e chain.Epoch, d chain.Hash, but *replica) (need, holders int) {
 	for _, n := range c.w.honest() {
 		if n != but && n.holds(d) {
 			holders++
 		}
 	}
-	return chain.Quorum(c.w.size) - c.w.liars, holders
+	return c.membersOf(e).Quorum() - c.liarsIn(e), holders
 }
 
 // holds reports whether an entry is on a node's disk for good, up or not.
@@ -138,8 +148,14 @@ func (c *checker) publishedBy(n *replica, x *block) {
 	if n.liar != nil || !n.up {
 		return
 	}
-	h := x.header.Height
 	c.checkCertificate(n, x)
+	c.stands(n, x)
+}
+
+// stands notes a height that is certified, or sealed, and compares it with what others showed.
+func (c *checker) stands(n *replica, x *block) {
+	h := x.header.Height
+	c.belongs(n, x)
 	before := c.certified[h]
 	if before == nil {
 		c.certified[h] = x
@@ -171,7 +187,7 @@ func (c *checker) checkCertificate(n *replica, x *block) {
 	}
 	for _, s := range x.certificate.Signatures {
 		if !c.w.isLiar(s.Validator) {
-			c.says(int(s.Validator), x.header.Height, x.hash)
+			c.says(int(s.Validator), heightKey{x.header.Epoch, x.header.Height}, x.hash)
 		}
 	}
 }
@@ -183,12 +199,14 @@ func (c *checker) whyUncertified(x *chain.Certificate, h *chain.ExecutedHeader, 
 	}
 	signers := map[chain.ValidatorNo]bool{}
 	for _, s := range x.Signatures {
-		signers[s.Validator] = true
+		if m := c.membersOf(h.Epoch); m != nil && m.Find(s.Validator) != nil {
+			signers[s.Validator] = true
+		}
 	}
 	switch {
-	case x.Header != hash || x.Height != h.Height || x.Epoch != simEpoch:
+	case x.Header != hash || x.Height != h.Height || x.Epoch != h.Epoch || c.membersOf(h.Epoch) == nil:
 		return "the certificate is of another header"
-	case len(signers) < chain.Quorum(c.w.size) || len(signers) != len(x.Signatures):
+	case len(signers) < c.membersOf(h.Epoch).Quorum() || len(signers) != len(x.Signatures):
 		return "its certificate has no quorum of different validators"
 	case !c.w.keys.verifySignatures(x, h):
 		return "its certificate has a false signature"

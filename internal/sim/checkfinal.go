@@ -20,6 +20,7 @@ func (c *checker) final() {
 			c.w.fail(checkGap, "height %d was published by nobody, and height %d was", h, c.top)
 		}
 	}
+	c.finalEpochs()
 	roots := map[chain.Height]chain.Hash{}
 	for _, n := range c.w.honest() {
 		if n.up && n.halted == "" {

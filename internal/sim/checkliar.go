@@ -35,7 +35,7 @@ func (c *checker) laneEvidence(n *replica, e *spread.Evidence) {
 	case spread.EvidenceAhead:
 		accused = c.w.isLiar(e.From)
 	case spread.EvidenceDecided:
-		accused = accused || c.misled
+		accused = accused || c.misledIn(n)
 	}
 	if !accused {
 		c.w.fail(checkEvidence, "node %d finds evidence %d in lane %d against validator %d: one of them is honest", n.no, e.Kind, e.Lane, e.From)
@@ -101,9 +101,10 @@ func (c *checker) acknowledged(n *replica, r *request, x *block, outcomes chain.
 	if n.liar != nil {
 		return
 	}
-	if problem := c.whyUncertified(x.certificate, x.header, x.hash); problem != "" {
+	if problem := c.whyUnproved(x); problem != "" {
 		c.w.fail(checkAcknowledged, "node %d tells a client of height %d: %s", n.no, x.header.Height, problem)
 	}
+	c.belongs(n, x)
 	c.told = append(c.told, told{r.id, x.header.Height, x.hash, outcomes})
 	c.stillTrue(&c.told[len(c.told)-1])
 }

@@ -36,7 +36,7 @@ func (c *checker) sent(n *replica, f *frame) {
 
 // elects checks that a node helps one peer to lead a term, in all its lives, and has that on its disk.
 func (c *checker) elects(n *replica, term uint64, peer int) {
-	key := ballot{int(n.no), term}
+	key := ballot{int(n.no), n.epoch, term}
 	if before, ok := c.ballots[key]; ok && before != peer {
 		c.w.fail(checkOrder, "node %d elects nodes %d and %d in term %d", n.no, before, peer, term)
 	}
@@ -55,7 +55,7 @@ func (c *checker) votes(n *replica, v *certify.Vote) {
 	if v.Validator != n.no {
 		return
 	}
-	c.says(int(n.no), v.Height, v.Hash)
+	c.says(int(n.no), heightKey{v.Epoch, v.Height}, v.Hash)
 	durable := false
 	for i := n.votes.durable - 1; i >= 0 && !durable; i-- {
 		durable = voteHeight(&n.votes.records[i]) == v.Height
@@ -66,11 +66,17 @@ func (c *checker) votes(n *replica, v *certify.Vote) {
 }
 
 // says notes what an honest node signed, in all its lives.
-func (c *checker) says(node int, h chain.Height, hash chain.Hash) {
-	if before, ok := c.said[node][h]; ok && before != hash {
-		c.w.fail(checkVote, "node %d signed two headers of height %d: %s and %s", node, h, before, hash)
+func (c *checker) says(node int, at heightKey, hash chain.Hash) {
+	before, ok := c.said[node][at]
+	if ok && before != hash {
+		c.w.fail(checkVote, "node %d signed two headers of height %d in epoch %d: %s and %s", node, at.height, at.epoch, before, hash)
 	}
-	c.said[node][h] = hash
+	if top, revealed := c.revealed[node]; revealed && at.epoch == simEpoch && at.height > top {
+		c.w.fail(checkSeal, "node %d signs height %d after it revealed that it signed up to height %d", node, at.height, top)
+	}
+	if c.said[node][at] = hash; !ok {
+		c.voidStaysVoid(at)
+	}
 }
 
 // acknowledges checks an acknowledgement that leaves a node. It is cumulative: it speaks for all entries before as well.
@@ -78,7 +84,7 @@ func (c *checker) acknowledges(n *replica, at *spread.Position) {
 	if at.Sequence == 0 {
 		return
 	}
-	if _, executed, _ := n.ledger.Lane(at.Lane); at.Sequence > executed && !n.holds(at.Digest) {
+	if at.Sequence > n.laneExecuted(at.Lane) && !n.holds(at.Digest) {
 		c.w.fail(checkAck, "node %d acknowledges entry %d of lane %d, which is not on its disk", n.no, at.Sequence, at.Lane)
 	}
 	for s, d := at.Sequence, at.Digest; s > 0; s-- {
@@ -97,7 +103,7 @@ func (c *checker) acknowledges(n *replica, at *spread.Position) {
 
 // mayReplace reports whether a node may leave one entry of a fork for another: that one is decided, or available without it.
 func (c *checker) mayReplace(n *replica, d chain.Hash) bool {
-	need, holders := c.holders(d, n)
+	need, holders := c.holders(n.epoch, d, n)
 	return c.replaced[d] || holders >= need
 }
 
@@ -107,7 +113,7 @@ func (c *checker) executedBy(n *replica, x *block, payloads []exec.Payload) {
 		return
 	}
 	h := x.header.Height
-	if depth := int(h) - int(n.blocks.head); depth > c.w.depthMax {
+	if depth := int(h) - int(n.blocks.head); depth > c.w.depthMax && n.target == nil {
 		c.w.fail(checkBounds, "node %d executed %d heights above the published one, at most %d", n.no, depth, c.w.depthMax)
 	}
 	for i := range payloads {
@@ -154,6 +160,10 @@ func (c *checker) accepted(n *replica, x *checkpoint) {
 		return
 	}
 	c.w.see(seenStateFetched, 1)
+	if x.end != nil {
+		c.acceptedEnd(n, x)
+		return
+	}
 	last := x.headers[len(x.headers)-1]
 	if problem := c.whyUncertified(x.certificate, last, codec.HeaderHash(last)); problem != "" {
 		c.w.fail(checkCertificate, "node %d takes a state of height %d: %s", n.no, x.height, problem)
@@ -206,7 +216,7 @@ func (c *checker) letGo(n *replica) {
 // halts decides whether an honest node may stop. It returns why it did.
 func (c *checker) halts(n *replica, format string, args ...any) string {
 	why := fmt.Sprintf(format, args...)
-	if n.liar == nil && (!c.misled || n.wrongAt == 0) {
+	if n.liar == nil && (!c.misledIn(n) && !n.damaged || n.wrongAt == 0) {
 		c.w.fail(checkHalt, "node %d: %s", n.no, why)
 	}
 	return why
@@ -228,7 +238,7 @@ func (c *checker) returned(n *replica) {
 
 // gaveUp is told of a node that waited long for payloads. Once all is well, whoever is there and holds one gives it.
 func (c *checker) gaveUp(n *replica) {
-	if n.liar != nil || c.misled || n.waitingSince < c.w.stormUs {
+	if n.liar != nil || c.misledIn(n) || n.waitingSince < c.w.stormUs {
 		return
 	}
 	for _, d := range n.decided[0].Entries {

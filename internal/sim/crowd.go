@@ -110,7 +110,7 @@ func (c *crowd) submit(r *request, to int) {
 
 // door takes a client's batch: one that is known here is not cut again.
 func (n *replica) door(r *request) {
-	if !n.up || n.halted != "" || r.done {
+	if !n.up || n.halted != "" || n.target != nil || r.done {
 		return
 	}
 	if x := n.blocks.find(r.id); x != nil && n.liar == nil {

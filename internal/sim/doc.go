@@ -19,12 +19,15 @@
 // proves the cores, their formats and that contract; the product's own loops are tested where they live and in e2e.
 //
 // What is real: the cores, all frames and records byte by byte, hashes, execution, state roots. What is not: signatures
-// (macs: a hash over a secret that its owner alone uses, at a signature's length) and disks (records with checksums, of
-// which a crash leaves any number of the first ones that no sync covered, and perhaps a torn one).
+// (macs: a hash over a secret that its owner alone uses, at a signature's length; what a seal is decided by has real ones) and
+// disks (records with checksums, of which a crash leaves any number of the first ones that no sync covered, and perhaps a torn
+// one).
 //
 // A seed gives a network (4 or 7 validators, at most f liars, sizes and bounds) and a plan: a list of episodes, each a
 // fault or a lie that lasts for a while. Then all faults end, and the network must go on, answer every client and come to
 // rest. Liars are replicas as well: their cores work as anybody's, and what leaves them is changed, withheld or made up.
+// In some runs a person then seals the epoch (package seal), whether the network works, is damaged or was misled, and it must go
+// on in the next one. The coordinator is the simulation's own, step by step; rules, sealers and their records are the product's.
 //
 // Checkers see what no node can: all disks, every entry that was ever made, what each node said in all its lives, and a
 // second ledger (model) that executes the certified history. SeededBugs are mistakes in the honest hosts by which the

@@ -21,7 +21,7 @@ func (n *replica) executeNext() bool {
 		n.decided = n.decided[1:]
 		n.stepOrder(raft.Delivered{Height: p.Height})
 	}
-	ahead := n.machine.Height() >= n.blocks.head+chain.Height(n.w.depthMax)
+	ahead := n.target == nil && n.machine.Height() >= n.blocks.head+chain.Height(n.w.depthMax)
 	if ahead && len(n.decided) > 0 {
 		n.w.see(seenDeep, 1)
 	}
@@ -35,7 +35,9 @@ func (n *replica) executeNext() bool {
 		return false
 	}
 	n.decided = n.decided[1:]
-	return n.execute(p, payloads)
+	done := n.execute(p, payloads)
+	n.arrive()
+	return done
 }
 
 // waitFor notes that a height waits for its payloads. After a while its peers are taken to have let go of them, and the
@@ -44,7 +46,14 @@ func (n *replica) waitFor(h chain.Height) {
 	if n.waiting != h {
 		n.waiting, n.waitingSince = h, n.w.now
 	}
-	if n.w.now-n.waitingSince >= giveUpMicros && n.fetch == nil && !n.writing && n.bug() != bugWaitsForever {
+	late := n.w.now-n.waitingSince >= giveUpMicros
+	if n.target != nil {
+		if late {
+			n.cannotReach("the payload of an entry of height %d is not here, and nobody gives it", h)
+		}
+		return
+	}
+	if late && n.fetch == nil && !n.writing && n.bug() != bugWaitsForever {
 		n.w.see(seenGivenUp, 1)
 		n.w.check.gaveUp(n)
 		n.fetchState(h, false)
@@ -115,7 +124,9 @@ func (n *replica) execute(p *chain.Proposal, payloads []exec.Payload) bool {
 // hash hashes the state after a height, and keeps it until the root is certified.
 func (n *replica) hash(h chain.Height) {
 	sn := n.space.Snapshot()
-	n.machine.SetRoot(h, n.tree.Update(sn))
+	root := n.tree.Update(sn)
+	root[0] ^= n.damage
+	n.machine.SetRoot(h, root)
 	n.states[h] = sn
 	for at, old := range n.states { // each on its own: the order does not matter
 		if at+2*chain.RootDelay < h {
@@ -151,7 +162,7 @@ func (n *replica) signOrCompare(x *block) {
 }
 
 func (n *replica) sign(x *block) {
-	if !n.up {
+	if !n.up || n.refuses(x) {
 		return
 	}
 	vote := n.w.keys.vote(n.no, x.header, x.hash)

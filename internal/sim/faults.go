@@ -16,6 +16,8 @@ const (
 	faultTornTail  = "torn_tail"  // half of it is there
 	faultSlowDisk  = "slow_disk"  // a sync takes long
 	faultClockSkew = "clock_skew" // a clock jumps, and runs fast or slow from there on
+	faultDamage    = "damage"     // a page of a state is damaged in memory
+	faultSeal      = "seal"       // a person ends the epoch by a seal
 )
 
 // The lies of a validator to the others' lanes, certificates and catching up.
@@ -46,7 +48,7 @@ const (
 var (
 	faultKinds = []string{
 		faultDrop, faultDuplicate, faultReorder, faultDelay, faultPartition, faultOneWay, faultCrash, faultPowerCut, faultLostWrite,
-		faultTornTail, faultSlowDisk, faultClockSkew,
+		faultTornTail, faultSlowDisk, faultClockSkew, faultDamage, faultSeal,
 	}
 	lieKinds = []string{
 		lieFork, lieWithhold, lieAck, lieHeaders, lieReplay, liePayload, lieBatch, lieState, lieSignature, lieJunk, lieForward, lieFalseHold,
@@ -85,10 +87,20 @@ const (
 	seenReturned      = "deceived_and_back"   // a node that a lying leader deceived goes on from a certified state
 	seenFull          = "lanes_full"          // a client is turned away
 	seenDeep          = "depth_bound_reached" // execution waits for certificates
+	seenSealed        = "epochs_sealed"       // the network goes on in a new epoch
+	seenUnsealed      = "seals_refused"       // it cannot be sealed, after a lying leader
+	seenSealBroken    = "seals_interrupted"   // a coordinator or a validator stopped in the middle of one
+	seenUncertified   = "blocks_sealed"       // a block below a seal that a node has no certificate of
+	seenSealMissed    = "seals_missed"        // a node whose own history does not lead to a seal takes a peer's state
+	seenSealLearned   = "seals_learned"       // a node learns of a seal from a peer
+	seenVoid          = "votes_void"          // a header that was signed above a seal
+	seenOldEpoch      = "old_epoch_dropped"   // a message of the ordering engine of another epoch
+	seenNoMember      = "strangers_dropped"   // a message of a validator that was left out
 )
 
 var seenKinds = []string{
 	seenTerm, seenPassedOver, seenExecutedAgain, seenFromState, seenStateFetched, seenStateRefused,
 	seenMissing, seenGivenUp, seenSnapshot, seenOrderCut, seenSentAgain, seenStale,
 	seenEvidence, seenLaneEvidence, seenReturned, seenFull, seenDeep,
+	seenSealed, seenSealBroken, seenUncertified, seenSealMissed, seenSealLearned, seenVoid, seenOldEpoch, seenNoMember,
 }

@@ -95,8 +95,11 @@ func (n *replica) takeState(f *frame) {
 // proved reports whether a checkpoint is what a quorum certified: its pages have the root that its last header carries,
 // its headers are a chain, and the last one is certified.
 func (n *replica) proved(c *checkpoint) bool {
-	if len(c.headers) == 0 || c.certificate == nil {
+	if len(c.headers) == 0 || c.certificate == nil && c.end == nil {
 		return false
+	}
+	if c.end != nil {
+		return n.provedByEnd(c)
 	}
 	last := c.headers[len(c.headers)-1]
 	if last.RootAt != c.height || c.headers[0].Height != c.height || !chained(c.headers) || !chainedDown(c.headers[0], c.history) {
@@ -137,15 +140,19 @@ func chainedDown(h *chain.ExecutedHeader, list []*chain.ExecutedHeader) bool {
 
 // certified reports whether a quorum of different validators signed a header, and the root in it.
 func (n *replica) certified(c *chain.Certificate, h *chain.ExecutedHeader) bool {
-	quorum := chain.Quorum(len(n.w.nodes))
+	members := n.membersOf(h.Epoch)
+	if members == nil {
+		return false
+	}
+	quorum := members.Quorum()
 	if n.bug() == bugQuorumOffByOne {
 		quorum--
 	}
-	if c.Header != codec.HeaderHash(h) || c.Height != h.Height || c.Epoch != simEpoch || len(c.Signatures) < quorum {
+	if c.Header != codec.HeaderHash(h) || c.Height != h.Height || c.Epoch != h.Epoch || len(c.Signatures) < quorum {
 		return false
 	}
 	for i, s := range c.Signatures {
-		if int(s.Validator) >= len(n.w.nodes) {
+		if members.Find(s.Validator) == nil {
 			return false
 		}
 		if i > 0 && s.Validator <= c.Signatures[i-1].Validator && n.bug() != bugSignersTwice {
@@ -158,7 +165,7 @@ func (n *replica) certified(c *chain.Certificate, h *chain.ExecutedHeader) bool 
 // goOnFrom makes a peer's state this node's, unless it executed as much by itself. One that was halted starts anew.
 func (n *replica) goOnFrom(c *checkpoint, want *fetch) {
 	n.blocks.leap(c)
-	if n.halted != "" {
+	if n.halted != "" || c.epoch() != n.epoch {
 		n.w.check.returned(n)
 		n.crash()
 		n.bootAfter(1_000)
@@ -192,7 +199,7 @@ func (n *replica) goOnFrom(c *checkpoint, want *fetch) {
 
 func (n *replica) tellLanesOfState() {
 	var executed []spread.Input
-	for v := range n.w.nodes {
+	for v := range n.members.Size() {
 		_, sequence, digest := n.ledger.Lane(chain.ValidatorNo(v))
 		if sequence > 0 {
 			executed = append(executed, spread.Executed{Lane: chain.ValidatorNo(v), Sequence: sequence, Digest: digest})

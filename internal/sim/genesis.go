@@ -4,15 +4,18 @@ package sim
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/codec"
+	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/keys"
 )
 
 // What every simulated network begins with: one institution, its accounts, a dense asset and a sparse one.
 const (
 	simChain      chain.ChainID       = 404
-	simEpoch      chain.Epoch         = 1
+	simEpoch      chain.Epoch         = 1 // the first one, and in which all lanes begin
 	simClient     chain.InstitutionNo = 2
 	simKey        chain.KeyNo         = 2
 	simAccounts                       = 6 // of the institution, after the two house accounts
@@ -34,7 +37,8 @@ func newGenesis(validators int) *chain.Genesis {
 		},
 	}
 	for v := range validators {
-		g.Validators = append(g.Validators, chain.GenesisValidator{Name: fmt.Sprintf("v%d", v), Ed25519: make(chain.HexBytes, 32), MLDSA65: make(chain.HexBytes, 1952)})
+		k := validatorKeys()[v]
+		g.Validators = append(g.Validators, chain.GenesisValidator{Name: fmt.Sprintf("v%d", v), Ed25519: k.ed25519, MLDSA65: k.mldsa65})
 	}
 	for i := range simAccounts {
 		g.Accounts = append(g.Accounts, chain.GenesisAccount{Institution: simClient, Slot: chain.SlotNone})
@@ -46,6 +50,27 @@ func newGenesis(validators int) *chain.Genesis {
 	}
 	return g
 }
+
+// validatorsMax is how many validators a simulated network has at most.
+const validatorsMax = 7
+
+// validatorKey is what a validator signs headers and seals with, and both its public keys. They are the same in all runs: to
+// make them costs more than a run may.
+type validatorKey struct {
+	header           keys.Signer
+	ed25519, mldsa65 chain.HexBytes
+}
+
+var validatorKeys = sync.OnceValue(func() (list []validatorKey) {
+	for v := range validatorsMax {
+		header, err := keys.FromSeed(keys.Ed25519, [keys.SeedBytes]byte{1, byte(v)})
+		fault.Invariant(err == nil, "the key of validator %d: %v", v, err)
+		root, err := keys.FromSeed(keys.MLDSA65, [keys.SeedBytes]byte{2, byte(v)})
+		fault.Invariant(err == nil, "the key of validator %d: %v", v, err)
+		list = append(list, validatorKey{header, header.Public().Bytes()[1:], root.Public().Bytes()[1:]})
+	}
+	return list
+})
 
 // addressOf stands for package keys: no account of a simulation has a key of its own.
 func addressOf(public []byte) (a chain.Address, ok bool) {

@@ -10,7 +10,7 @@ import (
 
 // stepOrder steps the ordering core and does what it says.
 func (n *replica) stepOrder(inputs ...raft.Input) {
-	if !n.up || n.halted != "" {
+	if !n.up || n.halted != "" || n.target != nil {
 		return
 	}
 	out, err := n.order.Step(inputs...)
@@ -70,7 +70,7 @@ func (n *replica) receiveOrder(f *frame) {
 
 // cutNext lets the leader propose, at its clock, no more often than its pace.
 func (n *replica) cutNext() bool {
-	if !n.mayCut || !n.order.WantsCut() {
+	if !n.mayCut || n.target != nil || !n.order.WantsCut() {
 		return false
 	}
 	n.mayCut = false

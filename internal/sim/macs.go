@@ -14,6 +14,8 @@ import (
 
 // macs stand for signatures: a hash over a secret that its owner alone uses, at a signature's length. A simulated liar
 // can forge no other's, as it could no real one; and a run costs no lattice arithmetic, which would be most of it.
+//
+// Package seal verifies what validators signed. What is shown to it stands with real signatures in place of valid macs (signed).
 type macs struct{ seed uint64 }
 
 // Who signs: validators by their number, and the clients' institution.

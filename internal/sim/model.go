@@ -13,9 +13,10 @@ type model struct {
 	balances balances
 	channels [chain.ChannelsMax]uint64 // last sequence of each
 	lanes    []tip
-	executed map[chain.Hash]chain.Height // lane entries
-	places   map[chain.Hash]place        // client batches that used up their sequence
-	after    []balances                  // by height, from 0
+	executed map[chain.Hash]chain.Height        // lane entries
+	places   map[chain.Hash]place               // client batches that used up their sequence
+	after    []balances                         // by height, from 0
+	gone     map[chain.ValidatorNo]chain.Height // lanes that nobody has above a height
 }
 
 // balances by account and asset.
@@ -34,7 +35,7 @@ type place struct {
 }
 
 func newModel(validators int) *model {
-	m := &model{lanes: make([]tip, validators), executed: map[chain.Hash]chain.Height{}, places: map[chain.Hash]place{}}
+	m := &model{lanes: make([]tip, validators), executed: map[chain.Hash]chain.Height{}, places: map[chain.Hash]place{}, gone: map[chain.ValidatorNo]chain.Height{}}
 	for i := range m.balances {
 		for j := range m.balances[i] {
 			m.balances[i][j] = simHolding
@@ -62,6 +63,9 @@ func (m *model) run(p *chain.Proposal, known map[chain.Hash]truth) []chain.Batch
 			continue
 		}
 		last := &m.lanes[t.entry.Validator]
+		if end, ok := m.gone[t.entry.Validator]; ok && p.Height > end {
+			continue
+		}
 		if t.entry.JoinEpoch != simEpoch || t.entry.Sequence != last.sequence+1 || t.entry.Parent != last.digest {
 			continue // decided again, or out of turn
 		}

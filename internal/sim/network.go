@@ -2,6 +2,8 @@
 
 package sim
 
+import "github.com/aurigraph/aurigraph/internal/chain"
+
 // frameKind says for which part of a replica a frame is.
 type frameKind uint8
 
@@ -13,6 +15,8 @@ const (
 	frameAsk
 	frameStateAsk
 	frameState
+	frameEndAsk
+	frameEnd
 )
 
 // frame is what a node sends another. The network does not change it.
@@ -20,8 +24,10 @@ type frame struct {
 	from, to int
 	kind     frameKind
 	body     []byte
-	state    *checkpoint // of frameState; nil: I have none
-	place    uint64      // on its way, to see what was overtaken
+	epoch    chain.Epoch           // in which the sender was
+	state    *checkpoint           // of frameState; nil: I have none
+	end      *chain.ProvedHandover // of frameEnd
+	place    uint64                // on its way, to see what was overtaken
 }
 
 // Frames of a class arrive in the order sent, as on a connection, until a fault says otherwise.
@@ -98,6 +104,7 @@ func (net *network) latency(f *frame) int64 {
 
 func (net *network) send(f frame) {
 	w := net.w
+	f.epoch = w.nodes[f.from].epoch
 	if net.blocked(&f) {
 		return
 	}

@@ -46,6 +46,7 @@ func (n *replica) crash() {
 	for _, l := range []*wal{n.payloads, n.orders, n.votes} {
 		l.crash()
 	}
+	n.records.crash()
 	n.blocks.crash(n.w.diskRand)
 	for _, c := range n.slots {
 		if c != nil && c.unfinished {
@@ -69,7 +70,7 @@ func (n *replica) bootAfter(micros int64) {
 // noticePeers tells the lanes who is connected.
 func (n *replica) noticePeers() {
 	for v, peer := range n.w.nodes {
-		if peer == n {
+		if peer == n || n.members.Find(chain.ValidatorNo(v)) == nil {
 			continue
 		}
 		now := 0

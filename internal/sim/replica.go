@@ -33,8 +33,10 @@ type replica struct {
 	clock  clock
 	slow   []*episode // disk
 	doomed *episode   // a crash that waits for its record
-	life   int        // how often it was powered up
-	up     bool
+	// damaged: it computed another state once, and what it signed then is no lie.
+	damaged bool
+	life    int // how often it was powered up
+	up      bool
 
 	*memory
 }
@@ -48,6 +50,7 @@ type disk struct {
 	evidence                []certify.Evidence
 	laneEvidence            []spread.Evidence
 	offeredBefore           map[chain.Hash]bool // of a seeded bug alone
+	epochs                                      // and what ends them
 }
 
 // memory is what does not.
@@ -85,6 +88,8 @@ type memory struct {
 	checkpointed int64 // when the last checkpoint was begun
 	writing      bool
 
+	sealing
+
 	requests map[chain.Hash]*request // client batches that wait for their outcome here
 	inLane   map[chain.Hash]bool     // client batches that were cut here
 	twice    map[voteKey][]chain.Hash
@@ -102,6 +107,8 @@ type stored struct {
 func newReplica(w *world, v int) *replica {
 	n := &replica{w: w, no: chain.ValidatorNo(v), memory: &memory{}}
 	n.payloads, n.orders, n.votes = newWal(n), newWal(n), newWal(n)
+	n.ordersOf = simEpoch
+	n.records = newSealDisk(n)
 	n.faulted = make([]bool, w.size)
 	n.offeredBefore = map[chain.Hash]bool{}
 	n.clock.base = genesisTimeUs + 10_000_000
@@ -142,6 +149,7 @@ func (n *replica) tick() {
 	if n.fetch != nil {
 		n.askForState()
 	}
+	n.askForEnd()
 	if n.halted != "" {
 		return
 	}
@@ -171,14 +179,21 @@ func (n *replica) receive(f *frame) {
 		n.serveState(f)
 	case frameState:
 		n.takeState(f)
+	case frameEndAsk:
+		n.tellEnd(f)
+	case frameEnd:
+		n.learnEnd(f)
 	}
-	if n.halted == "" {
+	if n.halted == "" && n.up {
 		n.receiveForCores(f)
 		n.settle()
 	}
 }
 
 func (n *replica) receiveForCores(f *frame) {
+	if !n.hears(f) {
+		return
+	}
 	switch f.kind {
 	case frameOrder:
 		n.receiveOrder(f)

@@ -66,6 +66,7 @@ func (r *Runner) Run(o Options) *Result {
 	w.run(w.stormUs, nil)
 	w.heal()
 	healed := w.goesOn()
+	w.sealEpoch()
 	w.finish()
 	return w.result(healed)
 }
@@ -92,9 +93,13 @@ func (w *world) goesOn() int64 {
 	return 0
 }
 
+// excused reports whether a lying leader may have stopped the network: it is not promised to go on, until it is sealed without
+// the liars.
+func (w *world) excused() bool { return w.check.misled && w.check.ended == nil }
+
 // patience is how long a network has to go on, and then to come to rest.
 func (w *world) patience() int64 {
-	if w.check.misled {
+	if w.excused() {
 		return misledTimeouts * electionMicros
 	}
 	return livenessTimeouts * electionMicros
@@ -120,7 +125,7 @@ func answered(list []*request) bool {
 
 // stuck reports what keeps the network from going on, unless a lying leader may.
 func (w *world) stuck(pending []*request, what string, args ...any) {
-	if w.failure != nil || w.check.misled || w.ledByPretender() {
+	if w.failure != nil || w.excused() || w.ledByPretender() {
 		return
 	}
 	text := ""

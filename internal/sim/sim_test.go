@@ -105,6 +105,29 @@ func TestSeededBugs(t *testing.T) {
 	}
 }
 
+// TestSeededBugsOfSeals is the same for the mistakes in what a seal asks of a host.
+func TestSeededBugsOfSeals(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it tries rare seeds")
+	}
+	var r Runner
+	of := []Bug{
+		bugVoteAfterRefusal, bugRefusalForgotten, bugRefusalUnflushed, bugSealUnsynced, bugRevealStale, bugVotesHidden,
+		bugOrderLogKept, bugOrderLogDropped, bugSealedUnstored,
+	}
+	for _, b := range SeededBugs() {
+		if !slices.Contains(of, b.Name) {
+			continue
+		}
+		c := r.Catch(b)
+		if c.By == nil {
+			t.Errorf("%s: %s: %s", b.Name, b.What, c.Reason)
+			continue
+		}
+		t.Logf("%s: seed %d: %s", b.Name, c.Seed, c.By.Check)
+	}
+}
+
 func TestSeededBugsAreNamedOnce(t *testing.T) {
 	var names []string
 	for _, b := range SeededBugs() {
@@ -224,7 +247,7 @@ func TestManualListsEverything(t *testing.T) {
 	}
 	words := slices.Concat(faultKinds, lieKinds, leadKinds, []string{
 		checkOrder, checkGap, checkCertificate, checkVote, checkHeld, checkAck, checkHistory, checkConservation, checkRoots,
-		checkAcknowledged, checkEvidence, checkRetention, checkBounds, checkHalt, checkStart, checkLiveness,
+		checkAcknowledged, checkEvidence, checkRetention, checkBounds, checkHalt, checkStart, checkSeal, checkLiveness,
 	})
 	for _, word := range words {
 		if !strings.Contains(manual, "`"+word+"`") {

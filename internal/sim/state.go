@@ -20,10 +20,28 @@ type checkpoint struct {
 	sections    []section
 	headers     []*chain.ExecutedHeader
 	certificate *chain.Certificate
+	// end is the handover behind whose last block an epoch begins with this state; nil: it is another one.
+	end *chain.ProvedHandover
 	// history is the headers below, newest first: who goes on from here must know an entry that is ordered a second time,
 	// though nobody has its payload any more.
 	history    []*chain.ExecutedHeader
 	unfinished bool
+}
+
+// root is the state root that the checkpoint's proof says it has.
+func (c *checkpoint) root() chain.Hash {
+	if c.end != nil {
+		return c.end.Root
+	}
+	return c.headers[len(c.headers)-1].StateRoot
+}
+
+// epoch is the one in which a node goes on from the checkpoint.
+func (c *checkpoint) epoch() chain.Epoch {
+	if c.end != nil {
+		return c.end.Next.Epoch
+	}
+	return c.headers[0].Epoch
 }
 
 type section struct {
@@ -81,15 +99,14 @@ func (n *replica) load(c *checkpoint) error {
 	if err != nil {
 		return err
 	}
-	last := c.headers[len(c.headers)-1]
-	if tree.Root() != last.StateRoot && !slices.Contains(rootBlind, n.bug()) {
-		return fault.New(fault.Corrupt, "the checkpoint of height %d has root %s, its header says %s", c.height, tree.Root(), last.StateRoot)
+	if root := c.root(); tree.Root() != root && !slices.Contains(rootBlind, n.bug()) {
+		return fault.New(fault.Corrupt, "the checkpoint of height %d has root %s, its header says %s", c.height, tree.Root(), root)
 	}
 	n.w.see(seenFromState, 1)
 	n.space, n.tree, n.ledger = space, tree, l
 	at := c.headers[0]
 	hash := codec.HeaderHash(at)
-	n.machine = exec.New(l, exec.Tip{Height: at.Height, Hash: hash, TimeUs: at.TimeUs, LastRoot: at.Height, LastUs: at.TimeUs})
+	n.machine = exec.New(l, exec.Tip{Height: at.Height, Hash: hash, TimeUs: at.TimeUs, LastRoot: at.Height, LastUs: at.TimeUs, Begins: c.end != nil})
 	for _, h := range c.headers[1:] {
 		if h.RootAt != 0 && h.RootAt <= c.height {
 			n.machine.Restore(h.RootAt, h.StateRoot)

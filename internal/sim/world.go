@@ -30,7 +30,9 @@ type world struct {
 
 	genesis     *chain.Genesis
 	genesisHash chain.Hash
+	members     *chain.Membership // of the first epoch
 	keys        macs
+	drill       *drill               // nil: nobody seals the epoch
 	truths      map[chain.Hash]truth // every lane entry that was ever made
 
 	// One source of chance for each purpose, so that a fault left out changes as little else as can be.
@@ -55,13 +57,15 @@ func newWorld(o Options, s *slabs) *world {
 	for i, r := range []**rand.Rand{&w.netRand, &w.diskRand, &w.lieRand, &w.clientRand, &w.hostRand} {
 		*r = rand.New(rand.NewPCG(o.Seed, uint64(2+i)))
 	}
-	w.plan = drawPlan(draw, w.shape)
+	w.plan = withSeal(drawPlan(draw, w.shape), w.shape, o.Seed)
 	w.plan = slices.DeleteFunc(w.plan, func(e *episode) bool { return slices.Contains(o.Without, e.id) })
 	if o.StormMillis > 0 {
 		w.stormUs = min(w.stormUs, o.StormMillis*1000)
 	}
 	w.genesis = newGenesis(w.size)
 	w.genesisHash = codec.GenesisHash(w.genesis)
+	w.members = w.genesis.Membership()
+	w.openDrill()
 	w.net, w.check = newNetwork(w), newChecker(w)
 	for v := range w.size {
 		w.nodes = append(w.nodes, newReplica(w, v))

@@ -3,8 +3,10 @@
 package raft
 
 import (
+	"context"
 	"iter"
 	"testing"
+	"time"
 
 	etcd "go.etcd.io/raft/v3"
 	pb "go.etcd.io/raft/v3/raftpb"
@@ -202,5 +204,36 @@ func TestStorageReadsOldEntriesFromTheLog(t *testing.T) {
 	s.slots[0].at = write()
 	if _, err := s.Entries(59, 60, 1); err == nil {
 		t.Error("a record without entries was read")
+	}
+}
+
+// TestLaterEpoch orders in a later membership epoch: behind the last height of the one before, among numbers with a gap.
+func TestLaterEpoch(t *testing.T) {
+	g := Genesis{Voters: []chain.ValidatorNo{3}, Height: 40, TimeUs: 4_000}
+	if g.size() != 4 {
+		t.Errorf("tables have %d places", g.size())
+	}
+	log := openLog(t, faultfs.New(), "/order")
+	defer log.Close()
+	e, err := Open(t.Context(), log, 40, Config{Self: 3, Genesis: g, ElectionTicks: 2, HeartbeatTicks: 1, TickInterval: time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- e.Run(ctx) }()
+	if err := e.Offer(chain.Hash{7}); err != nil {
+		t.Fatal(err)
+	}
+	p := <-e.Decided()
+	if p.Height != 41 || p.TimeUs <= g.TimeUs || len(p.Entries) != 1 {
+		t.Errorf("%+v", p)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if _, err := Open(t.Context(), log, 39, Config{Self: 3, Genesis: g}); !fault.Is(err, fault.Corrupt) {
+		t.Errorf("a state of the epoch before: %v", err)
 	}
 }
