@@ -124,7 +124,6 @@ type host struct {
 	mu       sync.Mutex
 	known    *Known
 	refused  bool
-	votes    int // headers that it signed after it refused: none may be
 	cannot   error
 	root     func(*Choice, *chain.Membership) chain.Hash
 	finished *chain.ProvedHandover
