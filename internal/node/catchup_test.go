@@ -174,7 +174,8 @@ func TestCatchUp(t *testing.T) {
 // start that adopts it ends after each of its steps.
 func TestCatchUpAndCrash(t *testing.T) {
 	c, old := behind(t, 64<<10)
-	if log := c.takeOnly(2); !strings.Contains(log, "behind what the leader's log still holds") {
+	// The leader may have had so much on its way to node 2 that this comes first; then it is the payloads that are gone.
+	if log := c.takeOnly(2); !strings.Contains(log, "behind what the leader's log still holds") && !strings.Contains(log, "cannot be had from any validator") {
 		t.Errorf("it took a state for another reason:\n%s", log)
 	}
 	f := c.folders[2]
