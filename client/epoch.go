@@ -6,6 +6,7 @@ import (
 	"context"
 
 	ledgerv1 "github.com/aurigraph/aurigraph/gen/aurigraph/ledger/v1"
+	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/codec"
 	"github.com/aurigraph/aurigraph/internal/epoch"
 	"github.com/aurigraph/aurigraph/internal/fault"
@@ -13,9 +14,6 @@ import (
 
 // ReasonUnknownEpoch is the reason of an error about a header of a membership epoch that the Verifier was not told of.
 const ReasonUnknownEpoch = "unknown_epoch"
-
-// firstHandover is the epoch that the first handover begins: epoch 1 begins with the genesis.
-const firstHandover Epoch = 2
 
 // Extend checks a handover and takes the validators of the epoch that it begins. Handovers come in order; one that was taken
 // before is checked again. One that does not prove what it says is Corrupt, and changes nothing.
@@ -48,7 +46,7 @@ func (c *Client) Handovers(ctx context.Context, from Epoch) ([]*ProvedHandover, 
 			return nil, err
 		}
 	}
-	return c.handovers(ctx, max(from, firstHandover))
+	return c.handovers(ctx, max(from, chain.FirstHandover))
 }
 
 // handovers asks until a node has no more. Every answer but the last takes the list on, and with Trust there is nothing on it

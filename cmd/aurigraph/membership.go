@@ -27,13 +27,10 @@ type governed struct {
 
 // Handovers are all since the genesis, which the client has verified.
 func (g *governed) Handovers(ctx context.Context) ([]*chain.ProvedHandover, error) {
-	more, err := g.session.Handovers(ctx, chain.Epoch(len(g.known))+firstHandover)
+	more, err := g.session.Handovers(ctx, chain.Epoch(len(g.known))+chain.FirstHandover)
 	g.known = append(g.known, more...)
 	return slices.Clone(g.known), err
 }
-
-// firstHandover is the epoch that the first handover begins.
-const firstHandover chain.Epoch = 2
 
 // Change submits a change as governance.
 func (g *governed) Change(ctx context.Context, change *chain.ChangeValidator) error {

@@ -45,10 +45,10 @@ func (c *cluster) adopt(i, of int) {
 	var changes store.Changes
 	must(t, store.Adopt(ours, &changes, h, get(store.ReadHeader, h), get(store.ReadCertificate, h), get(store.ReadProposal, h), ahead))
 	must(t, commit.AdoptLegs(ours, &changes, h))
-	rows, err := store.ReadHandovers(theirs, firstHandover)
+	rows, err := store.ReadHandovers(theirs, chain.FirstHandover)
 	must(t, err)
 	for i, raw := range rows {
-		store.WriteHandover(&changes, firstHandover+chain.Epoch(i), raw)
+		store.WriteHandover(&changes, chain.FirstHandover+chain.Epoch(i), raw)
 	}
 	must(t, ours.Apply(&changes, true))
 	to.saveState(state, loaded)

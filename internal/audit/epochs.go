@@ -17,9 +17,6 @@ import (
 	"github.com/aurigraph/aurigraph/internal/store"
 )
 
-// firstHandover is the epoch that the first handover begins: epoch 1 begins with the genesis.
-const firstHandover chain.Epoch = 2
-
 // readEpochs proves from the genesis on who validated when, by the handovers in the block store. It reports whether anything
 // can be proved at all. Behind a handover that proves nothing no epoch is known, and its headers cannot be checked.
 func (a *audit) readEpochs() (bool, error) {
@@ -33,7 +30,7 @@ func (a *audit) readEpochs() (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	for next, good := firstHandover, true; it.Next(); next++ {
+	for next, good := chain.FirstHandover, true; it.Next(); next++ {
 		if good {
 			good = a.takeHandover(next, it.Key(), it.Value())
 		}
@@ -98,7 +95,7 @@ func (a *audit) beforeEpoch(e chain.Epoch) (chain.Height, uint64) {
 	if !ok {
 		return 0, a.genesis.TimeUs
 	}
-	return end.Height, a.endTimes[e-firstHandover]
+	return end.Height, a.endTimes[e-chain.FirstHandover]
 }
 
 // handoversName is the file from which a newcomer learns who validates: each handover behind its length.

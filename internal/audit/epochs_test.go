@@ -57,7 +57,7 @@ func (c *cluster) change(who int, removes bool, approvers ...int) {
 
 func (m *member) certifierEpoch() chain.Epoch {
 	e := chain.Epoch(1)
-	rows, err := store.ReadHandovers(m.store, firstHandover)
+	rows, err := store.ReadHandovers(m.store, chain.FirstHandover)
 	must(m.t, err)
 	return e + chain.Epoch(len(rows))
 }
@@ -133,7 +133,7 @@ func TestEpochs(t *testing.T) {
 	v := c.folders[1]
 	var ends []chain.Height
 	edit(t, v.dir, func(e *editor) {
-		for n := firstHandover; n <= 4; n++ {
+		for n := chain.FirstHandover; n <= 4; n++ {
 			p, err := codec.DecodeProvedHandover(e.get(handoverKey(n)))
 			must(t, err)
 			ends = append(ends, p.Height)
@@ -267,7 +267,7 @@ func epochFolders(t *testing.T, v *network) {
 func epochFiles(t *testing.T, v *network) {
 	var all []byte
 	edit(t, v.dir, func(e *editor) {
-		for n := firstHandover; n <= 4; n++ {
+		for n := chain.FirstHandover; n <= 4; n++ {
 			raw := e.get(handoverKey(n))
 			all = append(binary.LittleEndian.AppendUint32(all, uint32(len(raw))), raw...)
 		}

@@ -101,7 +101,7 @@ func (a *audit) isOrder(name string) bool {
 	epoch := uint64(1)
 	if number, later := strings.CutPrefix(name, orderName+"-"); later {
 		var err error
-		if epoch, err = strconv.ParseUint(number, 10, 64); err != nil || epoch < uint64(firstHandover) || strconv.FormatUint(epoch, 10) != number {
+		if epoch, err = strconv.ParseUint(number, 10, 64); err != nil || epoch < uint64(chain.FirstHandover) || strconv.FormatUint(epoch, 10) != number {
 			return false
 		}
 	} else if name != orderName {

@@ -254,7 +254,7 @@ func (n *network) openOrder(e chain.Epoch, pool *seglog.Pool) *seglog.Log {
 // handoverAt is the handover that ended an epoch at a height, nil if none did.
 func handoverAt(t testing.TB, s store.Reader, h chain.Height) *chain.ProvedHandover {
 	t.Helper()
-	rows, err := store.ReadHandovers(s, firstHandover)
+	rows, err := store.ReadHandovers(s, chain.FirstHandover)
 	must(t, err)
 	for _, raw := range rows {
 		p, err := codec.DecodeProvedHandover(raw)

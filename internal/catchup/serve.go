@@ -63,24 +63,17 @@ func (s *Server) open(from chain.ValidatorNo, c checkpoint.Candidate) Message {
 
 // beginning is the offer of the state that an epoch begins with: NotFound if the checkpoint is not of such a state.
 func beginning(s store.Reader, m checkpoint.Meta) (*Offer, error) {
-	rows, err := store.ReadHandovers(s, 2)
+	p, err := store.ReadBeginning(s, m.Height, m.Root)
 	if err != nil {
 		return nil, err
 	}
-	for _, raw := range rows {
-		p, err := codec.DecodeProvedHandover(raw)
-		if err != nil || p.Height != m.Height || p.Root != m.Root {
-			continue
-		}
-		o := &Offer{}
-		o.Headers[0] = p.HeaderBytes
-		if p.Certificate != nil {
-			o.Certificate = codec.AppendCertificate(nil, p.Certificate)
-		}
-		o.Proposal, err = store.ReadProposal(s, m.Height)
-		return o, err
+	o := &Offer{}
+	o.Headers[0] = p.HeaderBytes
+	if p.Certificate != nil {
+		o.Certificate = codec.AppendCertificate(nil, p.Certificate)
 	}
-	return nil, fault.New(fault.NotFound, "no epoch begins behind height %d", m.Height)
+	o.Proposal, err = store.ReadProposal(s, m.Height)
+	return o, err
 }
 
 // offerOf is what shows that a checkpoint's root is certified: NotFound while it is not.

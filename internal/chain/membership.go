@@ -49,6 +49,9 @@ func (m *Membership) Size() int {
 // Quorum is how many members certify.
 func (m *Membership) Quorum() int { return Quorum(len(m.Members)) }
 
+// FirstHandover is the epoch that the first handover begins: epoch 1 begins with the genesis.
+const FirstHandover Epoch = 2
+
 // Membership is the validator set of epoch 1.
 func (g *Genesis) Membership() *Membership {
 	m := &Membership{Epoch: 1}

@@ -3,6 +3,8 @@
 package codec
 
 import (
+	"encoding/binary"
+
 	"github.com/aurigraph/aurigraph/internal/chain"
 )
 
@@ -77,3 +79,24 @@ const (
 	membershipBytesMax  = 4 + 8 + 4 + chain.ValidatorsMax*(memberBytesMin+chain.NameBytesMax+chain.Ed25519KeyBytes+chain.MLDSA65KeyBytes)
 	certificateBytesMax = 56 + chain.ValidatorsMax*(6+2*chain.SignatureBytesMax)
 )
+
+// AppendHandovers appends encoded handovers, each behind its length as u32 little-endian: the file that a newcomer is given,
+// and what peers tell each other.
+func AppendHandovers(dst []byte, list ...[]byte) []byte {
+	for _, raw := range list {
+		dst = append(binary.LittleEndian.AppendUint32(dst, uint32(len(raw))), raw...)
+	}
+	return dst
+}
+
+// SplitHandovers takes apart what AppendHandovers put together, and says how many bytes are left over: 0 unless it ends within one.
+func SplitHandovers(raw []byte) (list [][]byte, rest int) {
+	for len(raw) >= 4 {
+		size := binary.LittleEndian.Uint32(raw)
+		if uint64(size) > uint64(len(raw)-4) {
+			break
+		}
+		list, raw = append(list, raw[4:4+size]), raw[4+size:]
+	}
+	return list, len(raw)
+}

@@ -63,7 +63,7 @@ func TestLeavesOfALargeState(t *testing.T) {
 // TestLeavesOfRoots wants those of the newest root of a running loop.
 func TestLeavesOfRoots(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		n := mustOpen(t, newDisks(t), setup{})
+		n := mustOpen(t, newDisks(t), setup{commit: Config{KeepLeaves: true}})
 		for range 3 {
 			n.work()
 			pause(150 * time.Millisecond)

@@ -42,6 +42,8 @@ type Config struct {
 	// WaitLegsMin is how many legs between two roots make execution wait until a brief state is hashed. Below, copying what is
 	// written meanwhile costs less than the latency. Default 24,576.
 	WaitLegsMin int
+	// KeepLeaves says that there are peers with whom the pages behind a state root may have to be compared.
+	KeepLeaves bool
 	// EntriesFollow says that the engine decides each entry once, in its lane's order: then one that does not follow is
 	// damage, and the writer halts.
 	EntriesFollow bool

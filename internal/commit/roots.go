@@ -122,7 +122,9 @@ func (l *Loop) runRooter(ctx context.Context) error {
 
 func (r *rooter) hash(job *stateRoot) {
 	job.root = r.Tree.Update(job.snapshot)
-	r.board.leaves.keep(job.at, r.Tree)
+	if r.cfg.KeepLeaves {
+		r.board.leaves.keep(job.at, r.Tree)
+	}
 	r.drop()
 	r.newest = job
 	job.retain()

@@ -18,9 +18,6 @@ type History struct {
 	read  func(chain.Location) ([]byte, error)
 }
 
-// firstHandover is the epoch that the first handover begins.
-const firstHandover chain.Epoch = 2
-
 // New makes a history over a block store. payload reads a payload's bytes; it answers Pruned when they were recycled.
 func New(s store.Reader, payload func(chain.Location) ([]byte, error)) *History {
 	return &History{store: s, read: payload}
@@ -139,7 +136,7 @@ func (h *History) sealedTail(height chain.Height) ([]byte, error) {
 
 // sealAbove is where a height's epoch was sealed, if that is so near that the height may have been left uncertified.
 func (h *History) sealAbove(height chain.Height) (chain.Height, error) {
-	rows, err := store.ReadHandovers(h.store, firstHandover)
+	rows, err := store.ReadHandovers(h.store, chain.FirstHandover)
 	if err != nil {
 		return 0, err
 	}

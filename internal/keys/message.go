@@ -18,6 +18,8 @@ const (
 	DomainStateRoot      = "aurigraph/state-root/v1"
 	DomainChange         = "aurigraph/validator-change/v1"
 	DomainSeal           = "aurigraph/epoch-seal/v1"
+	DomainSealReveal     = "aurigraph/seal-reveal/v1"
+	DomainSealClaim      = "aurigraph/seal-claim/v1"
 )
 
 // domainKeyFile binds a key file's header to its encrypted secret. It is never signed.
@@ -80,5 +82,11 @@ func ChangeMessage(id chain.ChainID, change chain.Hash) []byte {
 func SealMessage(id chain.ChainID, handover chain.Hash) []byte {
 	return Message(DomainSeal, u64(uint64(id)), handover[:])
 }
+
+// SealRevealMessage is what a validator signs with Ed25519 for what it reveals before a seal: the reveal names its chain.
+func SealRevealMessage(reveal []byte) []byte { return Message(DomainSealReveal, reveal) }
+
+// SealClaimMessage is what it signs for the state that it claims to have reached for a seal: the claim names its chain.
+func SealClaimMessage(claim []byte) []byte { return Message(DomainSealClaim, claim) }
 
 func u64(v uint64) []byte { return binary.LittleEndian.AppendUint64(nil, v) }

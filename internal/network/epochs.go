@@ -3,7 +3,6 @@
 package network
 
 import (
-	"encoding/binary"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -51,8 +50,7 @@ func HistoryOf(genesisJSON []byte, handovers []*chain.ProvedHandover) (*epoch.Hi
 func WriteHandovers(path string, handovers []*chain.ProvedHandover) error {
 	var out []byte
 	for _, p := range handovers {
-		raw := codec.AppendProvedHandover(nil, p)
-		out = append(binary.LittleEndian.AppendUint32(out, uint32(len(raw))), raw...)
+		out = codec.AppendHandovers(out, codec.AppendProvedHandover(nil, p))
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fault.Wrap(fault.Unavailable, err, "make the folder of the handovers")

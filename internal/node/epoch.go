@@ -74,7 +74,7 @@ func (n *Node) takeHandoversFile() error {
 	if err != nil {
 		return fault.Wrap(fault.Unavailable, err, "read the handovers")
 	}
-	list, rest := splitHandovers(raw)
+	list, rest := codec.SplitHandovers(raw)
 	if rest > 0 {
 		return fault.New(fault.Invalid, "%s ends within a handover: get it again from a validator", n.cfg.Data(handoversName))
 	}
@@ -228,20 +228,6 @@ func (n *Node) orderBase() (raft.Genesis, error) {
 	}
 	g.Height, g.TimeUs = h.Height, h.TimeUs
 	return g, nil
-}
-
-// beginsEpoch reports whether a state is the one that an epoch after the first begins with, and its root.
-func beginsEpoch(s store.Reader, height chain.Height) (chain.Hash, bool) {
-	rows, err := store.ReadHandovers(s, 2)
-	if err != nil {
-		return chain.Hash{}, false
-	}
-	for _, raw := range rows {
-		if p, err := codec.DecodeProvedHandover(raw); err == nil && p.Height == height {
-			return p.Root, true
-		}
-	}
-	return chain.Hash{}, false
 }
 
 // address is where a validator is reached, as the settings say; "": they do not.

@@ -4,7 +4,6 @@ package node
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -152,12 +151,9 @@ func (c *cluster) join(i int) error {
 // tellHandovers gives a folder the file from which a newcomer learns who validates.
 func (c *cluster) tellHandovers(from, to int) {
 	c.t.Helper()
-	rows, err := store.ReadHandovers(c.nodes[from].store, 2)
+	rows, err := store.ReadHandovers(c.nodes[from].store, chain.FirstHandover)
 	must(c.t, err)
-	var raw []byte
-	for _, r := range rows {
-		raw = append(binary.LittleEndian.AppendUint32(raw, uint32(len(r))), r...)
-	}
+	raw := codec.AppendHandovers(nil, rows...)
 	must(c.t, os.MkdirAll(c.folders[to].cfg.Data(""), 0o755))
 	must(c.t, os.WriteFile(c.folders[to].cfg.Data(handoversName), raw, 0o600))
 }

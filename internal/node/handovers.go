@@ -10,6 +10,7 @@ import (
 
 	"github.com/aurigraph/aurigraph/internal/catchup"
 	"github.com/aurigraph/aurigraph/internal/chain"
+	"github.com/aurigraph/aurigraph/internal/codec"
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/obs"
 	"github.com/aurigraph/aurigraph/internal/store"
@@ -101,7 +102,7 @@ func (h *handovers) frame(from chain.ValidatorNo, kind uint8, bytes int, r io.Re
 
 // tell sends what fits one frame; the peer asks again for more.
 func (h *handovers) tell(to chain.ValidatorNo, from chain.Epoch) {
-	rows, err := store.ReadHandovers(h.node.store, max(from, 2))
+	rows, err := store.ReadHandovers(h.node.store, max(from, chain.FirstHandover))
 	if err != nil {
 		return
 	}
@@ -110,7 +111,7 @@ func (h *handovers) tell(to chain.ValidatorNo, from chain.Epoch) {
 		if len(body)+4+len(raw) > catchup.FrameBytesMax {
 			break
 		}
-		body = append(binary.LittleEndian.AppendUint32(body, uint32(len(raw))), raw...)
+		body = codec.AppendHandovers(body, raw)
 	}
 	if len(body) > 0 {
 		_ = h.node.peers.links.Send(to, transport.Sync, frameHandovers, body)
@@ -120,7 +121,7 @@ func (h *handovers) tell(to chain.ValidatorNo, from chain.Epoch) {
 // learn keeps what a peer proved. If the node's own epoch is over by it and the node cannot get there by itself, it opens its
 // folder again to take a peer's state.
 func (h *handovers) learn(from chain.ValidatorNo, body []byte) error {
-	list, rest := splitHandovers(body)
+	list, rest := codec.SplitHandovers(body)
 	if rest > 0 {
 		return fault.Reasoned(fault.Invalid, "malformed", "handovers end within one")
 	}
@@ -136,16 +137,4 @@ func (h *handovers) learn(from chain.ValidatorNo, body []byte) error {
 	n.log.Info("the chain is in a later membership epoch", obs.KeyPeer, from, obs.KeyEpoch, uint64(n.newest().Epoch()))
 	n.fail(ErrRestart)
 	return nil
-}
-
-// splitHandovers takes handovers apart that stand behind their lengths, and says how many bytes are left over.
-func splitHandovers(raw []byte) (list [][]byte, rest int) {
-	for len(raw) >= 4 {
-		size := binary.LittleEndian.Uint32(raw)
-		if uint64(size) > uint64(len(raw)-4) {
-			break
-		}
-		list, raw = append(list, raw[4:4+size]), raw[4+size:]
-	}
-	return list, len(raw)
 }

@@ -297,7 +297,7 @@ func (n *Node) openLoop(context.Context) (err error) {
 		Metrics:     commit.NewMetrics(n.metrics, n.stages),
 		OnKeys:      n.setKeys,
 		OnPublished: n.onPublished,
-	}, commit.Config{CheckpointInterval: n.cfg.Commit.CheckpointInterval, RetainBytes: n.cfg.Commit.RetainBytes, EntriesFollow: n.cfg.Order.Engine == config.EngineSolo})
+	}, commit.Config{CheckpointInterval: n.cfg.Commit.CheckpointInterval, RetainBytes: n.cfg.Commit.RetainBytes, KeepLeaves: n.several(), EntriesFollow: n.cfg.Order.Engine == config.EngineSolo})
 	return err
 }
 

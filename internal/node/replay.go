@@ -24,8 +24,8 @@ const payloadWait = 5 * time.Second
 
 // replayed is a state that was brought to the end of its epoch, with the next membership.
 type replayed struct {
-	blocks []commit.Sealed
-	header []byte // of the last block
+	blocks []commit.Sealed // above the published height
+	header []byte          // of the last block
 	at     lane.Position
 	state  *pages.Snapshot
 	root   chain.Hash
@@ -94,7 +94,9 @@ func (n *Node) replayBlock(ctx context.Context, r *replayed, p *chain.Proposal) 
 	for _, s := range entries {
 		n.lane.Forget(s.Digest)
 	}
-	r.blocks = append(r.blocks, b)
+	if p.Height > n.loop.Height() {
+		r.blocks = append(r.blocks, b)
+	}
 	if ex.RootDue {
 		sn := n.state.Space.Snapshot()
 		n.state.Machine.SetRoot(p.Height, n.state.Tree.Update(sn))
@@ -125,8 +127,8 @@ func (n *Node) payloadsOf(ctx context.Context, p *chain.Proposal) ([]*lane.Store
 
 // replayedHeader is a header of the history that a replay made.
 func (n *Node) replayedHeader(r *replayed, h chain.Height) ([]byte, error) {
-	if h > n.state.Height {
-		if i := int(h - n.state.Height - 1); i < len(r.blocks) {
+	if published := max(n.loop.Height(), n.state.Height); h > published {
+		if i := int(h - published - 1); i < len(r.blocks) {
 			return r.blocks[i].Executed.HeaderBytes, nil
 		}
 		return nil, fault.Reasoned(fault.Conflict, "not_here", "the ordering log of this node ends before height %d", h)

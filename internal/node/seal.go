@@ -113,11 +113,7 @@ func (s *sealing) plan(t *target) error {
 	if err != nil {
 		return fault.Wrap(fault.Internal, err, "the plan of a seal")
 	}
-	name := s.node.cfg.Data(planName)
-	if err := os.WriteFile(name+".tmp", text, 0o600); err != nil {
-		return fault.Wrap(fault.Unavailable, err, "write the plan of a seal")
-	}
-	if err := os.Rename(name+".tmp", name); err != nil {
+	if err := replaceFile(s.node.cfg.Data(planName), text); err != nil {
 		return fault.Wrap(fault.Unavailable, err, "write the plan of a seal")
 	}
 	s.node.log.Warn("the epoch is being sealed: the node brings its state to the chosen height", obs.KeyEpoch, uint64(t.Epoch), obs.KeyHeight, uint64(t.Last.Height))

@@ -111,7 +111,7 @@ func recoverState(g *chain.Genesis, s store.Reader, checkpoints *checkpoint.Stor
 
 // certifiedRoot reports whether the header that owes m's root carries it.
 func certifiedRoot(s store.Reader, m checkpoint.Meta) bool {
-	if root, ok := beginsEpoch(s, m.Height); ok && root == m.Root {
+	if _, err := store.ReadBeginning(s, m.Height, m.Root); err == nil {
 		return true
 	}
 	h, err := readHeader(s, m.Height+chain.RootDelay)
@@ -134,7 +134,8 @@ func StateAt(g *chain.Genesis, s store.Reader, loaded *checkpoint.Loaded) (*Stat
 	if err != nil {
 		return nil, fault.Wrap(fault.Corrupt, err, "the header of checkpoint %d", at)
 	}
-	_, begins := beginsEpoch(s, at)
+	_, err = store.ReadBeginning(s, at, loaded.Meta.Root)
+	begins := err == nil
 	m := exec.New(l, exec.Tip{Height: at, Hash: codec.HeaderHash(h), TimeUs: h.TimeUs, LastRoot: at, LastUs: h.TimeUs, Begins: begins})
 	if begins {
 		return &State{Space: loaded.Space, Tree: loaded.Tree, Ledger: l, Machine: m, Lane: pos, Height: at}, nil

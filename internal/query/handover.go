@@ -12,9 +12,6 @@ import (
 // HandoversMax bounds the handovers of one answer: one has at most 0.4 MB, with chain.ValidatorsMax members.
 const HandoversMax = 16
 
-// firstHandover is the epoch that the first handover begins: epoch 1 begins with the genesis.
-const firstHandover chain.Epoch = 2
-
 // Handovers are proved handovers by which consecutive membership epochs began, and the present epoch.
 type Handovers struct {
 	Proved [][]byte
@@ -28,7 +25,7 @@ func (q *Query) Handovers(ctx context.Context, from chain.Epoch, limit int) (*Ha
 		return nil, fault.New(fault.Invalid, "limit: is %d, must be 1 to %d", limit, HandoversMax)
 	}
 	out := &Handovers{Epoch: q.status().Epoch}
-	for e := max(from, firstHandover); len(out.Proved) < limit; e++ {
+	for e := max(from, chain.FirstHandover); len(out.Proved) < limit; e++ {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}

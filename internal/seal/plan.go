@@ -78,7 +78,7 @@ type Claim struct {
 
 // Sign signs a claim with the validator's Ed25519 key.
 func (c *Claim) Sign(key keys.Signer) (err error) {
-	c.Signature, err = key.Sign(keys.Message(domainClaim, appendClaimBody(nil, c)))
+	c.Signature, err = key.Sign(keys.SealClaimMessage(appendClaimBody(nil, c)))
 	return err
 }
 
@@ -92,7 +92,7 @@ func (e *Epoch) CheckClaim(d *Decision, c *Claim) error {
 		return badClaim(c, "is for another choice")
 	case len(c.Header) > 0 && codec.Sum(c.Header) != d.Header:
 		return badClaim(c, "has another header than the chosen one")
-	case !key.Verify(keys.Message(domainClaim, appendClaimBody(nil, c)), c.Signature):
+	case !key.Verify(keys.SealClaimMessage(appendClaimBody(nil, c)), c.Signature):
 		return badClaim(c, "is not signed by its validator")
 	}
 	return nil

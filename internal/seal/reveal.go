@@ -12,12 +12,6 @@ import (
 // VotesMax bounds the votes of a reveal: more heights are never executed and not certified.
 const VotesMax = 64
 
-// Domains of what validators sign here, beside keys.DomainSeal for the handover.
-const (
-	domainReveal = "aurigraph/seal-reveal/v1"
-	domainClaim  = "aurigraph/seal-claim/v1"
-)
-
 // Vote is a header that a validator signed.
 type Vote struct {
 	Point
@@ -66,7 +60,7 @@ func (r *Reveal) certified(e *Epoch) Point {
 
 // Sign signs a reveal with the validator's Ed25519 key.
 func (r *Reveal) Sign(key keys.Signer) (err error) {
-	r.Signature, err = key.Sign(keys.Message(domainReveal, appendRevealBody(nil, r)))
+	r.Signature, err = key.Sign(keys.SealRevealMessage(appendRevealBody(nil, r)))
 	return err
 }
 
@@ -80,7 +74,7 @@ func (e *Epoch) CheckReveal(r *Reveal) error {
 		return badReveal(r, "is of no member")
 	case len(r.Votes) > VotesMax:
 		return badReveal(r, "has %d votes, at most %d may stand", len(r.Votes), VotesMax)
-	case !key.Verify(keys.Message(domainReveal, appendRevealBody(nil, r)), r.Signature):
+	case !key.Verify(keys.SealRevealMessage(appendRevealBody(nil, r)), r.Signature):
 		return badReveal(r, "is not signed by its validator")
 	}
 	if err := e.checkCertificate(r); err != nil {

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 
 	"github.com/aurigraph/aurigraph/internal/chain"
+	"github.com/aurigraph/aurigraph/internal/codec"
 	"github.com/aurigraph/aurigraph/internal/fault"
 )
 
@@ -35,4 +36,22 @@ func ReadHandovers(r Reader, from chain.Epoch) (list [][]byte, err error) {
 		list = append(list, append([]byte(nil), it.Value()...))
 	}
 	return list, firstError(err, it.Err(), it.Close())
+}
+
+// ReadBeginning returns the proved handover by which an epoch began with the state of a height and root: NotFound if none did.
+func ReadBeginning(r Reader, height chain.Height, root chain.Hash) (*chain.ProvedHandover, error) {
+	rows, err := ReadHandovers(r, chain.FirstHandover)
+	if err != nil {
+		return nil, err
+	}
+	for _, raw := range rows {
+		p, err := codec.DecodeProvedHandover(raw)
+		if err != nil {
+			return nil, fault.Wrap(fault.Corrupt, err, "a handover in the block store")
+		}
+		if p.Height == height && p.Root == root {
+			return p, nil
+		}
+	}
+	return nil, fault.New(fault.NotFound, "no epoch begins with the state of height %d", height)
 }
