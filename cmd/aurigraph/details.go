@@ -158,6 +158,8 @@ func (d *details) rest(body chain.Body) {
 	case *chain.AddKey:
 		d.add("account", b.Account)
 		d.add("public_key", hex.EncodeToString(b.PublicKey))
+	case *chain.AddDelegate:
+		d.add("public_key", hex.EncodeToString(b.PublicKey))
 	case *chain.RevokeKey:
 		d.add("key", b.Key)
 	case *chain.ChangeValidator:

@@ -13,9 +13,10 @@ import (
 // PageOf is the place of a page in a state.
 type PageOf struct{ Section, Page uint32 }
 
-// AdoptAnchor writes a state that comes page by page as an anchor, so that it need not be in memory. fill calls put for each
-// page that is not zero, once each, and returns the sections, ascending; their Pages do not matter. If it returns an error,
-// because the state is not what it should be, nothing is left. Errors are that one, and those of WriteAnchor.
+// AdoptAnchor writes a state that comes page by page as an anchor, so that it need not be in memory. It goes at the rate of
+// WriteIdle, for who adopts a state waits for it. fill calls put for each page that is not zero, once each, and returns the
+// sections, ascending; their Pages do not matter. If it returns an error, because the state is not what it should be, nothing
+// is left. Errors are that one, and those of WriteAnchor.
 func (s *Store) AdoptAnchor(ctx context.Context, meta Meta, fill func(put func(PageOf, []byte) error) ([]Section, error)) error {
 	if err := s.check(meta); err != nil {
 		return err
@@ -24,7 +25,7 @@ func (s *Store) AdoptAnchor(ctx context.Context, meta Meta, fill func(put func(P
 		return err
 	}
 	name := anchorName(meta.Height) + tmpSuffix
-	w := &writer{ctx: ctx, pace: pace{bytesPerSecond: s.cfg.BytesPerSecond}}
+	w := &writer{ctx: ctx, pace: pace{bytesPerSecond: idleFactor * s.cfg.BytesPerSecond}}
 	if err := s.writeFile(w, name, func() error { return w.adopt(meta, fill) }); err != nil {
 		if removed := s.fs.Remove(s.path(name)); !missing(removed) {
 			err = errors.Join(err, removed)

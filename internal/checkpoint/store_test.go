@@ -467,6 +467,30 @@ func TestPace(t *testing.T) {
 	})
 }
 
+// TestIdleWritesAreFaster writes the same full checkpoint at both rates.
+func TestIdleWritesAreFaster(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		took := func(write func(*Store) func(context.Context, *pages.Snapshot, Meta) (Written, error)) time.Duration {
+			s, err := Open("", newMemFS(), Config{Chain: testChain, BytesPerSecond: 64 << 10})
+			if err != nil {
+				t.Fatal(err)
+			}
+			sn, meta := newState().advance(1)
+			defer sn.Release()
+			start := time.Now()
+			if _, err := write(s)(t.Context(), sn, meta); err != nil {
+				t.Fatal(err)
+			}
+			return time.Since(start)
+		}
+		busy := took(func(s *Store) func(context.Context, *pages.Snapshot, Meta) (Written, error) { return s.Write })
+		idle := took(func(s *Store) func(context.Context, *pages.Snapshot, Meta) (Written, error) { return s.WriteIdle })
+		if busy < 4*paceBurst || idle > busy/idleFactor+paceBurst {
+			t.Errorf("%v at the rate, %v idle", busy, idle)
+		}
+	})
+}
+
 // TestOS runs on a real disk once.
 func TestOS(t *testing.T) {
 	dir := t.TempDir()

@@ -26,10 +26,14 @@
 //  2. OnDurable is called once an entry, an own one in lane order, after its bytes are on disk, and never for an entry that
 //     is not, nor for an own one behind it.
 //  3. Bytes held in memory are bounded by the buffers' pools, one for the doors and one for the others' entries: a full
-//     pool of the doors holds up the doors, not the lane; in the other, what is on disk gives its memory up.
+//     pool of the doors holds up the doors, not the lane; in the other, what is on disk gives its memory up. What is wanted
+//     and on disk only is read back ahead of its execution, aheadBytesMax at a time.
 //  4. What Fetch returns with a payload is on this node's disk.
 //  5. Every record up to and including the Position that Executed gives is executed, or lies once more behind it, so a log that
 //     begins there is enough to go on from.
+//
+// A peer that fell behind is given entries that were executed, as far back as the olderMax newest ones, while the log still holds
+// them.
 //
 // What a validator that died left behind would keep the log from being recycled for ever, so Carry writes it again at the
 // log's end once it is older than the retention. What a disk lost, Heal fetches from the others and puts back in its place,

@@ -123,6 +123,9 @@ func (r *Relay) damaged(err error) {
 // find tells where an entry lies.
 func (r *Relay) find(e errand) (seglog.Pos, bool) {
 	at, ok := r.place(e.digest)
+	if !ok {
+		at, ok = r.placeOfOlder(e.digest)
+	}
 	if !ok && e.height != 0 && r.cfg.ExecutedAt != nil {
 		return r.cfg.ExecutedAt(e.height, e.index)
 	}

@@ -36,7 +36,9 @@ type Stored struct {
 	buffer  *seglog.Buffer // nil when read back from disk
 	bytes   []byte
 	durable bool
-	pinned  bool // somebody reads bytes
+	pinned  bool          // somebody reads bytes
+	ahead   bool          // the payload counts as read ahead
+	coming  chan struct{} // closed when the payload was read ahead; nil: nobody does so now
 }
 
 // Payload is the entry's payload. It is valid until Forget of its digest.
@@ -75,11 +77,13 @@ type Lane struct {
 	tip      chain.Hash
 
 	// heldMu guards all below, and what becomes known of held entries.
-	heldMu sync.Mutex
-	held   map[chain.Hash]*Stored // on disk or on the way there, and not forgotten yet
-	recent recent                 // executed lately
-	reach  reach
-	failed error // why an entry whose place was fixed is not on disk: nothing may be written after it
+	heldMu     sync.Mutex
+	held       map[chain.Hash]*Stored // on disk or on the way there, and not forgotten yet
+	recent     recent                 // executed lately
+	older      older                  // and longer ago
+	aheadBytes int64                  // of payloads read ahead and not forgotten
+	reach      reach
+	failed     error // why an entry whose place was fixed is not on disk: nothing may be written after it
 }
 
 // Position is how far the lanes are executed: the newest executed own entry, and the place in the log up to which every
@@ -192,8 +196,15 @@ func (l *Lane) fetch(digest chain.Hash) (*Stored, error) {
 		s.pinned = true
 	}
 	executed, before := l.recent.find(digest)
+	var coming chan struct{}
+	if ok {
+		coming = s.coming
+	}
 	l.heldMu.Unlock()
 	switch {
+	case coming != nil:
+		<-coming
+		return l.fetch(digest)
 	case inMemory:
 		return s, nil
 	case !ok && before:
@@ -229,6 +240,9 @@ func (l *Lane) Forget(digest chain.Hash) {
 	l.heldMu.Lock()
 	s := l.held[digest]
 	delete(l.held, digest)
+	if s != nil && s.ahead {
+		l.aheadBytes -= int64(s.Entry.Bytes)
+	}
 	l.heldMu.Unlock()
 	if s != nil && s.buffer != nil {
 		s.buffer.Release()

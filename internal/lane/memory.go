@@ -33,6 +33,13 @@ func (l *Lane) place(digest chain.Hash) (seglog.Pos, bool) {
 	return seglog.Pos{}, false
 }
 
+// placeOfOlder is where an entry may lie that was executed long ago: what lies there tells.
+func (l *Lane) placeOfOlder(digest chain.Hash) (seglog.Pos, bool) {
+	l.heldMu.Lock()
+	defer l.heldMu.Unlock()
+	return l.older.find(digest)
+}
+
 // readBack reads an entry from disk, whoever's it is.
 func (l *Lane) readBack(at seglog.Pos) (*Stored, error) {
 	rec, err := l.log.Read(at)

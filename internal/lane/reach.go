@@ -89,6 +89,7 @@ func (l *Lane) Executed(entries []*Stored) Position {
 	l.reach.pass(entries)
 	for _, s := range entries {
 		l.recent.add(s)
+		l.older.add(s.Digest, s.Pos)
 	}
 	return l.reach.position()
 }

@@ -74,6 +74,7 @@ type Relay struct {
 	full    atomic.Bool // the own lane is
 	fromLog chan errand
 	wanted  wanted
+	ahead   chan chain.Hash // to be read back from the log
 
 	ctx    context.Context // ends when the relay stops: nobody waits for memory then
 	cancel context.CancelFunc
@@ -96,7 +97,7 @@ func OpenRelay(ctx context.Context, log *seglog.Log, cfg RelayConfig, joinEpoch 
 		cfg.TickInterval = 10 * time.Millisecond
 	}
 	r := &Relay{
-		cfg: cfg, fromLog: make(chan errand, fromLogMax), wanted: newWanted(),
+		cfg: cfg, fromLog: make(chan errand, fromLogMax), ahead: make(chan chain.Hash, aheadQueueMax), wanted: newWanted(),
 		connections: make([]uint64, len(lanes)), reading: make([]int, len(lanes)),
 	}
 	var err error
@@ -116,6 +117,7 @@ func OpenRelay(ctx context.Context, log *seglog.Log, cfg RelayConfig, joinEpoch 
 // Run keeps the time until ctx ends.
 func (r *Relay) Run(ctx context.Context) error {
 	defer r.metrics.unregister()
+	defer r.readsAhead(ctx).Wait()
 	defer r.Stop()
 	tick := time.NewTicker(r.cfg.TickInterval)
 	defer tick.Stop()
@@ -185,10 +187,13 @@ func (r *Relay) onDurable(s *Stored) {
 	r.wanted.arrived(s.Digest)
 }
 
-// Want says that entries will be fetched soon. Those that do not come by themselves are asked for.
+// Want says that entries will be fetched soon. Those that do not come by themselves are asked for, and those that are on disk
+// only are read.
 func (r *Relay) Want(digests []chain.Hash) {
 	for _, d := range digests {
-		if !r.Holds(d) {
+		if r.Holds(d) {
+			r.wantRead(d)
+		} else {
 			r.wanted.add(d)
 		}
 	}

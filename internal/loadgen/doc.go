@@ -9,4 +9,7 @@
 //
 // The rate is searched for in a few short steps, then held for the measurement. After the nodes have stopped, their
 // newest checkpoints are read back: roots are recomputed and compared with the certified header's, and money is counted.
+//
+// RunFailover kills leaders while payments go on. RunCatchUp kills a follower, lets it fall behind under a steady load, and
+// measures how it comes back: by the blocks that it lacks, or by a peer's state when their payloads are gone.
 package loadgen

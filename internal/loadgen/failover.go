@@ -70,6 +70,7 @@ type FailoverReport struct {
 	Nodes           []NodeReport `json:"nodes"`
 	RootsEqual      bool         `json:"roots_equal"`
 	Conserved       bool         `json:"conserved"`
+	EdgeCPUS        float64      `json:"edge_cpu_s"` // of the gateway over the whole run, seconds
 	Verified        string       `json:"verified"`
 	Machine         string       `json:"machine"`
 }
@@ -116,11 +117,17 @@ type failover struct {
 func RunFailover(ctx context.Context, cfg FailoverConfig, fleet *Fleet, progress io.Writer) (*FailoverReport, error) {
 	f := &failover{cfg: cfg, fleet: fleet, seenAt: map[chain.Height]time.Time{}}
 	kills, err := f.run(ctx, progress)
+	edge, edgeErr := fleet.Edge.cpu()
+	err = errors.Join(err, edgeErr)
 	fmt.Fprintln(progress, "stopping the nodes")
 	if err := errors.Join(err, fleet.Stop()); err != nil {
 		return nil, err
 	}
-	return f.report(kills)
+	r, err := f.report(kills)
+	if err == nil {
+		r.EdgeCPUS = edge.Seconds()
+	}
+	return r, err
 }
 
 func (f *failover) run(ctx context.Context, progress io.Writer) ([]kill, error) {

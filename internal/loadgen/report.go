@@ -15,6 +15,7 @@ type Report struct {
 	CheckpointMs            *Percentiles   `json:"checkpoint_ms,omitempty"`  // from there until a checkpoint of a node contains it
 	CPUUsPerTransferPerNode float64        `json:"cpu_us_per_transfer_per_node"`
 	LoadCPUUsPerTransfer    float64        `json:"load_cpu_us_per_transfer"`
+	EdgeCPUS                float64        `json:"edge_cpu_s"` // of the gateway in the measurement, seconds; 0 without one
 	RSSMBMax                float64        `json:"rss_mb_max"` // highest VmHWM of a node
 	DiskBytesPerTransfer    float64        `json:"disk_bytes_per_transfer_per_node"`
 	IndexLagRows            uint64         `json:"index_lag_rows"`

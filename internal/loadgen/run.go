@@ -20,6 +20,7 @@ type Target struct {
 	CAFile      string
 	Trust       *client.Trust
 	Nodes       []TargetNode
+	Edge        *TargetEdge // the gateway, which has the query index; nil: the first node has it
 	Institution chain.InstitutionNo
 	Signer      client.Signer // a key of that institution
 	// Stop stops the nodes cleanly and waits for them.
@@ -32,6 +33,21 @@ type TargetNode struct {
 	PID     int
 	Dir     string
 	Metrics string // URL
+}
+
+// TargetEdge is the gateway's process. No load goes through it.
+type TargetEdge struct {
+	PID  int
+	GRPC string
+}
+
+// cpu is what the gateway has used since it began; nothing if there is none.
+func (e *TargetEdge) cpu() (time.Duration, error) {
+	if e == nil {
+		return 0, nil
+	}
+	u, err := usageOf(e.PID)
+	return u.cpu, err
 }
 
 // Launcher starts a network for a run; scheme is that of the institution's key.
@@ -182,6 +198,10 @@ func (b *bench) hold(ctx context.Context, l load, rate float64, r *Report) (kept
 			return false, err
 		}
 	}
+	edge, err := b.target.Edge.cpu()
+	if err != nil {
+		return false, err
+	}
 	own := ownCPU()
 	stages, err := b.readStages(ctx)
 	if err != nil {
@@ -215,6 +235,11 @@ func (b *bench) hold(ctx context.Context, l load, rate float64, r *Report) (kept
 		r.DiskBytesPerTransfer += float64(after.writeBytes-before[i].writeBytes) / share
 		r.RSSMBMax = max(r.RSSMBMax, after.rssMaxMB)
 	}
+	edgeAfter, err := b.target.Edge.cpu()
+	if err != nil {
+		return false, err
+	}
+	r.EdgeCPUS = (edgeAfter - edge).Seconds()
 	r.LoadCPUUsPerTransfer = float64(own.Microseconds()) / float64(r.Committed)
 	return s.Kept, nil
 }
@@ -224,13 +249,21 @@ func (b *bench) finish(ctx context.Context, l load, r *Report) error {
 	if err := b.await(ctx); err != nil {
 		return err
 	}
-	status, err := b.client.Status(ctx)
+	status, err := b.indexStatus(ctx)
 	if err != nil {
 		return err
 	}
 	r.IndexLagRows = status.IndexLagRows
 	r.ReceiptsChecked, err = l.proved()
 	return err
+}
+
+// indexStatus is a status by whoever has the query index.
+func (b *bench) indexStatus(ctx context.Context) (*client.Status, error) {
+	if b.target.Edge == nil {
+		return b.client.Status(ctx)
+	}
+	return client.StatusOf(ctx, client.Config{CAFile: b.target.CAFile, Trust: b.target.Trust}, b.target.Edge.GRPC)
 }
 
 // awaitMax is how long nodes may take to have what the others have, after the load.

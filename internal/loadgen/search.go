@@ -8,14 +8,13 @@ const (
 	backOff   = 0.8  // of a rate that was not kept is tried next, while none was
 	goOn      = 1.1  // times a rate that was kept is tried next, while none was not
 	closeBy   = 1.04 // between a rate kept and one not kept ends the search
-	reserve   = 0.9  // of the rate found is measured
-	holdTries = 3    // measurements at most: one that the rate did not keep is repeated
-	holdAgain = 0.8  // times the rate
+	holdTries = 6    // measurements at most: a rate that is not kept is measured again, lower
+	holdAgain = 0.93 // times the rate
 	desperate = 0.5  // of the lowest rate tried is measured when none was kept: the measurement shows what it is worth
 )
 
-// rateSearch closes in on the highest rate that is kept, from both sides. What is measured is less, by a reserve for what a
-// longer run meets: checkpoints, recycled segments, a slow disk.
+// rateSearch closes in on the highest rate that is kept for a moment, from both sides. The measurement begins there and goes
+// down as far as a longer run makes it: that meets checkpoints, recycled segments, a slow disk.
 type rateSearch struct {
 	low, high float64 // highest rate kept, lowest not kept; 0: none yet
 	rate      float64 // to try next
@@ -50,10 +49,10 @@ func (s *rateSearch) goesOn(n int) bool {
 
 func (s *rateSearch) found() bool { return s.low > 0 && s.high > 0 && s.high < closeBy*s.low }
 
-// measure is the rate for the measurement.
+// measure is the rate that is measured first.
 func (s *rateSearch) measure() float64 {
 	if s.low == 0 {
 		return desperate * s.high
 	}
-	return reserve * s.low
+	return s.low
 }

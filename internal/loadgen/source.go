@@ -53,14 +53,14 @@ type stream struct {
 	next    uint64 // sequence of the next batch
 }
 
-// sign makes the next n batches. raw is scratch of chain.BatchBytesMax bytes.
+// sign makes the next n batches, of as many legs as raw has room for. raw is scratch, and holds the last one's bytes afterwards.
 func (s *stream) sign(n int, validUntil chain.Height, raw []byte) ([]signed, error) {
 	out := make([]signed, n)
 	for i := range out {
 		b := &out[i]
 		b.header = chain.BatchHeader{
 			Chain: s.world.chain, Institution: s.world.institution, Key: s.world.key, Channel: s.channel,
-			Legs: chain.BatchLegsMax, Sequence: s.next, ValidUntil: validUntil,
+			Legs: uint32((len(raw) - chain.BatchHeaderBytes) / chain.LegBytes), Sequence: s.next, ValidUntil: validUntil,
 		}
 		b.seed = uint64(s.channel)<<56 | s.next
 		s.next++

@@ -34,7 +34,7 @@ type Bounds struct {
 // DefaultBounds are made for ticks of 10 ms and batches of half a mebibyte.
 func DefaultBounds() Bounds {
 	return Bounds{
-		LaneBytesMax: 256 << 20, LaneEntriesMax: 65536, WindowBytes: 8 << 20, WindowEntries: 512, KeepEntries: 4096,
+		LaneBytesMax: 256 << 20, LaneEntriesMax: 65536, WindowBytes: 8 << 20, WindowEntries: 512, KeepEntries: 16384,
 		MissingMax: 1024, FetchesMax: 16, ServeBytes: 4 << 20, ResendTicks: 50, FetchTicks: 50, AnnounceTicks: 100,
 	}
 }
