@@ -43,6 +43,15 @@ func (c *cluster) adopt(i, of int) {
 		ahead = append(ahead, get(store.ReadHeader, n))
 	}
 	var changes store.Changes
+	head, _, err := store.LastHeader(ours)
+	if err != nil {
+		head = 0 // a new folder
+	}
+	for below := h - 1; below > head; below-- {
+		if raw, err := store.ReadAnyHeader(theirs, below); err == nil {
+			store.WriteGapHeader(&changes, below, raw)
+		}
+	}
 	must(t, store.Adopt(ours, &changes, h, get(store.ReadHeader, h), get(store.ReadCertificate, h), get(store.ReadProposal, h), ahead))
 	must(t, commit.AdoptLegs(ours, &changes, h))
 	rows, err := store.ReadHandovers(theirs, chain.FirstHandover)
@@ -116,6 +125,10 @@ func TestAdoptedState(t *testing.T) {
 		"another header":            {"is not that of the chain", func(e *editor) { e.hole(func(h []byte) { h[len(h)-40] ^= 1 }) }},
 		"a height of the future":    {"cannot be", func(e *editor) { e.flip([]byte("m"+metaAdopted), 6) }},
 		"cut off":                   {"cannot be", func(e *editor) { e.Put([]byte("m"+metaAdopted), []byte("x")) }},
+		"a header in the gap":       {"the one above names", func(e *editor) { e.flip(heightKey(tableGap, away+2), 30) }},
+		"another's place":           {"of no height that is not here", func(e *editor) { e.Put(heightKey(tableGap, away+2), e.get(heightKey(tableGap, away+1))) }},
+		"a gap where none is":       {"of no height that is not here", func(e *editor) { e.Put(heightKey(tableGap, away), e.get(heightKey(tableHeader, away))) }},
+		"a gap's key":               {"is malformed", func(e *editor) { e.Put([]byte("gap"), []byte("x")) }},
 		"the header before the gap": {"belongs to no height", func(e *editor) { e.Put(heightKey(tableHeader, away+1), e.get(heightKey(tableHeader, away))) }},
 	} {
 		t.Run(name, func(t *testing.T) {

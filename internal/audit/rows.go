@@ -23,6 +23,7 @@ const (
 	tableBatch       = 'b'
 	tableCertificate = 'c'
 	tableEvidence    = 'e'
+	tableGap         = 'g'
 	tableHeader      = 'h'
 	tablePlace       = 'l'
 	tableMeta        = 'm'
@@ -145,7 +146,7 @@ func (a *audit) checkRows(ctx context.Context, reached chain.Height) error {
 		a.progress(StageRows, int64(i+1), int64(len(summed)+1))
 	}
 	a.compareSums(reached)
-	err := errors.Join(a.checkMeta(reached), a.checkEvidence(), a.unknownTables())
+	err := errors.Join(a.checkMeta(reached), a.checkEvidence(), a.checkGap(), a.unknownTables())
 	a.progress(StageRows, int64(len(summed)+1), int64(len(summed)+1))
 	return err
 }
@@ -264,7 +265,7 @@ func (a *audit) unknownTables() error {
 	known := map[byte]bool{
 		tableBatch: true, tableCertificate: true, tableHeader: true, tablePlace: true, tableMeta: true,
 		tableOutcome: true, tableProposal: true, tableHolding: true, tableTx: true,
-		tableEvidence: true, tableHandover: true,
+		tableEvidence: true, tableGap: true, tableHandover: true,
 	}
 	for b := range 256 {
 		if known[byte(b)] {

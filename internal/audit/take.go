@@ -11,7 +11,7 @@ import (
 )
 
 // headersSearchedMax bounds how far back an entry is looked for that was decided again, as it does for a node.
-const headersSearchedMax = 50_000
+const headersSearchedMax = chain.ValidityBlocksMax
 
 // take finds the entries that p names. Those that the header does not name were passed over, because they did not follow in
 // their lane: of one whose place was executed before there may be no payload. An entry that is nowhere stops the execution.
@@ -61,10 +61,10 @@ func (r *replayer) executedBefore(digest chain.Hash, h chain.Height) bool {
 		return true
 	}
 	for n := chain.Height(1); n < h && n <= headersSearchedMax; n++ {
-		if r.adopted.missing(h - n) {
+		header, err := r.gapHeader(h - n)
+		if err != nil && r.adopted.missing(h-n) {
 			continue
 		}
-		header, err := r.readHeader(h - n)
 		if err != nil {
 			return false
 		}

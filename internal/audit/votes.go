@@ -21,19 +21,14 @@ import (
 	"github.com/aurigraph/aurigraph/internal/store"
 )
 
-// voteKind is the kind of a record in the vote log and of a frame with a vote: a record's meta is the frame behind it, as
-// the format document of package certify has it.
-const voteKind = 1
-
 // votesPerChunk is how many votes are verified together; a chunk per core is under way at a time.
 const votesPerChunk = 256
 
 func parseVote(rec seglog.Record) (*certify.Vote, error) {
-	if rec.Kind != voteKind || len(rec.Payload) > 0 {
+	if len(rec.Payload) > 0 {
 		return nil, fault.New(fault.Corrupt, "the record of kind %d, with %d bytes behind it, is no vote", rec.Kind, len(rec.Payload))
 	}
-	m, err := certify.ParseFrame(append([]byte{voteKind}, rec.Meta...))
-	return m.Vote, err
+	return certify.ParseRecord(rec.Kind, rec.Meta)
 }
 
 // voteWalk compares what this node signed with what was certified.
@@ -42,6 +37,7 @@ type voteWalk struct {
 	base  chain.Height // votes on later heights are all there
 	last  *certify.Vote
 	void  heightRange // of votes on other headers than those that a seal stands for
+	other heightRange // of votes on other headers than those that a peer's state stands on
 	chunk []signedVote
 	group errgroup.Group
 }
@@ -79,6 +75,9 @@ func (a *audit) checkVotes(ctx context.Context, sound soundness, base chain.Heig
 	}
 	if n := w.void; n.count > 0 {
 		a.note("this node signed %d other headers, of heights %d to %d, than those that a seal stands for: its state differed then, and none of them was certified", n.count, n.from, n.to)
+	}
+	if n := w.other; n.count > 0 {
+		a.note("this node signed %d other headers, of heights %d to %d, than those that a peer's state stands on: it was told another order then, or its state differed, and none of them was certified", n.count, n.from, n.to)
 	}
 	return err
 }
@@ -164,11 +163,15 @@ func (r *heightRange) add(h chain.Height) {
 // compare wants the vote to be on the header that was certified, and on its state root. Where nothing was certified, validators
 // may have signed different headers: that is what a seal is for.
 func (w *voteWalk) compare(where string, v *certify.Vote) {
-	raw, err := store.ReadHeader(w.store, v.Height)
+	raw, err := store.ReadAnyHeader(w.store, v.Height)
 	if err != nil {
 		return // the chain walk says so
 	}
 	hash := codec.Sum(raw)
+	if v.Hash != hash && w.adopted.missing(v.Height) {
+		w.other.add(v.Height)
+		return
+	}
 	if v.Hash != hash && w.sealedTail(v.Height) {
 		w.void.add(v.Height)
 		return
@@ -178,6 +181,9 @@ func (w *voteWalk) compare(where string, v *certify.Vote) {
 		return
 	}
 	h, err := codec.DecodeHeader(raw)
+	if err == nil && !v.Decided.IsZero() && v.Decided != h.Proposal {
+		w.wrong(where, "the vote says that proposal %s was decided, header %d names %s", v.Decided, v.Height, h.Proposal)
+	}
 	if err == nil && (v.Epoch != h.Epoch || v.RootAt != h.RootAt || v.StateRoot != h.StateRoot) {
 		w.wrong(where, "the vote is on state root %s of height %d in epoch %d, header %d has %s of height %d in epoch %d",
 			v.StateRoot, v.RootAt, v.Epoch, v.Height, h.StateRoot, h.RootAt, h.Epoch)

@@ -98,6 +98,7 @@ func (c *Client) Receive(from chain.ValidatorNo, m Message) {
 // Need says what state is wanted.
 type Need struct {
 	Least chain.Height      // a lower one is of no use
+	Known chain.Height      // the executed headers up to this one are here: those between go with the state
 	First chain.ValidatorNo // whom to ask first
 	// Still is asked each tick. Once it says no, nothing is taken.
 	Still func() bool
@@ -116,7 +117,7 @@ func (c *Client) Fetch(ctx context.Context, need Need) (chain.Height, error) {
 	f := &fetch{Client: c, need: need, partial: newPartial(c.cfg.Dir, c.cfg.FS), hash: pages.NewLeaves(), logged: time.Now()}
 	f.core = NewCore(CoreConfig{
 		Self: c.cfg.Self, Rules: c.cfg.Rules, Least: need.Least, First: need.First, WindowMax: c.cfg.WindowMax,
-		AnswerTicks: c.cfg.ticks(c.cfg.AnswerWait), PauseTicks: c.cfg.ticks(c.cfg.Pause), PenaltyTicks: c.cfg.ticks(c.cfg.Penalty),
+		Known: need.Known, AnswerTicks: c.cfg.ticks(c.cfg.AnswerWait), PauseTicks: c.cfg.ticks(c.cfg.Pause), PenaltyTicks: c.cfg.ticks(c.cfg.Penalty),
 	})
 	c.drain()
 	c.active.Store(true)
@@ -202,7 +203,8 @@ func (f *fetch) step(in Input) (done *Proved, err error) {
 			in = looked
 		}
 		if out.Done != nil {
-			return out.Done, f.partial.complete(out.Done.Offer)
+			f.metrics.headers.Add(float64(len(out.Below)))
+			return out.Done, f.partial.complete(out.Done.Offer, out.Below)
 		}
 	}
 	return nil, nil

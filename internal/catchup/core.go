@@ -28,17 +28,19 @@ type CoreConfig struct {
 	PauseTicks   uint64            // for so long is not asked who was silent, or has nothing
 	PenaltyTicks uint64            // for so long is not asked who lied
 	WindowMax    int               // asks under way
+	Known        chain.Height      // headers up to this one are here
 }
 
 // phase is what a core waits for.
 type phase uint8
 
 const (
-	choosing phase = iota // for the next tick: nobody is asked
-	asking                // for an offer
-	leaves                // for leaves
-	looking               // for the caller, who looks what is here
-	fetching              // for pages
+	choosing   phase = iota // for the next tick: nobody is asked
+	asking                  // for an offer
+	leaves                  // for leaves
+	looking                 // for the caller, who looks what is here
+	fetching                // for pages
+	descending              // for headers below the state
 	finished
 )
 
@@ -58,6 +60,8 @@ type Core struct {
 	inRow   int    // of them by the peer that is asked
 	plan    *plan  // of the newest offer; nil before
 	flights []flight
+	headers *descent // while descending
+	ended   []bool   // who has no more of them
 }
 
 // NewCore makes a core that asks with its first tick.
@@ -89,7 +93,7 @@ func (Tick) apply(c *Core, out *Output) {
 	switch c.phase {
 	case choosing:
 		c.choose(out)
-	case asking, leaves, fetching:
+	case asking, leaves, fetching, descending:
 		if c.now-c.heard >= c.cfg.AnswerTicks {
 			c.drop("stalled", c.cfg.PauseTicks, out)
 		}
@@ -116,6 +120,11 @@ func (c *Core) send(m Message, out *Output) {
 func (c *Core) drop(reason string, ticks uint64, out *Output) {
 	out.Dropped = append(out.Dropped, Dropped{c.peer, reason})
 	c.after[c.peer] = c.now + ticks
+	if c.phase == descending { // the state is here
+		c.ended[c.peer] = true
+		c.askBelow(out)
+		return
+	}
 	c.turn = chain.ValidatorNo((int(c.peer) + 1) % len(c.after))
 	c.phase, c.flights, c.inRow = choosing, nil, 0
 }
@@ -136,6 +145,8 @@ func (in Received) apply(c *Core, out *Output) {
 		c.tookLeaves(m, out)
 	case PagesOf:
 		c.tookPages(m, out)
+	case Below:
+		c.tookBelow(m, out)
 	case Refused:
 		c.refused(m, out)
 	default:
@@ -179,9 +190,7 @@ func (c *Core) goOn(out *Output) {
 		c.phase = fetching
 		c.ask(out)
 	default:
-		c.send(Done{c.session}, out)
-		c.phase, c.flights = finished, nil
-		out.Done = c.plan.offer
+		c.descend(out)
 	}
 }
 
@@ -263,7 +272,7 @@ func (c *Core) tookPages(m PagesOf, out *Output) {
 
 func (c *Core) refused(m Refused, out *Output) {
 	switch {
-	case m.Session != 0 && m.Session != c.session || m.Session == 0 && c.phase != asking:
+	case c.phase == descending || m.Session != 0 && m.Session != c.session || m.Session == 0 && c.phase != asking:
 		out.Refused = append(out.Refused, "late")
 	case m.Why == Gone && c.inRow < gonesOfPeerMax: // it has a newer one
 		out.Refused = append(out.Refused, m.Why.String())

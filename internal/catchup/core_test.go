@@ -66,6 +66,7 @@ type stage struct {
 	fetched  int
 	dropped  []Dropped
 	done     *Proved
+	below    [][]byte
 	moves    int // in so many pages the givers' states move on; 0: never
 	left     int
 }
@@ -84,7 +85,7 @@ func newStage(t *testing.T, seed uint64, versions int, habits ...habit) *stage {
 	rules := testRules()
 	rules.Validators = len(habits) + 1
 	s.core = NewCore(CoreConfig{
-		Self: chain.ValidatorNo(len(habits)), Rules: rules, Least: 50, AnswerTicks: 20, PauseTicks: 3, PenaltyTicks: 10_000, WindowMax: 3,
+		Self: chain.ValidatorNo(len(habits)), Rules: rules, Least: 50, Known: allKnown, AnswerTicks: 20, PauseTicks: 3, PenaltyTicks: 10_000, WindowMax: 3,
 	})
 	return s
 }
@@ -106,7 +107,7 @@ func (s *stage) step(in Input) {
 			in = s.look(out.Look)
 		}
 		if out.Done != nil {
-			s.done = out.Done
+			s.done, s.below = out.Done, out.Below
 		}
 	}
 }

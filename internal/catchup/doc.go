@@ -20,6 +20,10 @@
 // give the root; then the pages, each of which must have its leaf. So a peer can refuse or stall, and cannot make anybody
 // take a wrong page: one that tries is dropped for PenaltyTicks, counted by a reason, and another one is asked.
 //
+// A state travels with the executed headers below it, down to what the node has itself (Need.Known), because an entry may be decided
+// a second time long after its payload is gone: who goes on from the state must know what was executed before it. Each header
+// is named by the one above, so any peer can give them and none can make one up.
+//
 // Who computed another header than a quorum certified takes nothing. An Inquiry asks peers for that header, for the table of
 // the state root in it, and for the leaves of one section, and so names the first page that differs.
 //
@@ -41,16 +45,18 @@
 //
 //  1. A state is used only if a quorum of the membership signed the header that carries its root, and if the root follows from
 //     every page's bytes, once when they arrive and once more when they become a checkpoint.
-//  2. Nothing of the node's own changes before the offer is durable beside its pages. From then on Open finds it.
+//  2. Nothing of the node's own changes before the offer is durable beside its pages and headers. From then on Open finds it.
 //  3. Serving takes no lock that the writer takes, and no more than ServerConfig.BytesPerSecond of the disk.
 //  4. Nothing a peer sends ends a node or takes memory without bound. What is refused is counted by a word.
 //
 // Bounds: one peer served at a time (others: busy), until sessionIdle passes without an ask; requestsMax asks wait (dropped);
 // WindowMax asks of the client are under way; pagesPerFrameMax pages and leavesPerFrameMax leaves in a frame; Rules.PagesMax pages in a
-// state (an offer of more is dropped); inboxMax answers wait (dropped).
+// state (an offer of more is dropped); HeadersMax headers and
+// HeadersBytesMax bytes go with a state (older ones are left out); inboxMax answers wait (dropped).
 //
 // Limits. The membership is the one of Rules: a checkpoint of another epoch is refused. A state whose pages change faster than
 // the link carries them is taken from an anchor, behind which the payloads must still be held by a peer. A liar's section table
-// is found out when its leaves are here, 32 bytes a page. A peer that answers slowly, but within AnswerWait, is not left. What lies
-// between the own last height and H is not fetched: package store keeps where these holes are.
+// is found out when its leaves are here, 32 bytes a page. A peer that answers slowly, but within AnswerWait, is not left. Of what
+// lies between the own last height and H only the headers are fetched: package store keeps where these holes are. Headers that
+// no peer gives are done without: then nobody here knows what was executed at their heights.
 package catchup

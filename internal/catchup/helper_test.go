@@ -33,6 +33,9 @@ func must(t testing.TB, err error) {
 	}
 }
 
+// allKnown is a node that wants no headers below the state.
+const allKnown chain.Height = 1 << 40
+
 // testRules take a signature that repeats what it is over.
 func testRules() Rules {
 	return Rules{Chain: testChain, Epoch: testEpoch, Validators: validators, Verify: func(h *chain.ExecutedHeader, hash chain.Hash, c *chain.Certificate) bool {
@@ -102,6 +105,7 @@ type node struct {
 	checkpoints *checkpoint.Store
 	config      checkpoint.Config
 	signers     []chain.ValidatorNo
+	previous    chain.Hash // of the next checkpoint's header; zero: of nothing that is here
 }
 
 func newNode(t testing.TB) *node {
@@ -136,7 +140,10 @@ func (n *node) certify(m checkpoint.Meta) {
 }
 
 func (n *node) putChain(c *store.Changes, m checkpoint.Meta) {
-	previous := chain.Hash{byte(m.Height)}
+	previous := n.previous
+	if previous.IsZero() {
+		previous = chain.Hash{byte(m.Height)}
+	}
 	for h := m.Height; h <= m.Height+chain.RootDelay; h++ {
 		proposal := codec.AppendProposal(nil, &chain.Proposal{Height: h, Term: 1, TimeUs: uint64(h), Entries: []chain.Hash{{1}}})
 		header := &chain.ExecutedHeader{Chain: testChain, Epoch: testEpoch, Height: h, Previous: previous, Proposal: codec.Sum(proposal), TimeUs: uint64(h)}

@@ -56,4 +56,5 @@ type Output struct {
 	Dropped []Dropped
 	Refused []string // a word for each answer that was of no use
 	Done    *Proved  // all its pages were written or found
+	Below   [][]byte // with Done: headers below it, newest first, each named by the one above
 }

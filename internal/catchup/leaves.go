@@ -103,10 +103,7 @@ func (m AskHeader) Append(dst []byte) []byte { return le.AppendUint64(dst, uint6
 // Append implements Message.
 func (m HeaderOf) Append(dst []byte) []byte {
 	dst = le.AppendUint64(dst, uint64(m.Height))
-	for _, part := range [][]byte{m.Header, m.Certificate} {
-		dst = append(le.AppendUint32(dst, uint32(len(part))), part...)
-	}
-	return dst
+	return appendPart(appendPart(dst, m.Header), m.Certificate)
 }
 
 // Append implements Message.

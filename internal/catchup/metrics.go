@@ -27,6 +27,7 @@ type serverMetrics struct {
 	offers     prometheus.Counter
 	pages      prometheus.Counter
 	compared   prometheus.Counter
+	headers    prometheus.Counter
 	refused    *prometheus.CounterVec
 	unregister func()
 }
@@ -36,10 +37,11 @@ func newServerMetrics(r prometheus.Registerer) (*serverMetrics, error) {
 		offers:   counter("offers_total", "Checkpoints that other validators began to take."),
 		pages:    counter("served_pages_total", "Pages given to other validators."),
 		compared: counter("served_comparisons_total", "Headers and leaves of states given to validators that computed something else."),
+		headers:  counter("served_headers_total", "Executed headers below a state given to validators that take one."),
 		refused:  reasons("refused_asks_total", "Asks of other validators that were not answered with what they asked for, by reason."),
 	}
 	var err error
-	m.unregister, err = obs.Register(r, "the catch-up server", m.offers, m.pages, m.compared, m.refused)
+	m.unregister, err = obs.Register(r, "the catch-up server", m.offers, m.pages, m.compared, m.headers, m.refused)
 	return m, err
 }
 
@@ -50,6 +52,7 @@ type clientMetrics struct {
 	total      prometheus.Gauge
 	fetched    prometheus.Counter
 	found      prometheus.Counter
+	headers    prometheus.Counter
 	dropped    *prometheus.CounterVec
 	refused    *prometheus.CounterVec
 	unregister func()
@@ -62,10 +65,11 @@ func newClientMetrics(r prometheus.Registerer) (*clientMetrics, error) {
 		total:   gauge("pages_total", "Pages of the state being taken."),
 		fetched: counter("fetched_pages_total", "Pages taken from other validators."),
 		found:   counter("found_pages_total", "Pages that were here already, from an earlier attempt or an own checkpoint."),
+		headers: counter("fetched_headers_total", "Executed headers taken with states from other validators."),
 		dropped: reasons("dropped_peers_total", "Times that another validator was dropped as giver of a state, by reason."),
 		refused: reasons("refused_answers_total", "Answers of other validators that were of no use, by reason."),
 	}
 	var err error
-	m.unregister, err = obs.Register(r, "the catch-up client", m.active, m.done, m.total, m.fetched, m.found, m.dropped, m.refused)
+	m.unregister, err = obs.Register(r, "the catch-up client", m.active, m.done, m.total, m.fetched, m.found, m.headers, m.dropped, m.refused)
 	return m, err
 }

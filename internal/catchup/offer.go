@@ -34,7 +34,7 @@ func (*Offer) Kind() uint8 { return KindOffer }
 func (o *Offer) Append(dst []byte) []byte {
 	dst = le.AppendUint64(dst, o.Session)
 	for _, part := range append(o.Headers[:len(o.Headers):len(o.Headers)], o.Certificate, o.RootCertificate, o.Proposal) {
-		dst = append(le.AppendUint32(dst, uint32(len(part))), part...)
+		dst = appendPart(dst, part)
 	}
 	dst = le.AppendUint16(dst, uint16(len(o.Sections)))
 	for _, s := range o.Sections {

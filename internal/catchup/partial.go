@@ -17,6 +17,7 @@ import (
 // Names in the folder of a state that is being taken.
 const (
 	offerName   = "offer"
+	headersName = "headers"
 	tmpSuffix   = ".tmp"
 	pagesPrefix = "section-"
 	pagesSuffix = ".pages"
@@ -146,22 +147,37 @@ func (p *partial) look(hash pages.Leaves, list []Wanted, own *checkpoint.Reader)
 	return have, copied, nil
 }
 
-// complete makes the pages durable, and then the offer that they are of.
-func (p *partial) complete(o *Offer) error {
+// complete makes the pages and the headers below them durable, and then the offer that they are of.
+func (p *partial) complete(o *Offer, below [][]byte) error {
 	if err := p.sync(); err != nil {
 		return err
 	}
-	f, err := p.fs.Open(p.path(offerName+tmpSuffix), true)
-	if err != nil {
-		return fault.Wrap(fault.Unavailable, err, "write the offer")
+	size := 0
+	for _, raw := range below {
+		size += partHeadBytes + len(raw)
 	}
-	body := o.Append(nil)
+	list := make([]byte, 0, size)
+	for _, raw := range below {
+		list = appendPart(list, raw)
+	}
+	if err := p.put(headersName, list); err != nil {
+		return err
+	}
+	return p.put(offerName, o.Append(nil))
+}
+
+// put writes a file whole and durable, or not at all.
+func (p *partial) put(name string, body []byte) error {
+	f, err := p.fs.Open(p.path(name+tmpSuffix), true)
+	if err != nil {
+		return fault.Wrap(fault.Unavailable, err, "write the %s", name)
+	}
 	_, err = f.WriteAt(body, 0)
 	err = errors.Join(err, f.Truncate(int64(len(body))), f.Sync(), f.Close())
 	if err == nil {
-		err = errors.Join(p.fs.SyncDir(p.dir), p.fs.Rename(p.path(offerName+tmpSuffix), p.path(offerName)), p.fs.SyncDir(p.dir))
+		err = errors.Join(p.fs.SyncDir(p.dir), p.fs.Rename(p.path(name+tmpSuffix), p.path(name)), p.fs.SyncDir(p.dir))
 	}
-	return fault.Wrap(fault.Unavailable, err, "write the offer")
+	return fault.Wrap(fault.Unavailable, err, "write the %s", name)
 }
 
 func (p *partial) close() error {

@@ -139,6 +139,8 @@ func (s *Server) answer(ctx context.Context, r request) Message {
 		return s.within(r.from, m.Session, func() (Message, error) { return s.pages(ctx, m) })
 	case AskTable, AskRootLeaves, AskHeader:
 		return s.compared(ctx, m)
+	case AskBelow:
+		return s.below(ctx, m)
 	case Done:
 		if m.Session == s.session.number {
 			s.end()

@@ -19,23 +19,21 @@ import (
 // Taken is a state whose pages are all in a folder, each of them proved when it came.
 type Taken struct {
 	*Proved
-	dir string
-	fs  checkpoint.FS
+	// Below are executed headers of the heights below the state's, newest first and without a gap, each named by the one above.
+	Below [][]byte
+	dir   string
+	fs    checkpoint.FS
 }
 
 // Open finds the state that a client took into a folder: NotFound if there is none, or not all of it; Corrupt if what is there
 // is not what a quorum certified.
 func Open(dir string, f checkpoint.FS, rules *Rules) (*Taken, error) {
-	file, err := f.Open(filepath.Join(dir, offerName), false)
+	body, err := readFile(dir, f, offerName, FrameBytesMax)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fault.Wrap(fault.NotFound, err, "no state was taken")
 	}
 	if err != nil {
-		return nil, fault.Wrap(fault.Unavailable, err, "open the offer")
-	}
-	body, err := readAll(file)
-	if err := errors.Join(err, file.Close()); err != nil {
-		return nil, fault.Wrap(fault.KindOf(err), err, "read the offer")
+		return nil, err
 	}
 	m, err := Parse(KindOffer, body)
 	if err != nil {
@@ -45,15 +43,60 @@ func Open(dir string, f checkpoint.FS, rules *Rules) (*Taken, error) {
 	if err != nil {
 		return nil, fault.Wrap(fault.Corrupt, err, "the offer in %s", dir)
 	}
-	return &Taken{p, dir, f}, nil
+	below, err := openHeaders(dir, f, p)
+	if err != nil {
+		return nil, err
+	}
+	return &Taken{p, below, dir, f}, nil
 }
 
-func readAll(f checkpoint.File) ([]byte, error) {
+// openHeaders reads the headers below a state. They are durable before the offer is.
+func openHeaders(dir string, f checkpoint.FS, p *Proved) ([][]byte, error) {
+	body, err := readFile(dir, f, headersName, HeadersBytesMax+FrameBytesMax+partHeadBytes*HeadersMax)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fault.Wrap(fault.Corrupt, err, "the headers below the state in %s", dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	d, err := newDescent(p.Headers[0])
+	if err != nil {
+		return nil, err
+	}
+	r := reader{b: body}
+	for len(r.b) > 0 && err == nil {
+		raw := r.part()
+		if r.bad {
+			err = malformed("%d bytes of headers", len(body))
+		} else {
+			err = d.take(raw)
+		}
+	}
+	if err != nil {
+		return nil, fault.Wrap(fault.Corrupt, err, "the headers below the state in %s", dir)
+	}
+	return d.list, nil
+}
+
+// readFile reads a file of at most so many bytes.
+func readFile(dir string, f checkpoint.FS, name string, most int64) ([]byte, error) {
+	file, err := f.Open(filepath.Join(dir, name), false)
+	if err != nil {
+		return nil, fault.Wrap(fault.Unavailable, err, "open the %s", name)
+	}
+	body, err := readAll(file, most)
+	if err := errors.Join(err, file.Close()); err != nil {
+		return nil, fault.Wrap(fault.KindOf(err), err, "read the %s", name)
+	}
+	return body, nil
+}
+
+func readAll(f checkpoint.File, most int64) ([]byte, error) {
 	n, err := f.Size()
 	if err != nil {
 		return nil, err
 	}
-	if n == 0 || n > FrameBytesMax {
+	if n > most {
 		return nil, fault.New(fault.Corrupt, "it has %d bytes", n)
 	}
 	body := make([]byte, n)

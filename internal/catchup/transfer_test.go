@@ -49,7 +49,7 @@ func (f from) Send(to chain.ValidatorNo, kind uint8, body []byte) error {
 	m, err := Parse(kind, bytes.Clone(body))
 	must(f.net.t, err)
 	switch m := m.(type) {
-	case Ask, AskLeaves, AskPages, Done:
+	case Ask, AskLeaves, AskPages, Done, AskBelow:
 		if s := f.net.servers[to]; s != nil {
 			s.Receive(f.no, m)
 		}
@@ -91,7 +91,7 @@ func (w *network) client(no chain.ValidatorNo, dir, own string) *Client {
 }
 
 func need(least chain.Height) Need {
-	return Need{Least: least, Still: func() bool { return true }, Accepted: func(chain.Height, chain.ValidatorNo) {}, Progress: func(int, int) {}}
+	return Need{Least: least, Known: allKnown, Still: func() bool { return true }, Accepted: func(chain.Height, chain.ValidatorNo) {}, Progress: func(int, int) {}}
 }
 
 // inBubble runs a test in a bubble, with a network whose servers end with it.
@@ -396,11 +396,14 @@ func TestDamagedTaken(t *testing.T) {
 		}
 		files, err := os.ReadDir(dir)
 		must(t, err)
-		if len(files) != 3 {
-			t.Fatalf("%d files; an offer and two sections are expected", len(files))
+		if len(files) != 4 {
+			t.Fatalf("%d files; an offer, headers and two sections are expected", len(files))
 		}
 		for _, f := range files {
 			taker, path := newNode(t), filepath.Join(dir, f.Name())
+			if f.Name() == headersName {
+				continue // TestHeadersBelow damages them
+			}
 			flip(t, path, 300)
 			if _, err := taker.adopt(dir); !fault.Is(err, fault.Corrupt) {
 				t.Errorf("%s damaged: %v", f.Name(), err)

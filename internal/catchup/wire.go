@@ -195,6 +195,12 @@ func Parse(kind uint8, body []byte) (Message, error) {
 		m = Refused{s, why}
 	case KindDone:
 		m = Done{r.u64()}
+	case KindAskBelow:
+		a := AskBelow{chain.Height(r.u64()), chain.Height(r.u64())}
+		r.bad = r.bad || a.Least == 0 || a.Least >= a.Below
+		m = a
+	case KindBelow:
+		m = r.below()
 	default:
 		if m = r.compared(kind); m == nil {
 			return nil, malformed("a frame of kind %d", kind)

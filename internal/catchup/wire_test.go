@@ -30,7 +30,7 @@ func samples() []Message {
 		AskPages{7, at}, PagesOf{7, at, [][]byte{page, page}}, Refused{0, Busy}, Refused{7, Gone}, Done{7},
 		AskTable{258}, Table{258, []pages.SectionRoot{{Section: 3, RecordBytes: 64, Pages: 2, Root: chain.Hash{1}}, {Section: 0x10001, RecordBytes: 16, Pages: 1, Root: chain.Hash{2}}}},
 		AskRootLeaves{258, 3, 1, 2}, RootLeaves{258, 3, 1, []chain.Hash{{1}, {2}}}, AskHeader{258}, HeaderOf{258, []byte{1, 2, 3}, []byte{4}},
-		Unheld{KindAskTable, 258},
+		Unheld{KindAskTable, 258}, AskBelow{258, 3}, Below{258, [][]byte{{1, 2}, {3}}}, Below{Below: 258},
 	}
 }
 
@@ -103,7 +103,7 @@ func TestMalformed(t *testing.T) {
 		body []byte
 	}{
 		"kind 0":                {0, nil},
-		"another kind":          {KindUnheld + 1, nil},
+		"another kind":          {KindBelow + 1, nil},
 		"too long":              {KindDone, make([]byte, FrameBytesMax+1)},
 		"steady 2":              {KindAsk, append(make([]byte, 8), 2)},
 		"no leaf":               {KindAskLeaves, AskLeaves{1, 1, 0, 0}.Append(nil)},
@@ -122,6 +122,9 @@ func TestMalformed(t *testing.T) {
 		"too many rows":         {KindTable, Table{1, make([]pages.SectionRoot, pages.SectionsMax+1)}.Append(nil)},
 		"no root leaf":          {KindAskRootLeaves, AskRootLeaves{1, 1, 0, 0}.Append(nil)},
 		"many root leaves":      {KindAskRootLeaves, AskRootLeaves{1, 1, 0, leavesPerFrameMax + 1}.Append(nil)},
+		"headers from genesis":  {KindAskBelow, AskBelow{5, 0}.Append(nil)},
+		"no header between":     {KindAskBelow, AskBelow{5, 5}.Append(nil)},
+		"fewer headers":         {KindBelow, append(Below{5, [][]byte{{1}}}.Append(nil)[:8], 2, 0, 1, 0, 0, 0, 1)},
 		"unheld of no ask":      {KindUnheld, Unheld{KindTable, 1}.Append(nil)},
 		"too many pages":        {KindOffer, section(checkpoint.Section{Number: 2, RecordBytes: 1, Pages: pages.PagesMax + 1})},
 	} {

@@ -179,6 +179,13 @@ func (c *Certifier) Evidence() []Evidence {
 	return c.core.Evidence()
 }
 
+// Newest is the newest height that this node signed in its epoch, in this life or an earlier one; 0: none.
+func (c *Certifier) Newest() chain.Height {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return max(c.core.executed, c.core.recovered.last)
+}
+
 // Trim lets the vote log forget votes below a height, in whole segments. The host's durable state must be at below-1 or
 // above: a height whose vote is forgotten is never signed again.
 func (c *Certifier) Trim(below chain.Height) error {

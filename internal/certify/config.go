@@ -56,6 +56,8 @@ type Config struct {
 	OnStuck func(chain.Height)
 	// OnDiverged is told why the certifier halts when a quorum signed another header.
 	OnDiverged func(Diverged)
+	// OnContradicted is told why the certifier halts when this node computed another header than it signed before.
+	OnContradicted func(Contradicted)
 
 	Metrics prometheus.Registerer // nil means none
 	Logger  *slog.Logger          // nil means silence

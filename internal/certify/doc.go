@@ -42,7 +42,9 @@
 // the headers behind both hashes must be shown with it.
 //
 // A node that signed a wrong header stays halted at that height, also when it computes the right one later: it goes on
-// from a peer's checkpoint above the height (Config.Fetched).
+// from a peer's checkpoint above all that it signed (Newest, Config.Fetched). Whether it may is the host's to decide: the
+// record of a vote also says what was decided, so that a node which was told another order can be known from one whose state
+// is damaged, also after a restart (OnDiverged, OnContradicted).
 //
 // What the host does: it authenticates the sender of each frame; it calls Await in height order, and so says that all
 // below is published and that Config.Stored finds it; it calls Trim only for heights that its durable state is past; it

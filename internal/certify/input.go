@@ -73,6 +73,15 @@ type Diverged struct {
 	Other *chain.Certificate // without the signatures for a state root
 }
 
+// Contradicted says that this node computed another header than it signed for the same height in an earlier life. All votes
+// below are over what it computes now, for heights ascend: where what was decided is the same, the state or the program was
+// not.
+type Contradicted struct {
+	Own    Vote
+	Header *chain.ExecutedHeader // computed now
+	Hash   chain.Hash            // of it
+}
+
 func (o *Output) refuse(word string) { o.Refused = append(o.Refused, word) }
 
 func (e Executed) apply(c *Core, out *Output) {

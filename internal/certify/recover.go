@@ -9,8 +9,11 @@ import (
 	"github.com/aurigraph/aurigraph/internal/fault"
 )
 
-// recordVote is the one kind of record in the vote log: its meta is an encoded vote.
-const recordVote uint8 = 1
+// Kinds of records in the vote log. FORMAT.md draws them.
+const (
+	recordVote    uint8 = 1 // of older programs: a vote
+	recordDecided uint8 = 2 // a vote, and what was decided
+)
 
 // Record is one record of the vote log.
 type Record struct {
@@ -67,10 +70,7 @@ func Recover(start Start, records iter.Seq[Record]) (*Recovered, error) {
 }
 
 func decodeRecord(rec Record, start Start) (*Vote, error) {
-	if rec.Kind != recordVote {
-		return nil, fault.New(fault.Corrupt, "vote log: record %d has kind %d", rec.Seq, rec.Kind)
-	}
-	v, err := decodeVote(rec.Meta)
+	v, err := ParseRecord(rec.Kind, rec.Meta)
 	if err != nil {
 		return nil, fault.Wrap(fault.Corrupt, err, "vote log: record %d", rec.Seq)
 	}

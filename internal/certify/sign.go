@@ -57,6 +57,9 @@ func (c *Certifier) vote(h *chain.ExecutedHeader, hash chain.Hash) (*Vote, error
 	case failed != nil:
 		return nil, failed
 	case fault.Is(err, fault.Halted):
+		if own != nil && own.Hash != hash && c.cfg.OnContradicted != nil {
+			c.cfg.OnContradicted(Contradicted{Own: *own, Header: h, Hash: hash})
+		}
 		return nil, c.fail(err)
 	case err != nil:
 		return nil, err
@@ -67,7 +70,7 @@ func (c *Certifier) vote(h *chain.ExecutedHeader, hash chain.Hash) (*Vote, error
 }
 
 func (c *Certifier) newVote(h *chain.ExecutedHeader, hash chain.Hash) (*Vote, error) {
-	v := &Vote{Epoch: h.Epoch, Height: h.Height, Validator: c.cfg.Self, Hash: hash}
+	v := &Vote{Epoch: h.Epoch, Height: h.Height, Validator: c.cfg.Self, Hash: hash, Decided: h.Proposal}
 	var err error
 	if v.Signature, err = c.cfg.Header.Sign(keys.HeaderMessage(h.Chain, hash)); err != nil {
 		return nil, err
@@ -87,7 +90,7 @@ func (c *Certifier) append(ctx context.Context, v *Vote) error {
 	if err != nil {
 		return fault.Wrap(fault.Unavailable, err, "certify: the vote of height %d did not reach the log", v.Height)
 	}
-	if err := buf.SetMeta(recordVote, appendVote(nil, v)); err != nil {
+	if err := buf.SetMeta(recordDecided, appendRecord(nil, v)); err != nil {
 		buf.Release()
 		return fault.Halt(err, "vote log")
 	}

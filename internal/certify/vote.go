@@ -19,6 +19,8 @@ type Vote struct {
 	RootAt    chain.Height // height whose state root the header carries; 0: none
 	StateRoot chain.Hash   // zero with RootAt 0
 	RootSig   []byte       // ML-DSA-65 over (RootAt, StateRoot); empty with RootAt 0
+	// Decided is the hash of the header's proposal: of own votes only, in their records and not in frames. Zero: unknown.
+	Decided chain.Hash
 }
 
 // sameRoot reports whether both headers carry the same state root, or none.

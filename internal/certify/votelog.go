@@ -59,7 +59,7 @@ type scanner struct {
 func (s *scanner) all(ctx context.Context) iter.Seq[Record] {
 	return func(yield func(Record) bool) {
 		s.err = s.log.Scan(ctx, seglog.Pos{}, func(at seglog.Pos, rec seglog.Record) error {
-			if v, err := decodeVote(rec.Meta); err == nil {
+			if v, err := ParseRecord(rec.Kind, rec.Meta); err == nil {
 				s.spans.note(at.Segment, v.Epoch, v.Height)
 			}
 			if !yield(Record{Seq: at.Seq, Kind: rec.Kind, Meta: rec.Meta}) {

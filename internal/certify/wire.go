@@ -31,7 +31,7 @@ type Message struct {
 	Certificate *chain.Certificate
 }
 
-// appendVote appends v's encoding, which is also a record of the vote log.
+// appendVote appends v's encoding.
 func appendVote(dst []byte, v *Vote) []byte {
 	fault.Invariant(len(v.Signature) == keys.Ed25519.SignatureBytes(), "a header signature has %d bytes", len(v.Signature))
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(v.Epoch))
@@ -71,6 +71,28 @@ func decodeVote(b []byte) (*Vote, error) {
 	}
 	copy(v.StateRoot[:], rest)
 	v.RootSig = append([]byte(nil), rest[32:]...)
+	return v, nil
+}
+
+// appendRecord appends the meta of a record of the vote log.
+func appendRecord(dst []byte, v *Vote) []byte { return append(appendVote(dst, v), v.Decided[:]...) }
+
+// ParseRecord reads the kind and meta of a record of the vote log; it keeps no reference to meta. Every error is Invalid.
+func ParseRecord(kind uint8, meta []byte) (*Vote, error) {
+	switch {
+	case kind == recordVote:
+		return decodeVote(meta)
+	case kind != recordDecided:
+		return nil, malformed("a record of kind %d", kind)
+	case len(meta) < len(chain.Hash{}):
+		return nil, malformed("a record of %d bytes", len(meta))
+	}
+	at := len(meta) - len(chain.Hash{})
+	v, err := decodeVote(meta[:at])
+	if err != nil {
+		return nil, err
+	}
+	v.Decided = chain.Hash(meta[at:])
 	return v, nil
 }
 

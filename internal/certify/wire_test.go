@@ -26,14 +26,16 @@ func TestGoldenBytes(t *testing.T) {
 	}
 	v := voteOf(2, 8, 0)
 	fmt.Fprintf(&b, "record kind %d\n%s\n", recordVote, hex.EncodeToString(appendVote(nil, &v)))
+	v.Decided[0], v.Decided[31] = 0xde, 0xc1
+	fmt.Fprintf(&b, "record kind %d\n%s\n", recordDecided, hex.EncodeToString(appendRecord(nil, &v)))
 	fmt.Fprintf(&b, "\nevidence\n%s\n", hex.EncodeToString(AppendEvidence(nil, &Evidence{First: voteOf(2, 5, 0), Second: voteOf(2, 5, 1)})))
 	testkit.Golden(t, "golden.txt", b.Bytes())
 }
 
 func TestAVoteIsAPage(t *testing.T) {
 	v := voteOf(2, 8, 0)
-	if n := len(appendVote(nil, &v)); n != 3463 || n > seglog.MetaBytesMax {
-		t.Errorf("a vote with a state root has %d bytes, a record's head has room for %d", n, seglog.MetaBytesMax)
+	if n := len(appendRecord(nil, &v)); n != 3463+32 || n > seglog.MetaBytesMax {
+		t.Errorf("a vote with a state root has a record of %d bytes, whose head has room for %d", n, seglog.MetaBytesMax)
 	}
 	v = voteOf(2, 5, 0)
 	if n := len(appendVote(nil, &v)); n != 122 {

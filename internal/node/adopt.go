@@ -9,6 +9,7 @@ import (
 	"github.com/aurigraph/aurigraph/internal/catchup"
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/checkpoint"
+	"github.com/aurigraph/aurigraph/internal/codec"
 	"github.com/aurigraph/aurigraph/internal/commit"
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/index"
@@ -75,6 +76,9 @@ func (n *Node) takeOver(ctx context.Context, taken *catchup.Taken) error {
 	if err != nil {
 		return err
 	}
+	if err := n.takeHeaders(&changes, taken); err != nil {
+		return err
+	}
 	blob, err := n.adoptedBlob(taken)
 	if err != nil {
 		return err
@@ -87,6 +91,30 @@ func (n *Node) takeOver(ctx context.Context, taken *catchup.Taken) error {
 		return err
 	}
 	return n.store.Apply(&changes, true)
+}
+
+// takeHeaders keeps the headers below a state, as many as one is taken with. Halted: they do not lead to what was published here.
+func (n *Node) takeHeaders(changes *store.Changes, taken *catchup.Taken) error {
+	head, own, err := store.LastHeader(n.store)
+	if err != nil && !fault.Is(err, fault.NotFound) {
+		return err
+	}
+	above, at := taken.Headers[0], taken.Height
+	for _, raw := range taken.Below {
+		if at--; at > head {
+			store.WriteGapHeader(changes, at, raw)
+			above = raw
+		}
+	}
+	store.DropGapHeaders(changes, taken.Height-min(taken.Height, catchup.HeadersMax))
+	if head == 0 || taken.Height-chain.Height(len(taken.Below)) > head+1 {
+		return nil // it begins above: nothing says what lies between
+	}
+	lowest, err := codec.DecodeHeader(above)
+	if err == nil && lowest.Previous != codec.Sum(own) {
+		err = fault.New(fault.Halted, "height %d was published here as %s, a peer's certified state stands on %s: the block store is damaged, or two histories were certified; run verify", head, codec.Sum(own), lowest.Previous)
+	}
+	return err
 }
 
 // adoptedBlob says how far the own lane is in a state, and that everything is retained from there: the log from where the
@@ -160,7 +188,7 @@ func (n *Node) copyAnchor(ctx context.Context) error {
 		}
 		sn := n.state.Space.Snapshot()
 		defer sn.Release()
-		_, err := n.checkpoints.Write(ctx, sn, m)
+		_, err := n.checkpoints.WriteIdle(ctx, sn, m)
 		return err
 	}
 	return nil

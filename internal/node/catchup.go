@@ -124,7 +124,7 @@ func (c *catchUp) frame(from chain.ValidatorNo, kind uint8, bytes int, r io.Read
 		return err
 	}
 	switch m.(type) {
-	case catchup.Ask, catchup.AskLeaves, catchup.AskPages, catchup.Done, catchup.AskTable, catchup.AskRootLeaves, catchup.AskHeader:
+	case catchup.Ask, catchup.AskLeaves, catchup.AskPages, catchup.Done, catchup.AskTable, catchup.AskRootLeaves, catchup.AskHeader, catchup.AskBelow:
 		c.server.Receive(from, m)
 	case catchup.Table, catchup.RootLeaves, catchup.HeaderOf, catchup.Unheld:
 		c.inquiry.Receive(from, m)
@@ -158,7 +158,7 @@ func (c *catchUp) run(ctx context.Context) error {
 func (c *catchUp) take(ctx context.Context, w want) error {
 	defer close(w.ended)
 	for {
-		height, err := c.client.Fetch(ctx, catchup.Need{Least: w.least, First: w.first, Still: w.still, Accepted: c.accepted, Progress: c.progress})
+		height, err := c.client.Fetch(ctx, catchup.Need{Least: w.least, Known: c.node.loop.Height(), First: w.first, Still: w.still, Accepted: c.accepted, Progress: c.progress})
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -228,7 +228,7 @@ func (n *Node) snapshotRef(height chain.Height) []byte {
 // as it is after ErrRestart; else Run ends with that.
 func (n *Node) fetchSnapshot(ctx context.Context, ref raft.SnapshotRef) (chain.Height, error) {
 	w := want{
-		least: max(ref.Height, n.loop.Height()+1), first: ref.From, ended: make(chan struct{}),
+		least: max(ref.Height, n.loop.Height()+1, n.aboveSigned()), first: ref.From, ended: make(chan struct{}),
 		still: func() bool { return n.loop.ExecutedHeight() < ref.Height },
 	}
 	if w.still() {
@@ -250,6 +250,15 @@ func (n *Node) fetchSnapshot(ctx context.Context, ref raft.SnapshotRef) (chain.H
 	return n.loop.ExecutedHeight(), nil
 }
 
+// aboveSigned is the height above all that this node signed in its epoch. From a lower state it might compute other headers than
+// it signed, if these stood on another history.
+func (n *Node) aboveSigned() chain.Height {
+	if n.peers.certifier == nil {
+		return 0
+	}
+	return n.peers.certifier.Newest() + 1
+}
+
 // missed is told of an entry that was decided and cannot be had. Its payload may be gone everywhere; then a state is taken that
 // is past it, once a peer has one.
 func (n *Node) missed(digest chain.Hash, since time.Duration) {
@@ -258,7 +267,7 @@ func (n *Node) missed(digest chain.Hash, since time.Duration) {
 	}
 	at := n.loop.ExecutedHeight()
 	w := want{
-		least: max(at, n.loop.Height()) + 1, first: (n.self + 1) % chain.ValidatorNo(n.newest().Size()), ended: make(chan struct{}),
+		least: max(at+1, n.loop.Height()+1, n.aboveSigned()), first: (n.self + 1) % chain.ValidatorNo(n.newest().Size()), ended: make(chan struct{}),
 		still: func() bool { return n.loop.ExecutedHeight() == at },
 	}
 	select {

@@ -14,6 +14,7 @@ import (
 	"github.com/aurigraph/aurigraph/internal/catchup"
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/checkpoint"
+	"github.com/aurigraph/aurigraph/internal/codec"
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/obs"
 	"github.com/aurigraph/aurigraph/internal/pages"
@@ -40,20 +41,32 @@ func newForgetful(t *testing.T, orderBytes int64) *cluster {
 // launch opens a node that is too far behind, and runs it. stop ends it.
 func (c *cluster) launch(i int) (r *running, stop func()) {
 	c.t.Helper()
-	r = c.folders[i].open()
+	r = c.launchAs(i)
+	return r, func() {
+		r.stop()
+		<-r.ended
+		must(c.t, r.Close())
+	}
+}
+
+// launchAs opens a node and runs it, without waiting until it serves.
+func (c *cluster) launchAs(i int) *running {
+	c.t.Helper()
+	r := c.folders[i].open()
+	if before := c.nodes[i]; c.opened != nil {
+		c.nodes[i] = r
+		c.opened(i)
+		c.nodes[i] = before
+	}
 	ctx, cancel := context.WithCancel(context.Background())
+	r.stop = cancel
 	ended := r.ended
 	go func() {
 		ended <- r.Run(ctx)
 		close(ended)
 	}()
-	stop = func() {
-		cancel()
-		<-ended
-		must(c.t, r.Close())
-	}
-	c.t.Cleanup(func() { cancel(); <-ended })
-	return r, stop
+	c.t.Cleanup(func() { cancel(); <-ended; _ = r.Close() })
+	return r
 }
 
 // produce lets the running nodes pay until each of them let go of all that its payload log had, and its ordering log, too, if
@@ -158,6 +171,42 @@ func (c *cluster) isBack(old chain.Height) {
 	c.pay(2, 30)
 	c.agreeFrom(adopted)
 	c.pastOf(2, old, adopted)
+	c.knowsOf(2, old+1, adopted-1)
+}
+
+// knowsOf wants a node to know what was executed at heights that are not here: an entry of them that is decided again needs no
+// payload.
+func (c *cluster) knowsOf(i int, from, to chain.Height) {
+	t, n := c.t, c.nodes[i]
+	t.Helper()
+	a, err := store.ReadAdopted(n.store)
+	must(t, err)
+	entries := 0
+	for h := from; h <= to; h++ {
+		want, err := store.ReadHeader(c.nodes[0].store, h)
+		must(t, err)
+		have, err := store.ReadAnyHeader(n.store, h)
+		if err != nil || !bytes.Equal(have, want) {
+			t.Fatalf("it does not know header %d of %d to %d: %v", h, from, to, err)
+		}
+		if _, err := n.history.Block(h); a.Missing(h) != fault.Is(err, fault.Pruned) {
+			t.Errorf("block %d: %v", h, err)
+		}
+		header, err := codec.DecodeHeader(want)
+		must(t, err)
+		if len(header.Batches) == 0 || !a.Missing(h) {
+			continue
+		}
+		if entries++; entries%50 == 1 { // each takes a while to be missed
+			s, err := n.lane.Fetch(t.Context(), header.Batches[0].Entry)
+			if err != nil || !s.Executed {
+				t.Errorf("an entry of height %d: %+v, %v", h, s, err)
+			}
+		}
+	}
+	if entries == 0 {
+		t.Errorf("nothing was executed between heights %d and %d", from, to)
+	}
 }
 
 // TestCatchUp has peers that hold what was ordered, and not its payloads.

@@ -31,6 +31,7 @@ type cluster struct {
 	sequence uint64      // of the bank's batches
 	governed uint64      // transactions of governance
 	between  func(i int) // between the end of a node's epoch and its next start; nil: nothing
+	opened   func(i int) // after a node is opened, before it runs; nil: nothing
 }
 
 func newCluster(t testing.TB, n int) *cluster {
@@ -74,6 +75,10 @@ func (c *cluster) start(which ...int) {
 	c.t.Helper()
 	for _, i := range which {
 		r := c.folders[i].open()
+		c.nodes[i] = r
+		if c.opened != nil {
+			c.opened(i)
+		}
 		ctx, cancel := context.WithCancel(context.Background())
 		r.stop = cancel
 		go func() {
@@ -85,7 +90,6 @@ func (c *cluster) start(which ...int) {
 			<-r.ended
 			_ = r.Close()
 		})
-		c.nodes[i] = r
 	}
 	for _, i := range which {
 		select {

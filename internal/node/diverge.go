@@ -21,10 +21,11 @@ import (
 	"github.com/aurigraph/aurigraph/internal/query"
 )
 
-// When a quorum certified another header than this node's, its writer halts. Then it asks its peers what they computed, and
-// says where it differs: in the log, in its status, and in a file that stays. Nothing of its own changes by that.
+// When a quorum certified another header than this node's, or this node computes another one than it signed, its writer halts.
+// Then it asks its peers what they computed, and says where it differs: in the log, in its status, and in a file that stays. What
+// becomes of it is in comeback.go.
 
-// DivergenceFile in the data folder tells of the last divergence.
+// DivergenceFile in the data folder tells of the last divergence, and of the last times that the node came back from one.
 const DivergenceFile = "divergence.json"
 
 // headersKept is how many of the newest own headers are remembered: those that are signed and not certified, of which commit
@@ -43,13 +44,32 @@ type divergence struct {
 
 	mu      sync.Mutex
 	headers [headersKept]ownHeader // guarded by mu; by height
-	verdict *certify.Diverged      // guarded by mu
+	verdict *verdict               // guarded by mu; the first one
 	found   *query.Divergence      // guarded by mu; not changed once it is here
+	back    comebacks              // guarded by mu
+}
+
+// verdict says that a header which this node signed is another than it computes now, or than a quorum certified.
+type verdict struct {
+	own       certify.Vote
+	certified chain.Hash            // zero: it is not known
+	now       *chain.ExecutedHeader // what it computes now instead; nil: the same
+}
+
+// divergenceFile is what the file has.
+type divergenceFile struct {
+	query.Divergence
+	comebacks
 }
 
 // openDivergence reads what an earlier life found.
 func (n *Node) openDivergence(context.Context) error {
 	n.divergence.path = n.cfg.Data(DivergenceFile)
+	if n.several() {
+		if _, err := obs.Register(n.metrics, "the divergence", n.divergence.comebacksMetric()); err != nil {
+			return err
+		}
+	}
 	_ = os.Remove(n.divergence.path + ".tmp") // of a write that a crash ended
 	text, err := os.ReadFile(n.divergence.path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -58,12 +78,12 @@ func (n *Node) openDivergence(context.Context) error {
 	if err != nil {
 		return fault.Wrap(fault.Unavailable, err, "read %s", n.divergence.path)
 	}
-	found := &query.Divergence{}
-	if err := json.Unmarshal(text, found); err != nil {
+	var found divergenceFile
+	if err := json.Unmarshal(text, &found); err != nil {
 		n.log.Warn("what an earlier divergence was cannot be read, and is passed over: move the file away", obs.KeyFile, n.divergence.path, obs.Err(err))
 		return nil
 	}
-	n.divergence.found = found
+	n.divergence.found, n.divergence.back = &found.Divergence, found.comebacks
 	return nil
 }
 
@@ -76,9 +96,20 @@ func (d *divergence) report() *query.Divergence {
 
 // note takes the verdict of a quorum.
 func (d *divergence) note(v certify.Diverged) {
+	d.judge(&verdict{own: v.Own, certified: v.Other.Header})
+}
+
+// noteContradicted takes this node's own.
+func (d *divergence) noteContradicted(x certify.Contradicted) {
+	d.judge(&verdict{own: x.Own, now: x.Header})
+}
+
+func (d *divergence) judge(v *verdict) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.verdict = &v
+	if d.verdict == nil {
+		d.verdict = v
+	}
 }
 
 // own is the header that this node signed for a height, while it is remembered.
@@ -105,14 +136,19 @@ func (r remembering) Sign(ctx context.Context, h *chain.ExecutedHeader, hash cha
 
 // publish makes durable what is known so far, and shows it, durable or not.
 func (d *divergence) publish(r query.Divergence) error {
-	text, err := json.MarshalIndent(&r, "", "  ")
-	if err == nil {
-		err = replaceFile(d.path, append(text, '\n'))
-	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.found = &r
-	return err
+	return d.write()
+}
+
+// write makes the file say what is known. The caller holds mu.
+func (d *divergence) write() error {
+	text, err := json.MarshalIndent(&divergenceFile{*d.found, d.back}, "", "  ")
+	if err != nil {
+		return fault.Wrap(fault.Internal, err, "the divergence")
+	}
+	return replaceFile(d.path, append(text, '\n'))
 }
 
 // replaceFile puts a file in place of an older one: after a crash one of the two is there.
@@ -138,29 +174,37 @@ func syncPath(path string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// explainDivergence finds out where this node's history left the certified one. It returns when it knows, when it cannot
-// find out, or when ctx ends. What an earlier life knew of the same headers stays: peers do not keep leaves for long.
-func (n *Node) explainDivergence(ctx context.Context) {
+// explainDivergence finds out where this node's history left the certified one, and returns that: when it knows, when it
+// cannot find out, or nil when ctx ends. What an earlier life knew of the same headers stays: peers do not keep leaves for long.
+func (n *Node) explainDivergence(ctx context.Context) *query.Divergence {
 	d := &n.divergence
 	d.mu.Lock()
-	verdict, before := d.verdict, d.found
+	v, before := d.verdict, d.found
 	d.mu.Unlock()
-	if verdict == nil || n.peers == nil {
-		return
-	}
-	r := query.Divergence{
-		Height: verdict.Own.Height, Own: verdict.Own.Hash.String(), Certified: verdict.Other.Header.String(),
-		TimeUs: uint64(time.Now().UnixMicro()), Unknown: "peers are being asked what they computed",
+	if v == nil || n.peers == nil {
+		return nil
 	}
 	// It never got past the height of then: it is the same divergence.
 	if before != nil && n.loop.Height() < before.Height && len(before.Fields) > 0 && before.Unknown == "" {
 		n.log.Error("this node left the certified history where it did before", "difference", before.String(), obs.KeyFile, d.path)
-		return
+		return before
+	}
+	r := query.Divergence{
+		Height: v.own.Height, Own: v.own.Hash.String(), TimeUs: uint64(time.Now().UnixMicro()), Unknown: "peers are being asked what they computed",
+	}
+	if v.now == nil {
+		r.Certified = v.certified.String()
 	}
 	n.keepDivergence(r)
-	n.explain(ctx, &r)
+	for n.explain(ctx, v, &r) && ctx.Err() == nil {
+		n.keepDivergence(r)
+	}
+	if ctx.Err() != nil && len(r.Fields) == 0 {
+		return nil
+	}
 	n.log.Error("this node left the certified history", obs.KeyHeight, uint64(r.Height), "own", r.Own, "certified", r.Certified, "difference", r.String(), obs.KeyFile, d.path)
 	n.keepDivergence(r)
+	return &r
 }
 
 func (n *Node) keepDivergence(r query.Divergence) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/aurigraph/aurigraph/internal/catchup"
 	"github.com/aurigraph/aurigraph/internal/chain"
+	"github.com/aurigraph/aurigraph/internal/codec"
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/ledger"
 	"github.com/aurigraph/aurigraph/internal/pages"
@@ -26,19 +27,50 @@ const (
 	fieldsMax = 16
 )
 
-// explain finds out what differs, first in the header, then in the state.
-func (n *Node) explain(ctx context.Context, r *query.Divergence) {
+// explain finds out what differs, first in the header, then in the state. It reports whether it is of use to ask again: no peer
+// was there to say what was certified.
+func (n *Node) explain(ctx context.Context, v *verdict, r *query.Divergence) (again bool) {
 	ctx, cancel := context.WithTimeout(ctx, explainMax)
 	defer cancel()
+	if v.now != nil {
+		return n.explainContradicted(ctx, v, r)
+	}
 	own, certified, err := n.firstDifferentHeader(ctx, r)
 	if err != nil {
 		r.Unknown = "what differs in it could not be told: " + err.Error()
-		return
+		return fault.Is(err, fault.Unavailable)
 	}
 	r.Fields, r.Unknown = headerDifferences(own, certified), ""
+	if deceived(r) {
+		return false // other states follow from another order
+	}
 	if err := n.comparePages(ctx, r, own, certified); err != nil {
 		r.Unknown = "the differing pages of the state could not be told: " + err.Error()
 	}
+	return false
+}
+
+// explainContradicted compares with the certified header of the height: what was signed for it before, of which the hash and
+// what was decided are known, or else what is computed now.
+func (n *Node) explainContradicted(ctx context.Context, v *verdict, r *query.Divergence) (again bool) {
+	certified, hash, err := n.certifiedHeader(ctx, r.Height)
+	if err != nil {
+		r.Unknown = "what was certified for it could not be told: " + err.Error()
+		return fault.Is(err, fault.Unavailable)
+	}
+	r.Certified, r.Unknown = hash.String(), ""
+	switch {
+	case v.own.Hash == hash:
+		r.Own, r.Fields = codec.HeaderHash(v.now).String(), headerDifferences(v.now, certified)
+	case v.own.Decided.IsZero():
+		r.Unknown = "the record of what this node signed is of an older program, and does not say what was decided"
+	case v.own.Decided != certified.Proposal:
+		r.Fields = []query.FieldDifference{{Field: fieldProposal, Own: v.own.Decided.String(), Certified: certified.Proposal.String()}}
+	default:
+		r.Fields = []query.FieldDifference{{Field: "hash", Own: r.Own, Certified: r.Certified}}
+		r.Unknown = "it came from the same order, in an earlier life, of which no more is known"
+	}
+	return false
 }
 
 // firstDifferentHeader asks for the certified header of the height at which the verdict came, and of heights below as long
@@ -166,6 +198,9 @@ func joined(errs []error) string {
 	return text
 }
 
+// fieldProposal is the field of a header that names what was decided.
+const fieldProposal = "proposal"
+
 // headerDifferences are the fields in which two headers of one height differ, in the order in which one leads to the other:
 // what was decided, then what came out of it.
 func headerDifferences(own, certified *chain.ExecutedHeader) (list []query.FieldDifference) {
@@ -177,7 +212,7 @@ func headerDifferences(own, certified *chain.ExecutedHeader) (list []query.Field
 	add("chain", own.Chain, certified.Chain)
 	add("epoch", own.Epoch, certified.Epoch)
 	add("previous header", own.Previous, certified.Previous)
-	add("proposal", own.Proposal, certified.Proposal)
+	add(fieldProposal, own.Proposal, certified.Proposal)
 	add("time", own.TimeUs, certified.TimeUs)
 	add("number of batches", len(own.Batches), len(certified.Batches))
 	for i := range min(len(own.Batches), len(certified.Batches)) {

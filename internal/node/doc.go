@@ -10,7 +10,8 @@
 //
 // Among several validators (see peers, several): one TCP transport carries the ordering engine's messages, votes and
 // acknowledgements, the batches, and what catches up, each class on connections of its own. Whoever a quorum contradicts halts
-// its writer and answers readers (Run). Whoever is behind what the others still hold takes a certified state from one of them
+// its writer and answers readers (Run); if something else was decided for it, it takes a certified state above all that it
+// signed (comeBack). Whoever is behind what the others still hold takes a certified state from one of them
 // and opens its folder anew (catchUp, adopt, ErrRestart).
 //
 // A full disk (see room): the node stops accepting while a reserve is still free, and goes on by itself when there is space.

@@ -389,16 +389,23 @@ func (n *Node) run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// standHalted lets a node that a quorum contradicts find out where, until ctx ends (nil), or until a seal needs its folder
-// opened anew (ErrRestart): what a handover names is decided by more than this node's history.
+// standHalted lets a node that a quorum contradicts find out where, until ctx ends (nil), or until its folder is to be opened
+// anew (ErrRestart): it comes back from a peer's state, or a seal needs it, for what a handover names is decided by more than
+// this node's history.
 func (n *Node) standHalted(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
+	back := make(chan error, 1)
 	var explaining sync.WaitGroup
 	defer explaining.Wait()
 	defer cancel()
-	explaining.Go(func() { n.explainDivergence(ctx) })
+	explaining.Go(func() { back <- n.comeBack(ctx) })
 	for {
 		select {
+		case err := <-back:
+			if err != nil {
+				return err
+			}
+			back = nil // it stays halted
 		case err := <-n.fatal:
 			if errors.Is(err, ErrRestart) {
 				return err

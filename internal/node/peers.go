@@ -32,6 +32,7 @@ const (
 type peers struct {
 	links      *transport.TCP
 	raft       *raft.Engine
+	orders     *orders
 	relay      *lane.Relay
 	certifier  *certify.Certifier
 	catchUp    *catchUp
@@ -146,12 +147,17 @@ const orderEpochBytes = 8
 
 // orders sends messages of the ordering engine.
 type orders struct {
-	links *transport.TCP
+	links sender
 	epoch chain.Epoch
 }
 
+// sender is the part of the transport that sends frames. Among validators that a test runs, one may lie.
+type sender interface {
+	Send(to chain.ValidatorNo, class transport.Class, kind uint8, body ...[]byte) error
+}
+
 // Send sends a message, behind its epoch.
-func (o orders) Send(to chain.ValidatorNo, frame []byte) {
+func (o *orders) Send(to chain.ValidatorNo, frame []byte) {
 	framed := binary.LittleEndian.AppendUint64(make([]byte, 0, orderEpochBytes+len(frame)), uint64(o.epoch))
 	_ = o.links.Send(to, transport.Consensus, frameOrder, append(framed, frame...))
 }

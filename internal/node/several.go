@@ -6,6 +6,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/aurigraph/aurigraph/internal/catchup"
 	"github.com/aurigraph/aurigraph/internal/certify"
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/codec"
@@ -40,7 +41,8 @@ func (n *Node) openRaft(ctx context.Context) (engine, error) {
 		Metrics: n.metrics, Logger: n.log,
 	}
 	if n.peers != nil {
-		cfg.Peers = orders{n.peers.links, n.epoch}
+		n.peers.orders = &orders{n.peers.links, n.epoch}
+		cfg.Peers = n.peers.orders
 	}
 	e, err := raft.Open(ctx, n.orderLog, n.state.Height, cfg)
 	if err != nil {
@@ -94,17 +96,21 @@ func (n *Node) openRelay(ctx context.Context) (err error) {
 	return nil
 }
 
-// headersLookedAt bounds how far back an entry is looked for that ordering decided again.
-const headersLookedAt = 50_000
+// headersLookedAt bounds how far back an entry is looked for that ordering decided again: as far as headers go with a state.
+const headersLookedAt = catchup.HeadersMax
 
 // executedBefore looks in the headers for an entry that was executed.
 func (n *Node) executedBefore(digest chain.Hash) bool {
 	at := n.loop.ExecutedHeight()
 	for h := at; h > 0 && at-h < headersLookedAt; h-- {
-		header, err := readHeader(n.store, h)
+		raw, err := store.ReadAnyHeader(n.store, h)
 		if fault.Is(err, fault.NotFound) {
-			continue // executed and not stored yet, or before a state that a peer gave
+			continue // executed and not stored yet, or further below a peer's state than its headers go
 		}
+		if err != nil {
+			return false
+		}
+		header, err := codec.DecodeHeader(raw)
 		if err != nil {
 			return false
 		}
@@ -153,9 +159,14 @@ func (n *Node) openCertifier(ctx context.Context) (err error) {
 		Fetched: n.notSigned(), Stored: n.storedCertificate,
 		OnEvidence: n.evidenceBook.foundHeaders,
 		OnDiverged: func(d certify.Diverged) {
-			n.diverged.Store(true)
 			n.divergence.note(d)
+			n.diverged.Store(true)
 			n.log.Error("a quorum certified another header than this node's", obs.KeyHeight, uint64(d.Own.Height), "own", d.Own.Hash.String(), "certified", d.Other.Header.String())
+		},
+		OnContradicted: func(x certify.Contradicted) {
+			n.divergence.noteContradicted(x)
+			n.diverged.Store(true)
+			n.log.Error("this node computes another header than it signed before", obs.KeyHeight, uint64(x.Own.Height), "signed", x.Own.Hash.String(), "computed", x.Hash.String())
 		},
 		Metrics: n.metrics, Logger: n.log,
 	})

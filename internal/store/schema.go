@@ -23,6 +23,7 @@ const (
 	tableTx          table = 'x' // first 16 B of a transaction's hash -> TxPlace
 	tableHolding     table = 'v' // asset u32, account u32, height u64 -> holding as of that height
 	tableMeta        table = 'm' // name -> value
+	tableGap         table = 'g' // height u64 -> executed header that came below a peer's state
 	tableHandover    table = 'n' // membership epoch u64 -> proved handover by which it began
 	tableEvidence    table = 'e' // kind u8, validator u16, from u16, epoch u64, place u64 -> record of evidence
 )
