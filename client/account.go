@@ -149,9 +149,10 @@ type Institution struct {
 
 // Key is a public key: scheme byte, key.
 type Key struct {
-	Number KeyNo
-	Public []byte
-	Active bool
+	Number    KeyNo
+	Public    []byte
+	Active    bool
+	Delegated bool // see AddDelegate
 }
 
 // Institution finds an institution, and the last sequence of one of its 256 channels.
@@ -164,7 +165,7 @@ func (c *Client) Institution(ctx context.Context, no InstitutionNo, channel uint
 		Height: Height(a.Height), Number: InstitutionNo(a.Number), Name: a.Name, House: AccountNo(a.HouseAccount), ChannelSequence: a.ChannelSequence,
 	}
 	for _, k := range a.Keys {
-		out.Keys = append(out.Keys, Key{Number: KeyNo(k.Number), Public: k.PublicKey, Active: k.Active})
+		out.Keys = append(out.Keys, Key{Number: KeyNo(k.Number), Public: k.PublicKey, Active: k.Active, Delegated: k.Delegated})
 	}
 	return out, nil
 }

@@ -71,6 +71,7 @@ type Client struct {
 	conn     *grpc.ClientConn
 	ledger   ledgerv1.LedgerClient
 	verifier *Verifier // nil without Trust
+	index    *indexed
 
 	following chan struct{} // full while new epochs are learned of
 }
@@ -100,6 +101,7 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 		return nil, fault.Wrap(fault.Invalid, err, "set up the connection")
 	}
 	c.ledger = ledgerv1.NewLedgerClient(c.conn)
+	c.index = newIndexed(cfg.Endpoints, creds)
 	if err := c.checkNetwork(ctx); err != nil {
 		c.Close()
 		return nil, err
@@ -170,5 +172,6 @@ func (c *Client) checkNetwork(ctx context.Context) error {
 
 // Close ends all connections. Streams that are open break.
 func (c *Client) Close() error {
+	c.index.close()
 	return fault.Wrap(fault.Internal, c.conn.Close(), "close the connection")
 }

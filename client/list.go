@@ -39,9 +39,10 @@ func (c *Client) ListBlocks(ctx context.Context, limit int, cursor string) (Page
 	return page(a.IndexHeight, a.Blocks, a.NextCursor, func(b *ledgerv1.Block) (*Block, error) { return c.block(ctx, b) })
 }
 
-// ListTransfers lists the transfers of an account, of an asset, of both, or (0, 0) all.
+// ListTransfers lists the transfers of an account, of an asset, of both, or (0, 0) all. It is asked of the endpoint that keeps the
+// query index: a network of several validators has it at its gateway. Unavailable, with reason no_index: none of them has one.
 func (c *Client) ListTransfers(ctx context.Context, account AccountNo, asset AssetNo, limit int, cursor string) (Page[*Transferred], error) {
-	a, err := read(ctx, c, c.ledger.ListTransfers, &ledgerv1.ListTransfersRequest{
+	a, err := read(ctx, c, c.index.listTransfers, &ledgerv1.ListTransfersRequest{
 		Account: uint32(account), Asset: uint32(asset), Limit: uint32(limit), Cursor: cursor,
 	})
 	if err != nil {

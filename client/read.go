@@ -10,7 +10,16 @@ import (
 
 // Transaction finds a transaction or leg by its id. With proof and Trust it is verified.
 func (c *Client) Transaction(ctx context.Context, id [32]byte, proof bool) (*Transaction, error) {
-	a, err := read(ctx, c, c.ledger.GetTransaction, &ledgerv1.GetTransactionRequest{Id: id[:], Proof: proof})
+	t, err := c.transaction(ctx, &ledgerv1.GetTransactionRequest{Id: id[:], Proof: proof})
+	if err != nil || !proof {
+		return t, err
+	}
+	return checked(ctx, c, t, func(v *Verifier) error { return v.Transaction(t, id) })
+}
+
+// transaction asks for a transaction or leg, and verifies nothing.
+func (c *Client) transaction(ctx context.Context, q *ledgerv1.GetTransactionRequest) (*Transaction, error) {
+	a, err := read(ctx, c, c.ledger.GetTransaction, q)
 	if err != nil {
 		return nil, err
 	}
@@ -22,10 +31,7 @@ func (c *Client) Transaction(ctx context.Context, id [32]byte, proof bool) (*Tra
 		return nil, err
 	}
 	t.Bytes, t.Leg = a.Transaction, a.Leg
-	if !proof {
-		return t, nil
-	}
-	return checked(ctx, c, t, func(v *Verifier) error { return v.Transaction(t, id) })
+	return t, nil
 }
 
 // Batch finds the receipt of a client batch, verified with Trust.

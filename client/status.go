@@ -41,8 +41,9 @@ type Status struct {
 	IndexLagRows  uint64
 	OldestPayload Height
 	HomeVersion   uint64
-	Epoch         Epoch    // of the membership
-	Validators    []Member // in order of number; a number that no member has is left out
+	Keyed         KeyedCounts // idempotency keys
+	Epoch         Epoch       // of the membership
+	Validators    []Member    // in order of number; a number that no member has is left out
 	Halted        bool
 	HaltedReason  string
 
@@ -221,7 +222,7 @@ func statusOf(a *ledgerv1.Status) (*Status, error) {
 		Height: Height(a.Height), Executed: Height(a.ExecutedHeight), RootHeight: Height(a.RootHeight), TimeUs: a.TimeUs,
 		Accounts: a.Accounts, Assets: a.Assets, Legs: a.Legs,
 		IndexHeight: Height(a.IndexHeight), IndexLagRows: a.IndexLagRows, OldestPayload: Height(a.OldestPayloadHeight),
-		HomeVersion: a.HomeVersion, Epoch: Epoch(a.MembershipEpoch), Halted: a.Halted, HaltedReason: a.HaltedReason,
+		HomeVersion: a.HomeVersion, Keyed: keyedCountsOf(a.IdempotencyKeys), Epoch: Epoch(a.MembershipEpoch), Halted: a.Halted, HaltedReason: a.HaltedReason,
 		Engine: a.Engine, Validator: uint16(a.Validator), State: a.State, Role: a.Role, Term: a.Term,
 		Leader: uint16(a.GetLeader()), HasLeader: a.Leader != nil, Decided: Height(a.DecidedHeight), Logged: Height(a.LoggedHeight),
 		CertificatesCounted: a.CertificatesCounted, EvidenceLeftOut: a.EvidenceLeftOut, Divergence: divergenceOf(a.Divergence),

@@ -11,6 +11,7 @@ import (
 
 	"github.com/aurigraph/aurigraph/client"
 	"github.com/aurigraph/aurigraph/internal/chain"
+	"github.com/aurigraph/aurigraph/internal/ledger"
 	"github.com/aurigraph/aurigraph/internal/query"
 	"github.com/aurigraph/aurigraph/internal/server"
 	"github.com/aurigraph/aurigraph/internal/server/grpcapi"
@@ -36,6 +37,7 @@ func newOneOfFour() *oneOfFour {
 	return &oneOfFour{grpcapitest.New(4), query.Status{
 		Network: "n", Node: "node", Version: "v", Height: 3, Executed: 4, RootHeight: 5, StateRoot: chain.Hash{6}, TimeUs: 7, Accounts: 8, Assets: 9,
 		Legs: 10, IndexHeight: 11, IndexLagRows: 12, OldestPayload: 13, HomeVersion: 14, Halted: true, HaltedReason: "reason",
+		Keyed: ledger.KeyedCounts{Living: 61, Max: 62, Expired: 63, Evicted: 64, Duplicates: 65},
 		Epoch: 51, Validators: []chain.Member{{Name: "a", JoinEpoch: 1}, {No: 2, JoinEpoch: 52, Name: "b", Ed25519: chain.HexBytes{53}}}, Engine: "raft", Validator: 16, State: query.StateCatchingUp,
 		Order:  query.OrderStatus{Role: "follower", Term: 17, Leader: 18, HasLeader: true, Decided: 19, Logged: 20},
 		Signed: []query.Signed{{Signatures: 21, Height: 22}, {Signatures: 54, Height: 55}, {Signatures: 23, Height: 24}}, CertificatesCounted: 25,
@@ -68,7 +70,7 @@ func TestStatusIsWhole(t *testing.T) {
 	want := &client.Status{
 		ChainID: 7, Network: "n", GenesisHash: client.TrustGenesis(node.Genesis).GenesisHash, Node: "node", Version: "v", Height: 3, Executed: 4,
 		RootHeight: 5, StateRoot: client.Hash{6}, TimeUs: 7, Accounts: 8, Assets: 9, Legs: 10, IndexHeight: 11, IndexLagRows: 12, OldestPayload: 13,
-		HomeVersion: 14, Epoch: 51, Halted: true, HaltedReason: "reason",
+		HomeVersion: 14, Keyed: client.KeyedCounts{Living: 61, Max: 62, Expired: 63, Evicted: 64, Duplicates: 65}, Epoch: 51, Halted: true, HaltedReason: "reason",
 		Engine: "raft", Validator: 16, State: client.StateCatchingUp, Role: "follower", Term: 17, Leader: 18, HasLeader: true, Decided: 19, Logged: 20,
 		Validators: []client.Member{
 			{Name: "a", JoinEpoch: 1, Signed: client.Signed{Signatures: 21, Height: 22}},

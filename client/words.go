@@ -52,6 +52,7 @@ type (
 	Freeze              = chain.Freeze
 	RegisterInstitution = chain.RegisterInstitution
 	AddKey              = chain.AddKey
+	AddDelegate         = chain.AddDelegate
 	RevokeKey           = chain.RevokeKey
 	ChangeValidator     = chain.ChangeValidator
 )

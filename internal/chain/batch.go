@@ -44,7 +44,7 @@ type LegKind uint8
 
 // The kinds of leg. Arg is the upper 24 bits of a leg's fourth word.
 const (
-	LegTransfer LegKind = 0 // move Amount of Asset from From to To
+	LegTransfer LegKind = 0 // move Amount of Asset from From to To; Arg = 0, or LegKeyed
 	LegHold     LegKind = 1 // reserve Amount for To; Arg = lifetime in blocks, from 1
 	LegPost     LegKind = 2 // pay out the hold that Reference names; Amount 0 = all, less = rest goes back
 	LegVoid     LegKind = 3 // give the hold that Reference names back
@@ -57,7 +57,7 @@ type Leg struct {
 	Kind      LegKind
 	Arg       uint32 // 24 bits
 	Amount    Amount
-	Reference [32]byte // free text or hash of the payer; for post and void, the hold's id
+	Reference [32]byte // free text or hash of the payer; for post and void, the hold's id; of a keyed leg, see KeyedReference
 }
 
 // Batch is a client batch over its canonical bytes: a 1 KiB header, then Legs records. The bytes are the value: they are

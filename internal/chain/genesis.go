@@ -42,6 +42,8 @@ type Genesis struct {
 	Holdings     []GenesisHolding     `json:"holdings,omitempty"`
 	V10Slots     []SlotRange          `json:"v10_slots,omitempty"` // slots that V10 owns; the rest are V11's
 	AccountsMax  uint32               `json:"accounts_max"`
+	// IdempotencyKeysMax bounds the idempotency keys that live at a time; 0 is IdempotencyKeysDefault.
+	IdempotencyKeysMax uint32 `json:"idempotency_keys_max,omitempty"`
 }
 
 // GenesisValidator names a validator and pins both its public keys (without scheme byte).
@@ -51,10 +53,12 @@ type GenesisValidator struct {
 	MLDSA65 HexBytes `json:"ml_dsa_65"`
 }
 
-// GenesisInstitution is an institution with its first keys (scheme byte, key).
+// GenesisInstitution is an institution with its first keys (scheme byte, key), of which those of DelegatedKeys may sign no more
+// than AddDelegate says. An institution's keys are numbered in this order, Keys before DelegatedKeys.
 type GenesisInstitution struct {
-	Name string     `json:"name"`
-	Keys []HexBytes `json:"keys"`
+	Name          string     `json:"name"`
+	Keys          []HexBytes `json:"keys"`
+	DelegatedKeys []HexBytes `json:"delegated_keys,omitempty"`
 }
 
 // GenesisAccount opens an account: self-owned when PublicKey is set, else under Institution.
@@ -110,6 +114,8 @@ func (g *Genesis) Validate() error {
 		return bad("validators: %d, must be 1 to %d", len(g.Validators), ValidatorsMax)
 	case len(g.Institutions) == 0:
 		return bad("institutions: the first one is governance and must exist")
+	case g.IdempotencyKeysMax > IdempotencyKeysMaxMax:
+		return bad("idempotency_keys_max: %d, must be at most %d (0: %d)", g.IdempotencyKeysMax, IdempotencyKeysMaxMax, IdempotencyKeysDefault)
 	case g.AccountsMax == 0 || g.AccountsMax > AccountsMaxMax:
 		return bad("accounts_max: %d, must be 1 to %d", g.AccountsMax, AccountsMaxMax)
 	case len(g.Accounts) > GenesisListMax || len(g.Assets) > GenesisListMax || len(g.Holdings) > GenesisListMax || len(g.Institutions) > GenesisListMax:
@@ -122,14 +128,9 @@ func (g *Genesis) Validate() error {
 			return bad("validators[%d]: needs a name, a 32-byte ed25519 and a 1952-byte ml_dsa_65 key", i)
 		}
 	}
-	for i, in := range g.Institutions {
-		if !validName(in.Name) || len(in.Keys) == 0 {
-			return bad("institutions[%d]: needs a name and a key", i)
-		}
-		for j, k := range in.Keys {
-			if !validKey(k) {
-				return bad("institutions[%d].keys[%d]: %d bytes, must be 2 to %d (scheme byte, key)", i, j, len(k), PublicKeyBytesMax)
-			}
+	for i := range g.Institutions {
+		if err := g.Institutions[i].validate(i); err != nil {
+			return err
 		}
 	}
 	if err := g.validateState(); err != nil {
@@ -138,6 +139,25 @@ func (g *Genesis) Validate() error {
 	for i, s := range g.V10Slots {
 		if s.From > s.To || s.To == SlotNone {
 			return bad("v10_slots[%d]: %d to %d", i, s.From, s.To)
+		}
+	}
+	return nil
+}
+
+func (in *GenesisInstitution) validate(i int) error {
+	if !validName(in.Name) || len(in.Keys) == 0 {
+		return fault.New(fault.Invalid, "genesis: institutions[%d]: needs a name and a key", i)
+	}
+	if err := validKeys(i, "keys", in.Keys); err != nil {
+		return err
+	}
+	return validKeys(i, "delegated_keys", in.DelegatedKeys)
+}
+
+func validKeys(i int, field string, list []HexBytes) error {
+	for j, k := range list {
+		if !validKey(k) {
+			return fault.New(fault.Invalid, "genesis: institutions[%d].%s[%d]: %d bytes, must be 2 to %d (scheme byte, key)", i, field, j, len(k), PublicKeyBytesMax)
 		}
 	}
 	return nil

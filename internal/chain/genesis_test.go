@@ -47,19 +47,24 @@ func TestGenesisValidate(t *testing.T) {
 		"institutions[0].keys[1]": func(g *Genesis) {
 			g.Institutions[0].Keys = append(g.Institutions[0].Keys, make(HexBytes, PublicKeyBytesMax+1))
 		},
-		"accounts[1].public_key": func(g *Genesis) { g.Accounts[1].PublicKey = make(HexBytes, 1) },
-		"accounts[0].public_key": func(g *Genesis) { g.Accounts[0].PublicKey = make(HexBytes, 1<<16+33) },
-		"accounts[1].alias_tag":  func(g *Genesis) { g.Accounts[1].AliasTag = make(HexBytes, 31) },
-		"accounts[1].address":    func(g *Genesis) { g.Accounts[1].Address = make(HexBytes, 32) },
-		"assets[0]":              func(g *Genesis) { g.Assets[0].Code = "eur" },
-		"assets[0]: needs":       func(g *Genesis) { g.Assets[0].Name = strings.Repeat("x", NameBytesMax+1) },
-		"a scale of at most":     func(g *Genesis) { g.Assets[0].Scale = ScaleMax + 1 },
-		"and known flags":        func(g *Genesis) { g.Assets[0].Flags = 8 },
-		"holdings[0]":            func(g *Genesis) { g.Holdings[0].Amount = "1.5" },
-		"v10_slots[0]":           func(g *Genesis) { g.V10Slots[0] = SlotRange{2, 1} },
-		"v10_slots[1]":           func(g *Genesis) { g.V10Slots[1].To = SlotNone },
+		"institutions[0].delegated_keys[1]": func(g *Genesis) {
+			g.Institutions[0].DelegatedKeys = []HexBytes{make(HexBytes, 33), make(HexBytes, 1)}
+		},
+		"idempotency_keys_max: 10000001": func(g *Genesis) { g.IdempotencyKeysMax = IdempotencyKeysMaxMax + 1 },
+		"accounts[1].public_key":         func(g *Genesis) { g.Accounts[1].PublicKey = make(HexBytes, 1) },
+		"accounts[0].public_key":         func(g *Genesis) { g.Accounts[0].PublicKey = make(HexBytes, 1<<16+33) },
+		"accounts[1].alias_tag":          func(g *Genesis) { g.Accounts[1].AliasTag = make(HexBytes, 31) },
+		"accounts[1].address":            func(g *Genesis) { g.Accounts[1].Address = make(HexBytes, 32) },
+		"assets[0]":                      func(g *Genesis) { g.Assets[0].Code = "eur" },
+		"assets[0]: needs":               func(g *Genesis) { g.Assets[0].Name = strings.Repeat("x", NameBytesMax+1) },
+		"a scale of at most":             func(g *Genesis) { g.Assets[0].Scale = ScaleMax + 1 },
+		"and known flags":                func(g *Genesis) { g.Assets[0].Flags = 8 },
+		"holdings[0]":                    func(g *Genesis) { g.Holdings[0].Amount = "1.5" },
+		"v10_slots[0]":                   func(g *Genesis) { g.V10Slots[0] = SlotRange{2, 1} },
+		"v10_slots[1]":                   func(g *Genesis) { g.V10Slots[1].To = SlotNone },
 	} {
 		g := validGenesis()
+		g.IdempotencyKeysMax = IdempotencyKeysMaxMax
 		spoil(g)
 		err := g.Validate()
 		if field == "" {

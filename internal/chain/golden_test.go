@@ -66,13 +66,38 @@ func TestGoldenBatch(t *testing.T) {
 	golden(t, "batch", hexLines(b.Bytes()))
 }
 
+// A keyed leg: argument 1, the key in front of the reference.
+func TestGoldenKeyedBatch(t *testing.T) {
+	h := goldenHeader()
+	h.Flags, h.Legs = 0, 1
+	var key IdempotencyKey
+	var request [16]byte
+	for i := range key {
+		key[i], request[i] = 0xa0+byte(i), 0xb0+byte(i)
+	}
+	b, err := NewBatch(h, []Leg{{From: 2, To: 3, Asset: 1, Kind: LegTransfer, Arg: LegKeyed, Amount: Units(1500), Reference: KeyedReference(key, request)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "batch_keyed", hexLines(b.Bytes()))
+	leg := b.Leg(0)
+	if got, keyed := leg.Key(); !keyed || got != key || [16]byte(leg.Reference[16:]) != request {
+		t.Errorf("%x, %v", got, keyed)
+	}
+	for _, other := range []Leg{{}, {Arg: 2, Reference: leg.Reference}, {Kind: LegHold, Arg: LegKeyed, Reference: leg.Reference}} {
+		if got, keyed := other.Key(); keyed || !got.IsZero() {
+			t.Errorf("%+v has key %x", other, got)
+		}
+	}
+}
+
 // Outcomes and kinds are numbers in certified data: their table only grows.
 func TestGoldenNames(t *testing.T) {
 	var out bytes.Buffer
 	for _, o := range Outcomes() {
 		fmt.Fprintf(&out, "outcome %d %s\n", o, o)
 	}
-	for k := TxKind(0); k <= TxChangeValidator+1; k++ {
+	for k := TxKind(0); k <= TxAddDelegate+1; k++ {
 		fmt.Fprintf(&out, "tx %d %s\n", k, k)
 	}
 	golden(t, "names", out.String())

@@ -40,6 +40,7 @@ const (
 	ValidatorLimit                    // the membership has no room for another number
 	LastValidator                     // the membership's only member cannot be removed
 	EpochEnding                       // another change ends the epoch with this block: ask again in the next
+	Duplicate                         // the key of this keyed leg was used before: ask what became of that one
 	outcomeCount
 )
 
@@ -48,16 +49,19 @@ var outcomeNames = [outcomeCount]string{
 	"insufficient_funds", "frozen_account", "frozen_asset", "not_home", "not_portable_until_closed", "overflow",
 	"hold_unknown", "hold_amount", "batch_aborted", "stale", "future_sequence", "expired", "nonce_used", "alias_taken",
 	"address_taken", "code_taken", "limit_reached", "wrong_epoch", "not_approved", "unknown_validator", "validator_key_taken",
-	"validator_limit", "last_validator", "epoch_ending",
+	"validator_limit", "last_validator", "epoch_ending", "duplicate",
 }
 
 // String returns the outcome's stable name, as in JSON and metrics.
 func (o Outcome) String() string {
-	if o >= outcomeCount {
+	if !o.Known() {
 		return "unknown"
 	}
 	return outcomeNames[o]
 }
+
+// Known reports whether this version has the outcome.
+func (o Outcome) Known() bool { return o < outcomeCount }
 
 // Outcomes lists every outcome, for tables that must be complete.
 func Outcomes() []Outcome {

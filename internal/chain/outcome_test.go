@@ -12,7 +12,7 @@ func TestOutcomeNames(t *testing.T) {
 		}
 		seen[o.String()] = true
 	}
-	if outcomeCount.String() != "unknown" || Outcome(255).String() != "unknown" {
+	if outcomeCount.Known() || !Duplicate.Known() || outcomeCount.String() != "unknown" || Outcome(255).String() != "unknown" {
 		t.Error("an outcome beyond the table must read as unknown")
 	}
 }
@@ -20,7 +20,7 @@ func TestOutcomeNames(t *testing.T) {
 func TestTxKinds(t *testing.T) {
 	bodies := []Body{
 		&Transfer{}, &Hold{}, &Post{}, &Void{}, &Issue{}, &Redeem{}, &CreateAsset{}, &OpenAccount{}, &OpenAccounts{}, &Freeze{},
-		&RegisterInstitution{}, &AddKey{}, &RevokeKey{}, &ChangeValidator{},
+		&RegisterInstitution{}, &AddKey{}, &RevokeKey{}, &ChangeValidator{}, &AddDelegate{},
 	}
 	for i, b := range bodies {
 		if b.Kind() != TxKind(i+1) {

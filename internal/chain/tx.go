@@ -21,13 +21,14 @@ const (
 	TxAddKey              TxKind = 12
 	TxRevokeKey           TxKind = 13
 	TxChangeValidator     TxKind = 14
+	TxAddDelegate         TxKind = 15
 )
 
 var txKindNames = map[TxKind]string{
 	TxTransfer: "transfer", TxHold: "hold", TxPost: "post", TxVoid: "void", TxIssue: "issue", TxRedeem: "redeem",
 	TxCreateAsset: "create_asset", TxOpenAccount: "open_account", TxOpenAccounts: "open_accounts", TxFreeze: "freeze",
 	TxRegisterInstitution: "register_institution", TxAddKey: "add_key", TxRevokeKey: "revoke_key",
-	TxChangeValidator: "change_validator",
+	TxChangeValidator: "change_validator", TxAddDelegate: "add_delegate",
 }
 
 // String returns the kind's stable name.
@@ -174,7 +175,12 @@ type AddKey struct {
 	PublicKey []byte
 }
 
-// RevokeKey ends a key of the sender's institution. Its last key cannot be revoked.
+// AddDelegate adds a delegated key to the sender's institution: one for a server that acts for the institution's customers. It
+// may sign transfer legs of client batches, OpenAccount, OpenAccounts, CreateAsset, Issue and Redeem, and nothing else: neither
+// other keys nor freezes, holds and governance. The result is the key's number. A key with full rights adds it and revokes it.
+type AddDelegate struct{ PublicKey []byte }
+
+// RevokeKey ends a key of the sender's institution. Its last key with full rights cannot be revoked.
 type RevokeKey struct{ Key KeyNo }
 
 // Kind returns TxTransfer.
@@ -212,6 +218,9 @@ func (*RegisterInstitution) Kind() TxKind { return TxRegisterInstitution }
 
 // Kind returns TxAddKey.
 func (*AddKey) Kind() TxKind { return TxAddKey }
+
+// Kind returns TxAddDelegate.
+func (*AddDelegate) Kind() TxKind { return TxAddDelegate }
 
 // Kind returns TxRevokeKey.
 func (*RevokeKey) Kind() TxKind { return TxRevokeKey }

@@ -38,6 +38,8 @@ func (t *Tx) Validate() error {
 		return requireKey(b.PublicKey)
 	case *AddKey:
 		return requireKey(b.PublicKey)
+	case *AddDelegate:
+		return requireKey(b.PublicKey)
 	case *ChangeValidator:
 		return b.validate()
 	}

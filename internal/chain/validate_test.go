@@ -88,6 +88,9 @@ func TestTxValidate(t *testing.T) {
 		{&RegisterInstitution{Name: "Bank"}, "public_key"},
 		{&AddKey{PublicKey: longest}, ""},
 		{&AddKey{}, "public_key"},
+		{&AddDelegate{PublicKey: longest}, ""},
+		{&AddDelegate{}, "public_key"},
+		{&AddDelegate{PublicKey: append(longest, 0)}, "public_key"},
 		{&AddKey{PublicKey: append(longest, 0)}, "public_key"},
 
 		{change(nil), ""},

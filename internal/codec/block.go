@@ -15,6 +15,7 @@ const (
 	magicHeader      = "AUH2"
 	magicCertificate = "AUC1"
 	magicGenesis     = "AUG1"
+	magicGenesis2    = "AUG2"
 	magicTx          = "AUX1"
 	magicTxBatch     = "AUT1"
 	magicLocation    = "AUO1"

@@ -4,6 +4,7 @@ package codec
 
 import (
 	"math"
+	"slices"
 
 	"github.com/aurigraph/aurigraph/internal/chain"
 )
@@ -15,7 +16,35 @@ const genesisBytesMax = math.MaxUint16
 // g must have passed Validate; a byte string over 65,535 bytes breaks an invariant.
 func AppendGenesis(dst []byte, g *chain.Genesis) []byte {
 	w := writer{dst}
-	w.raw([]byte(magicGenesis))
+	if !needsSecondForm(g) {
+		w.raw([]byte(magicGenesis))
+		appendGenesisBody(&w, g)
+		return w.b
+	}
+	w.raw([]byte(magicGenesis2))
+	appendGenesisBody(&w, g)
+	appendGenesisMore(&w, g)
+	return w.b
+}
+
+// needsSecondForm reports whether g says what the first form has no place for. A genesis that does not keeps the hash it had
+// before there was a second one.
+func needsSecondForm(g *chain.Genesis) bool {
+	return g.IdempotencyKeysMax != 0 || slices.ContainsFunc(g.Institutions, func(in chain.GenesisInstitution) bool { return len(in.DelegatedKeys) > 0 })
+}
+
+// appendGenesisMore appends what the second form has behind the fields of the first.
+func appendGenesisMore(w *writer, g *chain.Genesis) {
+	w.u32(g.IdempotencyKeysMax)
+	for _, in := range g.Institutions {
+		w.u32(uint32(len(in.DelegatedKeys)))
+		for _, k := range in.DelegatedKeys {
+			w.bytes(k, genesisBytesMax)
+		}
+	}
+}
+
+func appendGenesisBody(w *writer, g *chain.Genesis) {
 	w.u64(uint64(g.Chain))
 	w.bytes([]byte(g.Name), genesisBytesMax)
 	w.u64(g.TimeUs)
@@ -61,7 +90,6 @@ func AppendGenesis(dst []byte, g *chain.Genesis) []byte {
 		w.u16(s.From)
 		w.u16(s.To)
 	}
-	return w.b
 }
 
 // GenesisHash identifies a network: it is Previous in the executed header of height 1, and what a client pins.

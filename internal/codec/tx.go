@@ -73,6 +73,8 @@ func appendBody(w *writer, body chain.Body) {
 	case *chain.AddKey:
 		w.u32(uint32(b.Account))
 		w.bytes(b.PublicKey, chain.PublicKeyBytesMax)
+	case *chain.AddDelegate:
+		w.bytes(b.PublicKey, chain.PublicKeyBytesMax)
 	case *chain.RevokeKey:
 		w.u32(uint32(b.Key))
 	case *chain.ChangeValidator:
@@ -156,6 +158,8 @@ func readBody(r *reader, kind chain.TxKind) chain.Body {
 		return &chain.RegisterInstitution{Name: string(r.bytes(chain.NameBytesMax)), PublicKey: r.bytes(chain.PublicKeyBytesMax)}
 	case chain.TxAddKey:
 		return &chain.AddKey{Account: chain.AccountNo(r.u32()), PublicKey: r.bytes(chain.PublicKeyBytesMax)}
+	case chain.TxAddDelegate:
+		return &chain.AddDelegate{PublicKey: r.bytes(chain.PublicKeyBytesMax)}
 	case chain.TxRevokeKey:
 		return &chain.RevokeKey{Key: chain.KeyNo(r.u32())}
 	case chain.TxChangeValidator:

@@ -86,6 +86,7 @@ func sampleBodies() map[string]chain.Body {
 		"freeze_lift":          &chain.Freeze{Asset: 0x11121314},
 		"register_institution": &chain.RegisterInstitution{Name: "Bank of Examples", PublicKey: run(0, chain.PublicKeyBytesMax)},
 		"add_key":              &chain.AddKey{Account: 0x01020304, PublicKey: key},
+		"add_delegate":         &chain.AddDelegate{PublicKey: key},
 		"revoke_key":           &chain.RevokeKey{Key: 0x01020304},
 		"change_validator":     sampleChange(),
 		"remove_validator":     &chain.ChangeValidator{Epoch: 0x0102030405060708, Validator: 3},
@@ -163,6 +164,15 @@ func sampleGenesis() *chain.Genesis {
 	}
 }
 
+// sampleGenesis2 says what the first form has no place for.
+func sampleGenesis2() *chain.Genesis {
+	g := sampleGenesis()
+	g.IdempotencyKeysMax = 0x313233
+	g.Institutions[0].DelegatedKeys = []chain.HexBytes{run(6, 33)}
+	g.Institutions = append(g.Institutions, chain.GenesisInstitution{Name: "Bank", Keys: []chain.HexBytes{run(7, 33)}})
+	return g
+}
+
 // Generators of any value that has a form; where a bound is far from the common case, both sides of it are drawn.
 
 func anyHash() *rapid.Generator[chain.Hash] {
@@ -207,6 +217,7 @@ func anyBody(t *rapid.T) chain.Body {
 		&chain.Freeze{Account: to, Asset: asset, Frozen: n%2 == 0},
 		&chain.RegisterInstitution{Name: name, PublicKey: key},
 		&chain.AddKey{Account: to, PublicKey: key},
+		&chain.AddDelegate{PublicKey: key},
 		&chain.RevokeKey{Key: chain.KeyNo(n)},
 		&chain.ChangeValidator{
 			Epoch: chain.Epoch(amount.Lo), Validator: chain.ValidatorNo(n), Name: name,

@@ -175,7 +175,7 @@ func (m *Machine) runPayload(ex *Executed, p *Payload, place int) error {
 	var err error
 	switch p.Entry.Kind {
 	case chain.PayloadBatch:
-		out, err = m.runBatch(p)
+		out, err = m.runBatch(p, uint32(len(ex.Batches)))
 	case chain.PayloadTxs:
 		out, err = m.runTxs(p.Bytes)
 	default:
@@ -207,13 +207,14 @@ func (m *Machine) follows(p *Payload) bool {
 	return epoch != 0 && p.Entry.JoinEpoch == epoch && p.Entry.Sequence == sequence+1 && p.Entry.Parent == tip
 }
 
-func (m *Machine) runBatch(p *Payload) (BatchOutcome, error) {
+// runBatch executes a client batch as a line of the header.
+func (m *Machine) runBatch(p *Payload, line uint32) (BatchOutcome, error) {
 	b, err := chain.ParseBatch(p.Bytes)
 	if err != nil {
 		return BatchOutcome{}, err
 	}
 	codes := make([]chain.Outcome, b.Len())
-	ok, final := m.ledger.RunBatch(b, p.Entry.Payload, codes)
+	ok, final := m.ledger.RunBatch(b, p.Entry.Payload, line, codes)
 	return BatchOutcome{Outcomes: codec.Outcomes{Codes: codes}, LegsOK: uint32(ok), Indexed: final}, nil
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package index keeps the transfers of certified blocks where they can be listed by account: the contract of that index,
-// and the follower that feeds it. Package index/sqlite is the engine of a node; package index/indextest says what every
-// engine must do.
+// and the follower that feeds it from a Source, in a node or at a gateway. Package index/sqlite is the engine; package
+// index/indextest says what every engine, and every Source, must do.
 //
 // Invariants:
 //

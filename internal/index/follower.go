@@ -29,7 +29,7 @@ const retryDelay = 5 * time.Second
 // Follower feeds an index from the certified chain. Run is its only goroutine; the other methods may be called beside it,
 // but for Decided.
 type Follower struct {
-	history *history.History
+	source  Source
 	to      Writer
 	rate    int // rows a second at most
 	base    chain.Height
@@ -45,10 +45,10 @@ type Follower struct {
 	group  Group
 }
 
-// NewFollower makes a follower of a chain that has reached head; it reads history and writes to w, at most rowsPerSecondMax
-// rows a second.
-func NewFollower(h *history.History, w Writer, head chain.Height, rowsPerSecondMax int, r prometheus.Registerer) *Follower {
-	f := &Follower{history: h, to: w, rate: max(1, rowsPerSecondMax), base: head, start: w.Position(), onRetry: func(error) {}, wake: make(chan struct{}, 1)}
+// NewFollower makes a follower of a chain that has reached head; it reads s and writes to w, at most rowsPerSecondMax rows a
+// second. With a head that the index has as a whole, nothing of before is counted: what comes later is, as it is published.
+func NewFollower(s Source, w Writer, head chain.Height, rowsPerSecondMax int, r prometheus.Registerer) *Follower {
+	f := &Follower{source: s, to: w, rate: max(1, rowsPerSecondMax), base: head, start: w.Position(), onRetry: func(error) {}, wake: make(chan struct{}, 1)}
 	f.head.Store(uint64(head))
 	f.done.Store(uint64(f.start.Complete()))
 	r.MustRegister(
@@ -128,21 +128,18 @@ func (f *Follower) Run(ctx context.Context) error {
 	if err := f.countOld(ctx); err != nil {
 		return ended(ctx, err)
 	}
-	if err := f.sameChain(ctx); err != nil {
-		return ended(ctx, err)
+	for err := f.sameChain(ctx); err != nil; err = f.sameChain(ctx) {
+		if f.waitOut(ctx, err) != nil {
+			return ended(ctx, err)
+		}
 	}
 	for seen := f.arrive.Load(); f.wait(ctx, f.to.Position().Height) == nil; {
 		begin := time.Now()
-		err := f.step()
-		if fault.Is(err, fault.Unavailable) || fault.Is(err, fault.TryLater) {
-			f.onRetry(err)
-			if f.pause(ctx, retryDelay) != nil {
-				return nil
+		if err := f.step(); err != nil {
+			if f.waitOut(ctx, err) != nil {
+				return ended(ctx, err)
 			}
 			continue
-		}
-		if err != nil {
-			return ended(ctx, err)
 		}
 		rows, arrived := len(f.group.Rows), f.arrive.Load()
 		busy := rows >= GroupItemsMax && arrived-seen > uint64(2*rows)
@@ -152,6 +149,15 @@ func (f *Follower) Run(ctx context.Context) error {
 		seen = arrived
 	}
 	return nil
+}
+
+// waitOut waits for what passes, as a full disk, and returns what does not.
+func (f *Follower) waitOut(ctx context.Context, err error) error {
+	if !fault.Is(err, fault.Unavailable) && !fault.Is(err, fault.TryLater) {
+		return err
+	}
+	f.onRetry(err)
+	return f.pause(ctx, retryDelay)
 }
 
 // wait returns once the chain has reached a height, or ctx's error.
@@ -193,7 +199,10 @@ func (f *Follower) sameBlock(newest Block) error {
 	if newest.Height == 0 {
 		return nil
 	}
-	_, hash, err := f.history.Header(newest.Height)
+	_, hash, err := f.source.Header(newest.Height)
+	if fault.Is(err, fault.Pruned) {
+		return nil // nobody can tell
+	}
 	if err == nil && hash != newest.Hash {
 		err = foreign("block %d is %s in the index, and %s on the chain", newest.Height, newest.Hash, hash)
 	}
@@ -202,12 +211,12 @@ func (f *Follower) sameBlock(newest Block) error {
 
 // sameTransfer compares a transfer with what stands in its place on the chain, if it can still be read.
 func (f *Follower) sameTransfer(have *history.Transfer) error {
-	header, _, err := f.history.Header(have.Height)
+	header, _, err := f.source.Header(have.Height)
 	if err != nil {
 		return err
 	}
 	same := false
-	err = f.history.BatchTransfers(header, have.Index, func(t *history.Transfer) error {
+	err = f.source.BatchTransfers(header, have.Index, func(t *history.Transfer) error {
 		same = same || *t == *have
 		return nil
 	})
@@ -277,7 +286,10 @@ func (f *Follower) countOld(ctx context.Context) error {
 
 func (f *Follower) itemsBetween(from Position, to chain.Height) (n uint64, err error) {
 	for at := from; at.Height < to; at = (Position{Height: at.Height + 1}) {
-		header, _, err := f.history.Header(at.Height)
+		header, _, err := f.source.Header(at.Height)
+		if fault.Is(err, fault.Pruned) {
+			continue // nobody can tell what was in it, so it was not counted either
+		}
 		if err != nil {
 			return 0, err
 		}

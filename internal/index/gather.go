@@ -42,7 +42,7 @@ func (f *Follower) rowsBefore(p Position) int {
 func (f *Follower) gather() (items uint64, err error) {
 	g, head := &f.group, chain.Height(f.head.Load())
 	for g.Next.Height <= head && len(g.Blocks) < GroupBlocksMax {
-		header, hash, err := f.history.Header(g.Next.Height)
+		header, hash, err := f.source.Header(g.Next.Height)
 		if err != nil {
 			return items, err
 		}
@@ -64,7 +64,7 @@ func (f *Follower) gather() (items uint64, err error) {
 
 func (f *Follower) gatherBatch(header *chain.ExecutedHeader) error {
 	g := &f.group
-	return f.history.BatchTransfers(header, g.Next.Batch, func(t *history.Transfer) error {
+	return f.source.BatchTransfers(header, g.Next.Batch, func(t *history.Transfer) error {
 		g.Rows = append(g.Rows, *t)
 		return nil
 	})
@@ -73,7 +73,7 @@ func (f *Follower) gatherBatch(header *chain.ExecutedHeader) error {
 // jump records that the payloads from the group's end on are gone, up to the first block that is whole.
 func (f *Follower) jump() (items uint64, err error) {
 	g := &f.group
-	to, err := f.history.Retained(g.Next.Height, chain.Height(f.head.Load()))
+	to, err := f.source.Retained(g.Next.Height, chain.Height(f.head.Load()))
 	if err != nil {
 		return 0, err
 	}

@@ -15,6 +15,7 @@ func (l *Ledger) Attach() error {
 	l.resetDerived()
 	for _, step := range []func() error{
 		l.attachCounts, l.attachMembers, l.attachSections, l.attachAliases, l.attachKeys, l.attachInstitutions, l.attachAccounts, l.attachAssets, l.attachHoldings, l.attachHolds,
+		l.attachKeyed,
 	} {
 		if err := step(); err != nil {
 			return err
@@ -50,7 +51,7 @@ func (l *Ledger) attachSections() error {
 	for _, v := range sn.Sections() {
 		asset := v.Section - sectionDense
 		switch {
-		case v.Section >= sectionMeta && v.Section <= sectionSparse:
+		case v.Section >= sectionMeta && v.Section <= sectionKeyed:
 		case v.Section <= sectionDense || asset > l.meta.Ref(0).Assets || l.assets.Ref(uint64(asset)).Flags&chain.AssetDense == 0:
 			return corrupt("section %d belongs to nothing", v.Section)
 		case v.RecordBytes != amountBytes || v.Pages() > (chain.AccountsMaxMax*amountBytes)/pages.PageBytes+1:
@@ -88,7 +89,7 @@ func (l *Ledger) attachKeys() error {
 		if r.Large != want {
 			return corrupt("key %d lies in large key %d", no, r.Large)
 		}
-		institution := r.Kind == OwnedByInstitution && l.institutionExists(chain.InstitutionNo(r.Owner))
+		institution := r.byInstitution() && l.institutionExists(chain.InstitutionNo(r.Owner))
 		account := r.Kind == OwnedByAccount && l.accountExists(chain.AccountNo(r.Owner)) && l.accounts.Ref(uint64(r.Owner)).Key == chain.KeyNo(no)
 		if !institution && !account {
 			return corrupt("key %d is owned by %d of kind %d", no, r.Owner, r.Kind)
@@ -102,15 +103,20 @@ func (l *Ledger) attachKeys() error {
 
 func (l *Ledger) attachInstitutions() error {
 	m := l.meta.Ref(0)
-	active := make([]uint32, m.Institutions+1)
+	active, delegated := make([]uint16, m.Institutions+1), make([]uint16, m.Institutions+1)
 	for no := uint64(1); no <= uint64(m.Keys); no++ {
-		if r := l.keys.Ref(no); r.Kind == OwnedByInstitution && r.State == keyActive {
-			active[r.Owner]++
+		r := l.keys.Ref(no)
+		if !r.byInstitution() || r.State != keyActive {
+			continue
+		}
+		active[r.Owner]++
+		if r.Kind == ownedByDelegate {
+			delegated[r.Owner]++
 		}
 	}
 	for no := uint64(1); no <= uint64(m.Institutions); no++ {
 		r := l.institutions.Ref(no)
-		if r.ActiveKeys != active[no] || !l.accountExists(r.House) || r.NameBytes > chain.NameBytesMax || l.accounts.Ref(uint64(r.House)).Flags != accountHouse {
+		if r.ActiveKeys != active[no] || r.DelegatedKeys != delegated[no] || !l.accountExists(r.House) || r.NameBytes > chain.NameBytesMax || l.accounts.Ref(uint64(r.House)).Flags != accountHouse {
 			return corrupt("institution %d has house account %d and %d active keys of %d", no, r.House, r.ActiveKeys, active[no])
 		}
 	}

@@ -7,15 +7,33 @@ import (
 	"github.com/aurigraph/aurigraph/internal/fault"
 )
 
-// RunBatch executes a client batch whose id is given and whose signature was verified, and writes one outcome a leg into
-// codes, which must be as long as the batch. It returns the number of legs that are OK.
+// legRun is a batch as its legs need it.
+type legRun struct {
+	id          chain.Hash
+	records     []byte
+	index       uint32 // place in the block
+	institution chain.InstitutionNo
+	delegated   bool // signed with a delegated key
+
+	tags   [touchLegs]uint32 // of the keys of the keyed legs from leg tagged on
+	tagged int
+}
+
+// untagged is before any leg whose tags would serve.
+const untagged = -touchLegs
+
+// RunBatch executes a client batch whose id is given and whose signature was verified, as line index of the block's header, and
+// writes one outcome a leg into codes, which must be as long as the batch. It returns the number of legs that are OK.
 //
 // A batch that is refused as a whole has that one outcome in all its codes, final is false and nothing changed: its
 // sequence is not used up, and the same bytes may execute later. With final true the channel's sequence has advanced, so
 // the bytes never execute again.
-func (l *Ledger) RunBatch(b chain.Batch, id chain.Hash, codes []chain.Outcome) (moved int, final bool) {
+func (l *Ledger) RunBatch(b chain.Batch, id chain.Hash, index uint32, codes []chain.Outcome) (moved int, final bool) {
 	if len(codes) != b.Len() { // not as an argument: that would allocate
 		fault.Invariant(false, "%d codes for %d legs", len(codes), b.Len())
+	}
+	if index >= chain.EntriesPerBlockMax {
+		fault.Invariant(false, "a block has no batch %d", index)
 	}
 	h := b.Header()
 	if code := l.admitBatch(&h); code != chain.OK {
@@ -23,10 +41,16 @@ func (l *Ledger) RunBatch(b chain.Batch, id chain.Hash, codes []chain.Outcome) (
 		return 0, false
 	}
 	*l.channels.Mut(channelIndex(h.Institution, h.Channel)) = h.Sequence
-	if h.Flags&chain.FlagAtomic != 0 {
-		return l.runAtomic(b.Records(), id, h.Institution, codes), true
+	run := legRun{
+		id: id, records: b.Records(), index: index, institution: h.Institution,
+		delegated: l.keys.Ref(uint64(h.Key)).Kind == ownedByDelegate, tagged: untagged,
 	}
-	moved, _ = l.runLegs(b.Records(), id, h.Institution, codes)
+	if h.Flags&chain.FlagAtomic != 0 {
+		moved = l.runAtomic(&run, codes)
+	} else {
+		moved, _ = l.runLegs(&run, codes)
+	}
+	l.trimKeyed()
 	return moved, true
 }
 
@@ -42,7 +66,7 @@ func (l *Ledger) admitBatch(h *chain.BatchHeader) chain.Outcome {
 	switch {
 	case !ok:
 		return chain.UnknownKey
-	case key.Kind != OwnedByInstitution || key.Owner != uint32(h.Institution):
+	case !key.byInstitution() || key.Owner != uint32(h.Institution):
 		return chain.NotAuthorized
 	}
 	if code := l.checkValidity(h.ValidUntil); code != chain.OK {
@@ -52,9 +76,9 @@ func (l *Ledger) admitBatch(h *chain.BatchHeader) chain.Outcome {
 }
 
 // runAtomic executes all legs or none.
-func (l *Ledger) runAtomic(records []byte, id chain.Hash, institution chain.InstitutionNo, codes []chain.Outcome) int {
+func (l *Ledger) runAtomic(run *legRun, codes []chain.Outcome) int {
 	l.beginJournal()
-	moved, failed := l.runLegs(records, id, institution, codes)
+	moved, failed := l.runLegs(run, codes)
 	if failed < 0 {
 		l.endJournal()
 		return moved
@@ -74,19 +98,20 @@ func fill(codes []chain.Outcome, code chain.Outcome) {
 
 // runLegs executes legs in order. While a journal is on it stops at the first that fails and returns its place, else
 // failed is -1.
-func (l *Ledger) runLegs(records []byte, id chain.Hash, institution chain.InstitutionNo, codes []chain.Outcome) (moved, failed int) {
+func (l *Ledger) runLegs(run *legRun, codes []chain.Outcome) (moved, failed int) {
+	records := run.records
 	for done := 0; done < len(codes); {
 		end := min(done+touchLegs, len(codes))
 		l.touch(records[done*chain.LegBytes : end*chain.LegBytes])
 		for done < end {
-			n := l.runPlain(records[done*chain.LegBytes:end*chain.LegBytes], institution)
+			n := l.runPlain(records[done*chain.LegBytes:end*chain.LegBytes], run.institution)
 			fill(codes[done:done+n], chain.OK)
 			done, moved = done+n, moved+n
 			if done == end {
 				break
 			}
 			leg := chain.ReadLeg(records[done*chain.LegBytes:])
-			codes[done] = l.runLeg(leg, chain.Hash(chain.NewLegID(id, uint32(done))), institution)
+			codes[done] = l.runLeg(&leg, done, run)
 			if codes[done] == chain.OK {
 				moved++
 			} else if l.journal.on {
@@ -99,28 +124,49 @@ func (l *Ledger) runLegs(records []byte, id chain.Hash, institution chain.Instit
 }
 
 // runLeg is the slow path of a leg: everything that look does not vouch for.
-func (l *Ledger) runLeg(leg chain.Leg, id chain.Hash, institution chain.InstitutionNo) chain.Outcome {
+func (l *Ledger) runLeg(leg *chain.Leg, item int, run *legRun) chain.Outcome {
 	switch leg.Kind {
-	case chain.LegTransfer, chain.LegHold:
-		return l.runMove(leg, id, institution)
-	case chain.LegPost, chain.LegVoid:
-		return l.runHoldEnd(leg, institution)
+	case chain.LegTransfer:
+		return l.runTransferLeg(leg, item, run)
+	case chain.LegHold, chain.LegPost, chain.LegVoid:
+		if run.delegated {
+			return chain.NotAuthorized
+		}
+		if leg.Kind == chain.LegHold {
+			return l.runHoldLeg(leg, item, run)
+		}
+		return l.runHoldEnd(leg, run.institution)
 	}
 	return chain.BadKind
 }
 
-func (l *Ledger) runMove(leg chain.Leg, id chain.Hash, institution chain.InstitutionNo) chain.Outcome {
-	hold := leg.Kind == chain.LegHold
-	if hold != (leg.Arg != 0) {
+func (l *Ledger) runTransferLeg(leg *chain.Leg, item int, run *legRun) chain.Outcome {
+	switch leg.Arg {
+	case 0:
+		return l.runMove(leg, item, run)
+	case chain.LegKeyed:
+		return l.runKeyed(leg, item, run)
+	}
+	return chain.BadField
+}
+
+func (l *Ledger) runHoldLeg(leg *chain.Leg, item int, run *legRun) chain.Outcome {
+	if leg.Arg == 0 {
 		return chain.BadField
 	}
+	return l.runMove(leg, item, run)
+}
+
+// runMove makes a transfer or a hold whose argument was checked.
+func (l *Ledger) runMove(leg *chain.Leg, item int, run *legRun) chain.Outcome {
 	if code := l.checkParties(leg.From, leg.To, leg.Asset, leg.Amount); code != chain.OK {
 		return code
 	}
 	switch {
-	case l.custodian(leg.From) != institution:
+	case l.custodian(leg.From) != run.institution:
 		return chain.NotAuthorized
-	case hold:
+	case leg.Kind == chain.LegHold:
+		id := chain.Hash(chain.NewLegID(run.id, uint32(item)))
 		return l.makeHold(id, leg.From, leg.To, leg.Asset, leg.Amount, leg.Arg)
 	}
 	return l.transfer(leg.From, leg.To, leg.Asset, leg.Amount)
@@ -128,7 +174,7 @@ func (l *Ledger) runMove(leg chain.Leg, id chain.Hash, institution chain.Institu
 
 // runHoldEnd posts or voids. From is who acts: the payer posts, the payee voids. To, the other one, and Asset are the
 // hold's or 0.
-func (l *Ledger) runHoldEnd(leg chain.Leg, institution chain.InstitutionNo) chain.Outcome {
+func (l *Ledger) runHoldEnd(leg *chain.Leg, institution chain.InstitutionNo) chain.Outcome {
 	post := leg.Kind == chain.LegPost
 	switch {
 	case leg.Arg != 0 || !post && !leg.Amount.IsZero():

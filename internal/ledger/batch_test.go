@@ -43,7 +43,7 @@ func TestBatchOutcomes(t *testing.T) {
 			t.Fatal(err)
 		}
 		codes := make([]chain.Outcome, 2)
-		moved, final := l.RunBatch(b, chain.Hash{}, codes)
+		moved, final := l.RunBatch(b, chain.Hash{}, 0, codes)
 		if codes[0] != c.want || codes[1] != c.want || final != c.final || moved != map[bool]int{true: 2}[final] {
 			t.Errorf("%+v: %v, %d moved, final %v; want %v, %v", h, codes, moved, final, c.want, c.final)
 		}
@@ -223,6 +223,7 @@ func TestRunBatchAllocatesNothing(t *testing.T) {
 		"sparse":    {{From: 3, To: 4, Asset: 2, Amount: units(1)}, {From: 1, To: 4, Asset: 2, Amount: units(1)}},
 		"portable":  {{From: 7, To: 6, Asset: 5, Amount: units(1)}},
 		"versioned": {{From: 3, To: 4, Asset: 4, Amount: units(1)}},
+		"keyed":     {keyedLeg(1, 1), {From: 1, To: 3, Asset: 1, Amount: units(1)}},
 	} {
 		for _, flags := range []chain.BatchFlags{0, chain.FlagAtomic} {
 			b, id := gov.batch(t, flags, legs...)
@@ -232,7 +233,7 @@ func TestRunBatchAllocatesNothing(t *testing.T) {
 			if n := testing.AllocsPerRun(100, func() {
 				h.Sequence = l.Channel(1, 0) + 1
 				chain.PutBatchHeader(b.Bytes(), h)
-				l.RunBatch(b, id, codes)
+				l.RunBatch(b, id, 0, codes)
 			}); n != 0 {
 				t.Errorf("%s, flags %d: %v allocations", name, flags, n)
 			}
@@ -244,5 +245,5 @@ func TestRunBatchNeedsRoomForCodes(t *testing.T) {
 	l := start(t, smallGenesis())
 	gov, _, _ := clients(l)
 	b, id := gov.batch(t, 0, chain.Leg{})
-	breaks(t, func() { l.RunBatch(b, id, make([]chain.Outcome, 2)) })
+	breaks(t, func() { l.RunBatch(b, id, 0, make([]chain.Outcome, 2)) })
 }

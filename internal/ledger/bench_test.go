@@ -62,6 +62,30 @@ func benchAsset(a chain.AccountNo, k, assets int) chain.AssetNo {
 }
 
 func benchRun(b *testing.B, l *Ledger, assets int, pick func(*rand.Rand) (from, to uint32)) {
+	benchBatchesRun(b, l, drawBatches(b, assets, pick), func(chain.Batch) {})
+}
+
+// benchKeyed has a new key for each leg, and as many living ones as may be: each leg looks for its key, records it, and lets the
+// oldest go.
+func benchKeyed(b *testing.B, l *Ledger) {
+	batches := drawBatches(b, 1, uniform)
+	n := uint64(1)
+	key := func() chain.IdempotencyKey { n++; return keyOf(n) }
+	for range chain.IdempotencyKeysDefault {
+		k := key()
+		l.recordKeyed(l.keyedTable.tag(1, k), keyedRecord{Key: k, Institution: 1, Height: 1, TimeUs: 1})
+	}
+	benchBatchesRun(b, l, batches, func(batch chain.Batch) {
+		for i := range batch.Len() {
+			raw := batch.Records()[i*chain.LegBytes:]
+			k := key()
+			raw[13] = chain.LegKeyed
+			copy(raw[32:], k[:])
+		}
+	})
+}
+
+func drawBatches(b *testing.B, assets int, pick func(*rand.Rand) (from, to uint32)) []chain.Batch {
 	r := rand.New(rand.NewPCG(1, 2))
 	var batches []chain.Batch
 	for range benchBatches {
@@ -83,6 +107,11 @@ func benchRun(b *testing.B, l *Ledger, assets int, pick func(*rand.Rand) (from, 
 		}
 		batches = append(batches, batch)
 	}
+	return batches
+}
+
+// benchBatchesRun runs batches, the same ones again and again; prepare changes one before it runs.
+func benchBatchesRun(b *testing.B, l *Ledger, batches []chain.Batch, prepare func(chain.Batch)) {
 	codes := make([]chain.Outcome, chain.BatchLegsMax)
 	last := l.Channel(1, 0)
 	b.ReportAllocs()
@@ -96,7 +125,8 @@ func benchRun(b *testing.B, l *Ledger, assets int, pick func(*rand.Rand) (from, 
 		last++
 		h.Sequence = last
 		chain.PutBatchHeader(batch.Bytes(), h)
-		if moved, _ := l.RunBatch(batch, chain.Hash{}, codes); moved != chain.BatchLegsMax {
+		prepare(batch)
+		if moved, _ := l.RunBatch(batch, chain.Hash{}, 0, codes); moved != chain.BatchLegsMax {
 			b.Fatalf("moved %d, first code %v", moved, codes[0])
 		}
 	}
@@ -118,6 +148,7 @@ func BenchmarkRunBatch(b *testing.B) {
 		b.Run("uniform", func(b *testing.B) { benchRun(b, l, 1, uniform) })
 		b.Run("zipf", func(b *testing.B) { benchRun(b, l, 1, zipf()) })
 		b.Run("hot", func(b *testing.B) { benchRun(b, l, 1, hot) })
+		b.Run("keyed", func(b *testing.B) { benchKeyed(b, l) })
 	})
 	b.Run("versioned", func(b *testing.B) {
 		benchRun(b, benchLedger(b, 1, chain.AssetDense|chain.AssetVersioned), 1, uniform)

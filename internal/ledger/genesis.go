@@ -23,6 +23,9 @@ func (l *Ledger) InitGenesis(g *chain.Genesis) error {
 		Chain: g.Chain, TimeUs: g.TimeUs, AccountsMax: g.AccountsMax,
 		HomeVersion: genesisHomeVersion,
 	}
+	if g.IdempotencyKeysMax != 0 {
+		l.keyedTotals.Mut(0).Max = g.IdempotencyKeysMax
+	}
 	l.genesisHomes(g.V10Slots)
 	l.setMembership(g.Membership())
 	for _, step := range []func(*chain.Genesis) error{l.genesisInstitutions, l.genesisAccounts, l.genesisAssets, l.genesisHoldings} {
@@ -50,16 +53,26 @@ func refused(list string, i int, code chain.Outcome) error {
 
 func (l *Ledger) genesisInstitutions(g *chain.Genesis) error {
 	for i, in := range g.Institutions {
-		if i >= InstitutionsMax || len(in.Keys) > InstitutionKeysMax {
+		if i >= InstitutionsMax || len(in.Keys)+len(in.DelegatedKeys) > InstitutionKeysMax {
 			return refused("institutions", i, chain.LimitReached)
 		}
 		no := l.makeInstitution(in.Name)
-		for _, public := range in.Keys {
-			if !validKey(public) {
-				return fault.New(fault.Invalid, "genesis: institutions[%d]: a key of %d bytes needs a scheme byte and a key of its length", i, len(public))
-			}
-			l.addKey(public, OwnedByInstitution, uint32(no))
+		if err := l.genesisKeys(i, in.Keys, OwnedByInstitution, no); err != nil {
+			return err
 		}
+		if err := l.genesisKeys(i, in.DelegatedKeys, ownedByDelegate, no); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *Ledger) genesisKeys(i int, list []chain.HexBytes, kind OwnerKind, owner chain.InstitutionNo) error {
+	for _, public := range list {
+		if !validKey(public) {
+			return fault.New(fault.Invalid, "genesis: institutions[%d]: a key of %d bytes needs a scheme byte and a key of its length", i, len(public))
+		}
+		l.addKey(public, kind, uint32(owner))
 	}
 	return nil
 }

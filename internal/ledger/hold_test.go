@@ -45,7 +45,7 @@ func TestHoldsExpireByTurns(t *testing.T) {
 			want(t, l.issue(3, legs[i].Asset, units(1)), chain.OK)
 		}
 		codes := make([]chain.Outcome, len(legs))
-		if moved, _ := l.RunBatch(b, batch, codes); moved != len(legs) {
+		if moved, _ := l.RunBatch(b, batch, 0, codes); moved != len(legs) {
 			t.Fatal(moved, codes[0])
 		}
 	}

@@ -15,10 +15,11 @@ const Governance chain.InstitutionNo = 1
 type nameRecord [chain.NameBytesMax]byte
 
 type institutionRecord struct {
-	House      chain.AccountNo
-	ActiveKeys uint32
-	NameBytes  uint32
-	Name       nameRecord
+	House         chain.AccountNo
+	ActiveKeys    uint16
+	DelegatedKeys uint16 // of the active ones
+	NameBytes     uint32
+	Name          nameRecord
 }
 
 func validName(s string) bool {
@@ -36,6 +37,9 @@ func (l *Ledger) makeInstitution(name string) chain.InstitutionNo {
 	*l.institutions.Mut(uint64(no)) = r
 	return no
 }
+
+// fullKeys is the number of active keys that are not delegated.
+func (r *institutionRecord) fullKeys() uint16 { return r.ActiveKeys - r.DelegatedKeys }
 
 func (l *Ledger) institutionExists(no chain.InstitutionNo) bool {
 	return no != 0 && uint32(no) <= l.meta.Ref(0).Institutions

@@ -13,6 +13,7 @@ type journal struct {
 
 	sums      Sums // when it began
 	versioned int
+	keyed     keyedTotals
 }
 
 type undoKind uint32
@@ -51,7 +52,7 @@ func (j *journal) holdEnded(slot uint32, r *holdRecord) {
 func (l *Ledger) beginJournal() {
 	j := &l.journal
 	j.on, j.entries, j.ended = true, j.entries[:0], j.ended[:0]
-	j.sums, j.versioned = l.sums, len(l.versioned)
+	j.sums, j.versioned, j.keyed = l.sums, len(l.versioned), *l.keyedTotals.Ref(0)
 }
 
 // endJournal stops remembering; what was done stays.
@@ -76,4 +77,5 @@ func (l *Ledger) rollBack() {
 		}
 	}
 	l.sums, l.versioned = j.sums, l.versioned[:j.versioned]
+	l.rollBackKeyed(&j.keyed)
 }

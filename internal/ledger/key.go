@@ -23,6 +23,9 @@ type OwnerKind uint8
 const (
 	OwnedByInstitution OwnerKind = 1
 	OwnedByAccount     OwnerKind = 2
+	// ownedByDelegate is an institution's delegated key. In records it is a kind of its own, so that whatever asks for a key of
+	// an institution and was not taught about these takes none.
+	ownedByDelegate OwnerKind = 3
 )
 
 // States of a key.
@@ -41,6 +44,11 @@ type keyRecord struct {
 	Key    [inlineKeyBytes]byte
 }
 
+// byInstitution reports whether an institution owns the key, delegated or not.
+func (r *keyRecord) byInstitution() bool {
+	return r.Kind == OwnedByInstitution || r.Kind == ownedByDelegate
+}
+
 type largeKeyRecord [largeKeyBytes]byte
 
 // KeyChange is a key that a block added or revoked. Public is the scheme byte and the key.
@@ -50,6 +58,7 @@ type KeyChange struct {
 	OwnerKind OwnerKind
 	Owner     uint32 // institution or account number
 	Active    bool
+	Delegated bool // an institution's key that may sign no more than chain.AddDelegate says
 }
 
 // validKey checks scheme and length.
@@ -77,8 +86,12 @@ func (l *Ledger) addKey(public []byte, kind OwnerKind, owner uint32) chain.KeyNo
 		copy(r.Key[:], key)
 	}
 	*l.keys.Mut(uint64(no)) = r
-	if kind == OwnedByInstitution {
-		l.institutions.Mut(uint64(owner)).ActiveKeys++
+	if r.byInstitution() {
+		in := l.institutions.Mut(uint64(owner))
+		in.ActiveKeys++
+		if kind == ownedByDelegate {
+			in.DelegatedKeys++
+		}
 	}
 	l.newKeys = append(l.newKeys, no)
 	return no
@@ -87,7 +100,11 @@ func (l *Ledger) addKey(public []byte, kind OwnerKind, owner uint32) chain.KeyNo
 func (l *Ledger) revokeKey(no chain.KeyNo) {
 	r := l.keys.Mut(uint64(no))
 	r.State = keyRevoked
-	l.institutions.Mut(uint64(r.Owner)).ActiveKeys--
+	in := l.institutions.Mut(uint64(r.Owner))
+	in.ActiveKeys--
+	if r.Kind == ownedByDelegate {
+		in.DelegatedKeys--
+	}
 	l.newKeys = append(l.newKeys, no)
 }
 
@@ -122,14 +139,18 @@ func (l *Ledger) Key(no chain.KeyNo) (KeyChange, bool) {
 	} else {
 		public = append(public, r.Key[:keySizes[r.Scheme]]...)
 	}
-	return KeyChange{No: no, Public: public, OwnerKind: r.Kind, Owner: r.Owner, Active: r.State == keyActive}, true
+	k := KeyChange{No: no, Public: public, OwnerKind: r.Kind, Owner: r.Owner, Active: r.State == keyActive}
+	if r.Kind == ownedByDelegate {
+		k.OwnerKind, k.Delegated = OwnedByInstitution, true
+	}
+	return k, true
 }
 
 // InstitutionKeys returns the keys that an institution ever had, in order of number.
 func (l *Ledger) InstitutionKeys(institution chain.InstitutionNo) []KeyChange {
 	var list []KeyChange
 	for no := chain.KeyNo(1); uint32(no) <= l.meta.Ref(0).Keys; no++ {
-		if r := l.keys.Ref(uint64(no)); r.Kind == OwnedByInstitution && r.Owner == uint32(institution) {
+		if r := l.keys.Ref(uint64(no)); r.byInstitution() && r.Owner == uint32(institution) {
 			k, _ := l.Key(no)
 			list = append(list, k)
 		}

@@ -48,6 +48,8 @@ type Ledger struct {
 	validators   *pages.Column[validatorRecord]
 	sparseKeys   *pages.Column[sparseKey]
 	sparse       *pages.Column[chain.Amount]
+	keyedTotals  *pages.Column[keyedTotals]
+	keyed        *pages.Column[keyedRecord]
 
 	// Derived from the columns by Attach, and kept in step by the writer.
 	hot           []hotAsset // by asset number
@@ -60,6 +62,7 @@ type Ledger struct {
 	holdByID      map[chain.Hash]uint32
 	holdsFree     heap // slots below the high-water mark without a pending hold
 	holdsExpiring heap // pending slots, by (expiry, slot)
+	keyedTable    keyedTable
 
 	// Of the present block.
 	sums      Sums
@@ -118,6 +121,8 @@ func New(space *pages.Space, addressOf func(publicKey []byte) (chain.Address, bo
 		validators:   pages.NewColumn[validatorRecord](space, sectionValidators, chain.ValidatorsMax),
 		sparseKeys:   pages.NewColumn[sparseKey](space, sectionSparseKeys, HoldingsMax+1),
 		sparse:       pages.NewColumn[chain.Amount](space, sectionSparse, HoldingsMax+1),
+		keyedTotals:  pages.NewColumn[keyedTotals](space, sectionKeyedTotals, 1),
+		keyed:        pages.NewColumn[keyedRecord](space, sectionKeyed, keyedRingMax),
 	}
 	l.resetDerived()
 	return l
@@ -132,6 +137,7 @@ func (l *Ledger) resetDerived() {
 	l.holdByID = map[chain.Hash]uint32{}
 	l.holdsFree = newHeap(func(a, b uint32) bool { return a < b })
 	l.holdsExpiring = newHeap(l.expiresBefore)
+	l.keyedTable = newKeyedTable()
 }
 
 // Sums are what a block moved, over all assets, modulo 2^128. Debits are kept by the debit function alone and Credits
@@ -149,8 +155,9 @@ func wrapAdd(a, b chain.Amount) chain.Amount {
 	return sum
 }
 
-// BeginBlock begins the block of the next height, whose time in microseconds is the proposer's, and expires the holds
-// that are due, at most HoldExpiriesPerBlockMax. Another height breaks an invariant.
+// BeginBlock begins the block of the next height, whose time in microseconds is the proposer's. It expires the holds that are
+// due, at most HoldExpiriesPerBlockMax, and gives up the idempotency keys whose life is over, at most KeyExpiriesPerBlockMax.
+// Another height breaks an invariant.
 func (l *Ledger) BeginBlock(height chain.Height, timeUs uint64) {
 	m := l.meta.Mut(0)
 	fault.Invariant(height == m.Height+1, "block %d begins after block %d", height, m.Height)
@@ -159,6 +166,7 @@ func (l *Ledger) BeginBlock(height chain.Height, timeUs uint64) {
 	l.versioned, l.newKeys = l.versioned[:0], l.newKeys[:0]
 	l.next, l.ended = chain.Membership{}, false
 	l.expireHolds(height)
+	l.expireKeyed(timeUs)
 }
 
 // EndBlock asserts that the block made and lost no money, switches to the next membership if the block ended its epoch, and

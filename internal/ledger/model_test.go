@@ -29,6 +29,42 @@ type model struct {
 	v10      map[uint16]bool
 	open     bool
 	max      int
+	timeUs   uint64
+	keyed    modelKeys
+}
+
+// modelKeys are the living idempotency keys, the oldest first, and what happened to the others.
+type modelKeys struct {
+	list                         []modelKeyed // never changed in place
+	expired, evicted, duplicates uint64
+}
+
+type modelKeyed struct {
+	institution chain.InstitutionNo
+	key         chain.IdempotencyKey
+	view        KeyedView
+}
+
+func (k *modelKeys) find(institution chain.InstitutionNo, key chain.IdempotencyKey) (KeyedView, bool) {
+	for _, x := range k.list {
+		if x.institution == institution && x.key == key {
+			return x.view, true
+		}
+	}
+	return KeyedView{}, false
+}
+
+// modelKeysMax is how many keys live in the model, and modelDelegate the number of a delegated key of institution 1.
+const (
+	modelKeysMax  = 20
+	modelDelegate = 5
+)
+
+// modelGenesis is smallGenesis with few idempotency keys.
+func modelGenesis() *chain.Genesis {
+	g := smallGenesis()
+	g.IdempotencyKeysMax = modelKeysMax
+	return g
 }
 
 type modelAccount struct {
@@ -52,10 +88,10 @@ type modelHold struct {
 	expires  chain.Height
 }
 
-// newModel is the model of smallGenesis, at block 1.
+// newModel is the model of modelGenesis, at block 1, with the delegated key.
 func newModel() *model {
 	m := &model{
-		height: 1, open: true, max: 1000,
+		height: 1, open: true, max: 1000, timeUs: 10,
 		accounts: map[chain.AccountNo]modelAccount{
 			1: {custodian: 1}, 2: {custodian: 2}, 3: {custodian: 1}, 4: {custodian: 2}, 5: {key: 4},
 			6: {custodian: 1, portable: true, slot: 10}, 7: {custodian: 1, portable: true, slot: 20},
@@ -63,7 +99,7 @@ func newModel() *model {
 		assets: map[chain.AssetNo]modelAsset{
 			1: {issuer: 1}, 2: {issuer: 1}, 3: {issuer: 6, portable: true}, 4: {issuer: 4}, 5: {issuer: 7, portable: true},
 		},
-		balances: map[sparseKey]*big.Int{}, holds: map[chain.Hash]modelHold{}, nonces: map[chain.AccountNo]map[uint64]bool{},
+		balances: map[sparseKey]*big.Int{}, holds: map[chain.Hash]modelHold{}, nonces: map[chain.AccountNo]map[uint64]bool{1: {0: true}},
 		channels: map[chain.InstitutionNo]uint64{}, v10: map[uint16]bool{10: true, 11: true, 12: true},
 	}
 	for _, h := range smallGenesis().Holdings {
@@ -98,8 +134,13 @@ func (m *model) take(account chain.AccountNo, asset chain.AssetNo, amount *big.I
 	m.add(account, asset, new(big.Int).Neg(amount))
 }
 
-func (m *model) beginBlock() {
+func (m *model) beginBlock(micros uint64) {
 	m.height++
+	m.timeUs += micros
+	for len(m.keyed.list) > 0 && m.timeUs >= m.keyed.list[0].view.TimeUs+24*3600*1_000_000 {
+		m.keyed.list = m.keyed.list[1:]
+		m.keyed.expired++
+	}
 	for id, h := range m.holds {
 		if h.expires <= m.height {
 			m.endHold(id, new(big.Int))
@@ -196,12 +237,36 @@ func (m *model) end(id chain.Hash, by chain.AccountNo, post bool, amount *big.In
 	return chain.OK
 }
 
-func (m *model) leg(l chain.Leg, id chain.Hash, institution chain.InstitutionNo) chain.Outcome {
+// keyedLeg is a transfer under an idempotency key, as leg item of batch index.
+func (m *model) keyedLeg(allowed bool, l chain.Leg, institution chain.InstitutionNo, index, item uint32) chain.Outcome {
+	key := chain.IdempotencyKey(l.Reference[:16])
+	if key == (chain.IdempotencyKey{}) {
+		return chain.BadField
+	}
+	if _, before := m.keyed.find(institution, key); before {
+		m.keyed.duplicates++
+		return chain.Duplicate
+	}
+	code := m.move(allowed, chain.Hash{}, l.From, l.To, l.Asset, toBig(l.Amount), 0)
+	if code != chain.NotHome {
+		m.keyed.list = append(slices.Clone(m.keyed.list), modelKeyed{institution, key, KeyedView{m.height, index, item, code, m.timeUs}})
+	}
+	return code
+}
+
+func (m *model) leg(l chain.Leg, id chain.Hash, h *chain.BatchHeader, index, item uint32) chain.Outcome {
+	institution := h.Institution
 	actor, exists := m.accounts[l.From]
 	allowed := exists && actor.custodian == institution
+	if h.Key == modelDelegate && l.Kind >= chain.LegHold && l.Kind <= chain.LegVoid {
+		return chain.NotAuthorized
+	}
 	switch l.Kind {
 	case chain.LegTransfer, chain.LegHold:
-		if (l.Kind == chain.LegHold) != (l.Arg > 0) {
+		switch {
+		case l.Kind == chain.LegTransfer && l.Arg == 1:
+			return m.keyedLeg(allowed, l, institution, index, item)
+		case (l.Kind == chain.LegHold) != (l.Arg > 0):
 			return chain.BadField
 		}
 		return m.move(allowed, id, l.From, l.To, l.Asset, toBig(l.Amount), l.Arg)
@@ -229,9 +294,9 @@ func (m *model) leg(l chain.Leg, id chain.Hash, institution chain.InstitutionNo)
 }
 
 // batch returns the outcomes of a batch of an institution with the key it should have.
-func (m *model) batch(h chain.BatchHeader, legs []chain.Leg, id chain.Hash) []chain.Outcome {
+func (m *model) batch(h chain.BatchHeader, legs []chain.Leg, id chain.Hash, index uint32) []chain.Outcome {
 	codes := make([]chain.Outcome, len(legs))
-	keyOK := h.Key >= 1 && h.Key <= 4
+	keyOK := h.Key >= 1 && h.Key <= modelDelegate
 	var whole chain.Outcome
 	last := m.channels[h.Institution]
 	switch {
@@ -241,7 +306,7 @@ func (m *model) batch(h chain.BatchHeader, legs []chain.Leg, id chain.Hash) []ch
 		whole = chain.UnknownInstitution
 	case !keyOK:
 		whole = chain.UnknownKey
-	case h.Key == 4 || (h.Institution == 1) != (h.Key <= 2):
+	case h.Key == 4 || (h.Institution == 1) != (h.Key <= 2 || h.Key == modelDelegate):
 		whole = chain.NotAuthorized
 	case h.ValidUntil < m.height:
 		whole = chain.Expired
@@ -259,7 +324,7 @@ func (m *model) batch(h chain.BatchHeader, legs []chain.Leg, id chain.Hash) []ch
 	m.channels[h.Institution] = h.Sequence
 	before := m.copy()
 	for i, l := range legs {
-		codes[i] = m.leg(l, chain.Hash(chain.NewLegID(id, uint32(i))), h.Institution)
+		codes[i] = m.leg(l, chain.Hash(chain.NewLegID(id, uint32(i))), &h, index, uint32(i))
 		if codes[i] != chain.OK && h.Flags&chain.FlagAtomic != 0 {
 			code := codes[i]
 			channels, nonces := m.channels, m.nonces
@@ -270,13 +335,17 @@ func (m *model) batch(h chain.BatchHeader, legs []chain.Leg, id chain.Hash) []ch
 			break
 		}
 	}
+	for len(m.keyed.list) > modelKeysMax {
+		m.keyed.list = m.keyed.list[1:]
+		m.keyed.evicted++
+	}
 	return codes
 }
 
 func (m *model) tx(t *chain.Tx, id chain.Hash) chain.Outcome {
 	sender, exists := m.accounts[t.Sender]
 	institution := chain.InstitutionNo(0)
-	if t.Key >= 1 && t.Key <= 2 {
+	if t.Key >= 1 && t.Key <= 2 || t.Key == modelDelegate {
 		institution = 1
 	} else if t.Key == 3 {
 		institution = 2
@@ -286,7 +355,7 @@ func (m *model) tx(t *chain.Tx, id chain.Hash) chain.Outcome {
 		return chain.NotAuthorized
 	case !exists:
 		return chain.UnknownAccount
-	case t.Key < 1 || t.Key > 4:
+	case t.Key < 1 || t.Key > modelDelegate:
 		return chain.UnknownKey
 	case !(institution != 0 && sender.custodian == institution) && !(t.Key == 4 && t.Sender == 5):
 		return chain.NotAuthorized
@@ -313,6 +382,9 @@ func (m *model) tx(t *chain.Tx, id chain.Hash) chain.Outcome {
 }
 
 func (m *model) body(t *chain.Tx, id chain.Hash, institution chain.InstitutionNo) chain.Outcome {
+	if kind := t.Body.Kind(); t.Key == modelDelegate && kind != chain.TxIssue && kind != chain.TxRedeem && kind != chain.TxOpenAccounts {
+		return chain.NotAuthorized
+	}
 	switch b := t.Body.(type) {
 	case *chain.Transfer:
 		return m.move(true, id, t.Sender, b.To, b.Asset, toBig(b.Amount), 0)
@@ -448,10 +520,26 @@ func (m *model) compare(t *rapid.T, l *Ledger) {
 			t.Fatalf("channel of %d: %d, the model has %d", institution, got, sequence)
 		}
 	}
+	counts := KeyedCounts{Living: uint64(len(m.keyed.list)), Max: modelKeysMax, Expired: m.keyed.expired, Evicted: m.keyed.evicted, Duplicates: m.keyed.duplicates}
+	if got := l.KeyedCounts(); got != counts {
+		t.Fatalf("idempotency keys: %+v, the model has %+v", got, counts)
+	}
+	for institution := range chain.InstitutionNo(3) {
+		for n := range byte(keysDrawn) {
+			key := chain.IdempotencyKey{15: n}
+			want, lives := m.keyed.find(institution, key)
+			if got, ok := l.Keyed(institution, key); ok != lives || got != want {
+				t.Fatalf("key %d of %d: %+v %v, the model has %+v %v", n, institution, got, ok, want, lives)
+			}
+		}
+	}
 	if err := l.Recount(); err != nil {
 		t.Fatal(err)
 	}
 }
+
+// keysDrawn is how many idempotency keys are drawn from, the one that is none included.
+const keysDrawn = 40
 
 // draw makes the inputs of a run: mostly such as can succeed. rapid gives the seed alone, because its own numbers lean
 // so far to the small ones that hardly anything would succeed.
@@ -536,6 +624,9 @@ func (d *draw) leg(institution chain.InstitutionNo) chain.Leg {
 		d.aim(&l)
 	case 10:
 		l.Kind, l.Arg = chain.LegKind(d.n(0, 5)), d.blocks()
+	case 11, 12, 13, 14:
+		l.Arg = chain.LegKeyed
+		l.Reference = chain.KeyedReference(chain.IdempotencyKey{15: byte(d.n(0, keysDrawn-1))}, [16]byte{byte(d.n(0, 1))})
 	}
 	return l
 }
@@ -587,6 +678,9 @@ func (d *draw) runBatch(l, twin *Ledger) {
 		Flags: chain.BatchFlags(d.n(0, 1)), Chain: testChain, Institution: institution,
 		Key: chain.KeyNo(2*institution - 1), Sequence: d.m.channels[institution] + 1, ValidUntil: d.m.height,
 	}
+	if institution == 1 && d.one(6) {
+		h.Key = modelDelegate
+	}
 	switch d.n(0, 20) {
 	case 0:
 		h.Chain++
@@ -616,9 +710,10 @@ func (d *draw) runBatch(l, twin *Ledger) {
 	}
 	id := codec.Sum(b.Bytes())
 	got := make([]chain.Outcome, len(legs))
-	l.RunBatch(b, id, got)
-	twin.RunBatch(b, id, slices.Clone(got))
-	want := d.m.batch(h, legs, id)
+	index := uint32(d.n(0, chain.EntriesPerBlockMax-1))
+	l.RunBatch(b, id, index, got)
+	twin.RunBatch(b, id, index, slices.Clone(got))
+	want := d.m.batch(h, legs, id, index)
 	for i := range legs {
 		if got[i] != want[i] {
 			d.t.Fatalf("leg %d %+v: %v, the model says %v", i, legs[i], got[i], want[i])
@@ -706,9 +801,13 @@ func TestAgainstModel(t *testing.T) {
 		for range d.n(1, 80) {
 			switch d.n(0, 9) {
 			case 0, 1:
-				next(l)
-				next(twin)
-				d.m.beginBlock()
+				micros := uint64(1)
+				if d.one(4) {
+					micros = uint64(d.n(0, 13)) * 3600 * 1_000_000
+				}
+				later(l, micros)
+				later(twin, micros)
+				d.m.beginBlock(micros)
 			case 2:
 				if l.sums == (Sums{}) { // the sums of a block are no state: a copy is made between blocks
 					l = clone(t, l)
@@ -730,9 +829,13 @@ func TestAgainstModel(t *testing.T) {
 
 func startRapid(t *rapid.T) *Ledger {
 	l := New(pages.NewSpace(), testAddress)
-	if err := l.InitGenesis(smallGenesis()); err != nil {
+	if err := l.InitGenesis(modelGenesis()); err != nil {
 		t.Fatal(err)
 	}
 	l.BeginBlock(1, 10)
+	add := &chain.Tx{Chain: testChain, Sender: 1, Key: 1, ValidUntil: 1, Body: &chain.AddDelegate{PublicKey: publicKey(1, 9)}}
+	if code, no, _ := l.RunTx(add, chain.Hash{}); code != chain.OK || no != modelDelegate {
+		t.Fatal(code, no)
+	}
 	return l
 }

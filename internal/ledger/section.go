@@ -20,5 +20,7 @@ const (
 	sectionValidators   = 14
 	sectionSparseKeys   = 15
 	sectionSparse       = 16
+	sectionKeyedTotals  = 17
+	sectionKeyed        = 18
 	sectionDense        = 0x10000 // + asset number
 )

@@ -22,6 +22,8 @@ var sectionNames = map[uint32][2]string{
 	sectionValidators:   {"validators", "validator"},
 	sectionSparseKeys:   {"sparse holdings", "sparse holding"},
 	sectionSparse:       {"sparse balances", "sparse holding"},
+	sectionKeyedTotals:  {"counts of idempotency keys", "record"},
+	sectionKeyed:        {"idempotency keys", "place in the ring"},
 }
 
 // SectionName says what a section of the state holds, and by what its records are numbered, for people who look for a

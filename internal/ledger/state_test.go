@@ -22,6 +22,7 @@ func grown(t testing.TB) *Ledger {
 	code, _, _ = gov.tx(3, &chain.Hold{To: 5, Asset: 2, Amount: units(100), Blocks: 20})
 	want(t, code, chain.OK)
 	want(t, bank.run(t, 0, chain.Leg{From: 4, To: 1, Asset: 1, Amount: units(1)})[0], chain.OK)
+	want(t, gov.run(t, 0, keyedLeg(1, 1), keyedLeg(2, 1))[1], chain.OK)
 	e := chain.LaneEntry{Validator: 1, JoinEpoch: 1, Sequence: 1}
 	l.AdvanceLane(e, chain.Hash{1})
 	next(l)
@@ -47,6 +48,8 @@ func columns(l *Ledger) map[string]func(record uint64) any {
 		"validators":   func(i uint64) any { return l.validators.Mut(i) },
 		"sparseKeys":   func(i uint64) any { return l.sparseKeys.Mut(i) },
 		"sparse":       func(i uint64) any { return l.sparse.Mut(i) },
+		"keyedTotals":  func(i uint64) any { return l.keyedTotals.Mut(i) },
+		"keyed":        func(i uint64) any { return l.keyed.Mut(i) },
 		"dense":        func(i uint64) any { return l.hot[1].column.Mut(i) },
 	}
 }
@@ -88,7 +91,7 @@ func TestRootCoversEveryField(t *testing.T) {
 	before := hash()
 	for name, column := range tried {
 		record := uint64(1)
-		if name == "meta" {
+		if name == "meta" || name == "keyedTotals" {
 			record = 0
 		}
 		paths := 0
@@ -183,6 +186,28 @@ func TestAttachFindsDamage(t *testing.T) {
 		"hold state":             func(l *Ledger) { l.holds.Mut(0).State = 2 },
 		"hold twice":             func(l *Ledger) { l.holds.Mut(1).ID = l.holds.Ref(0).ID },
 		"hold gone":              func(l *Ledger) { *l.holds.Mut(0) = holdRecord{} },
+		"more keys than came":    func(l *Ledger) { l.keyedTotals.Mut(0).Expired = 3 },
+		"keys evicted unseen":    func(l *Ledger) { l.keyedTotals.Mut(0).Evicted = 3 },
+		"more keys than may":     func(l *Ledger) { l.keyedTotals.Mut(0).Max = 1 },
+		"too many keys may":      func(l *Ledger) { l.keyedTotals.Mut(0).Max = chain.IdempotencyKeysMaxMax + 1 },
+		"keys' reserved field":   func(l *Ledger) { l.keyedTotals.Mut(0).Reserved = 1 },
+		"a key that never came":  func(l *Ledger) { l.keyedTotals.Mut(0).Recorded++ },
+		"a key that should live": func(l *Ledger) { *l.keyed.Mut(1) = keyedRecord{} },
+		"a key that is gone":     func(l *Ledger) { l.keyedTotals.Mut(0).Recorded-- },
+		"a key expired unseen":   func(l *Ledger) { l.keyedTotals.Mut(0).Expired = 1 },
+		"a key outside the ring": func(l *Ledger) { l.keyed.Mut(keyedRingMax - 1).Height = 1 },
+		"a key twice":            func(l *Ledger) { l.keyed.Mut(1).Key = l.keyed.Ref(0).Key },
+		"a key of nobody":        func(l *Ledger) { l.keyed.Mut(1).Institution = 3 },
+		"a key of tomorrow":      func(l *Ledger) { l.keyed.Mut(1).Height = l.Height() + 1 },
+		"a key of before":        func(l *Ledger) { l.keyed.Mut(1).Height = 0 },
+		"a key of later":         func(l *Ledger) { l.keyed.Mut(1).TimeUs = l.TimeUs() + 1 },
+		"a key out of turn":      func(l *Ledger) { l.keyed.Mut(0).TimeUs++ },
+		"a key's outcome":        func(l *Ledger) { l.keyed.Mut(1).Outcome = 200 },
+		"a key of elsewhere":     func(l *Ledger) { l.keyed.Mut(1).Outcome = chain.NotHome },
+		"a key's item":           func(l *Ledger) { l.keyed.Mut(1).Item = chain.BatchLegsMax },
+		"a key's batch":          func(l *Ledger) { l.keyed.Mut(1).Index = chain.EntriesPerBlockMax },
+		"delegated keys":         func(l *Ledger) { l.institutions.Mut(1).DelegatedKeys++ },
+		"a key delegated":        func(l *Ledger) { l.keys.Mut(1).Kind = ownedByDelegate },
 		"stray section":          func(l *Ledger) { pages.NewColumn[uint64](l.space, 99, 1) },
 		"stray dense section":    func(l *Ledger) { pages.NewColumn[chain.Amount](l.space, sectionDense+2, 1) },
 		"stray asset section":    func(l *Ledger) { pages.NewColumn[chain.Amount](l.space, sectionDense+999, 1) },

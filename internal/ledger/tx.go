@@ -10,6 +10,7 @@ import (
 type actor struct {
 	account     chain.AccountNo
 	institution chain.InstitutionNo // whose key signed; 0 if it was the account's own key
+	delegated   bool                // the institution's key is a delegated one
 }
 
 // governs reports whether the actor is governance.
@@ -48,14 +49,17 @@ func (l *Ledger) authorize(t *chain.Tx) (actor, chain.Outcome) {
 		return actor{}, chain.UnknownKey
 	case key.Kind == OwnedByAccount && key.Owner == uint32(t.Sender):
 		return actor{account: t.Sender}, chain.OK
-	case key.Kind == OwnedByInstitution && key.Owner == uint32(l.custodian(t.Sender)):
-		return actor{account: t.Sender, institution: chain.InstitutionNo(key.Owner)}, chain.OK
+	case key.byInstitution() && key.Owner == uint32(l.custodian(t.Sender)):
+		return actor{account: t.Sender, institution: chain.InstitutionNo(key.Owner), delegated: key.Kind == ownedByDelegate}, chain.OK
 	}
 	return actor{}, chain.NotAuthorized
 }
 
 // runBody executes what t asks for. A body it does not know is BadKind.
 func (l *Ledger) runBody(who actor, body chain.Body, id chain.Hash) (chain.Outcome, uint32) {
+	if who.delegated && !delegable(body) {
+		return chain.NotAuthorized, 0
+	}
 	switch b := body.(type) {
 	case *chain.Transfer:
 		return l.runTransfer(who, b), 0
@@ -81,12 +85,23 @@ func (l *Ledger) runBody(who actor, body chain.Body, id chain.Hash) (chain.Outco
 		return l.runRegisterInstitution(who, b)
 	case *chain.AddKey:
 		return l.runAddKey(who, b)
+	case *chain.AddDelegate:
+		return l.runAddDelegate(who, b)
 	case *chain.RevokeKey:
 		return l.runRevokeKey(who, b), 0
 	case *chain.ChangeValidator:
 		return l.runChangeValidator(who, b), 0
 	}
 	return chain.BadKind, 0
+}
+
+// delegable reports whether a delegated key may sign for a body: what is not named here, it may not.
+func delegable(body chain.Body) bool {
+	switch body.(type) {
+	case *chain.OpenAccount, *chain.OpenAccounts, *chain.CreateAsset, *chain.Issue, *chain.Redeem:
+		return true
+	}
+	return false
 }
 
 func (l *Ledger) runTransfer(who actor, b *chain.Transfer) chain.Outcome {
@@ -244,10 +259,7 @@ func (l *Ledger) runAddKey(who actor, b *chain.AddKey) (chain.Outcome, uint32) {
 	case !validKey(b.PublicKey):
 		return chain.BadField, 0
 	case b.Account == 0:
-		if !l.keysFit(b.PublicKey) || l.institutions.Ref(uint64(who.institution)).ActiveKeys >= InstitutionKeysMax {
-			return chain.LimitReached, 0
-		}
-		return chain.OK, uint32(l.addKey(b.PublicKey, OwnedByInstitution, uint32(who.institution)))
+		return l.addInstitutionKey(who.institution, b.PublicKey, OwnedByInstitution)
 	case !l.accountExists(b.Account):
 		return chain.UnknownAccount, 0
 	case l.custodian(b.Account) != who.institution:
@@ -263,6 +275,24 @@ func (l *Ledger) runAddKey(who actor, b *chain.AddKey) (chain.Outcome, uint32) {
 	return chain.OK, uint32(no)
 }
 
+// runAddDelegate answers with the number of the new key.
+func (l *Ledger) runAddDelegate(who actor, b *chain.AddDelegate) (chain.Outcome, uint32) {
+	switch {
+	case who.institution == 0:
+		return chain.NotAuthorized, 0
+	case !validKey(b.PublicKey):
+		return chain.BadField, 0
+	}
+	return l.addInstitutionKey(who.institution, b.PublicKey, ownedByDelegate)
+}
+
+func (l *Ledger) addInstitutionKey(no chain.InstitutionNo, public []byte, kind OwnerKind) (chain.Outcome, uint32) {
+	if !l.keysFit(public) || l.institutions.Ref(uint64(no)).ActiveKeys >= InstitutionKeysMax {
+		return chain.LimitReached, 0
+	}
+	return chain.OK, uint32(l.addKey(public, kind, uint32(no)))
+}
+
 func (l *Ledger) runRevokeKey(who actor, b *chain.RevokeKey) chain.Outcome {
 	if who.institution == 0 {
 		return chain.NotAuthorized
@@ -271,9 +301,9 @@ func (l *Ledger) runRevokeKey(who actor, b *chain.RevokeKey) chain.Outcome {
 	switch {
 	case !ok:
 		return chain.UnknownKey
-	case key.Kind != OwnedByInstitution || key.Owner != uint32(who.institution):
+	case !key.byInstitution() || key.Owner != uint32(who.institution):
 		return chain.NotAuthorized
-	case l.institutions.Ref(uint64(who.institution)).ActiveKeys <= 1:
+	case key.Kind == OwnedByInstitution && l.institutions.Ref(uint64(who.institution)).fullKeys() <= 1:
 		return chain.LimitReached
 	}
 	l.revokeKey(b.Key)

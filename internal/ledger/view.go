@@ -158,7 +158,7 @@ type InstitutionView struct {
 	No         chain.InstitutionNo
 	Name       string
 	House      chain.AccountNo
-	ActiveKeys uint32
+	ActiveKeys uint32 // delegated ones included
 }
 
 // Institution returns an institution, and false if there is none of this number.
@@ -167,7 +167,7 @@ func (l *Ledger) Institution(no chain.InstitutionNo) (InstitutionView, bool) {
 		return InstitutionView{}, false
 	}
 	r := l.institutions.Ref(uint64(no))
-	return InstitutionView{No: no, Name: string(r.Name[:r.NameBytes]), House: r.House, ActiveKeys: r.ActiveKeys}, true
+	return InstitutionView{No: no, Name: string(r.Name[:r.NameBytes]), House: r.House, ActiveKeys: uint32(r.ActiveKeys)}, true
 }
 
 // Channel returns the last sequence of an institution's channel, 0 if it was never used.

@@ -81,6 +81,12 @@ func next(l *Ledger) {
 	l.BeginBlock(l.Height()+1, l.TimeUs()+1)
 }
 
+// later ends the block and begins another, so many microseconds after it.
+func later(l *Ledger, micros uint64) {
+	l.EndBlock()
+	l.BeginBlock(l.Height()+1, l.TimeUs()+micros)
+}
+
 // client signs for an institution: it counts its sequences and nonces.
 type client struct {
 	l           *Ledger
@@ -105,7 +111,7 @@ func (c *client) run(t testing.TB, flags chain.BatchFlags, legs ...chain.Leg) []
 	t.Helper()
 	b, id := c.batch(t, flags, legs...)
 	codes := make([]chain.Outcome, b.Len())
-	moved, final := c.l.RunBatch(b, id, codes)
+	moved, final := c.l.RunBatch(b, id, 0, codes)
 	ok := 0
 	for _, code := range codes {
 		if code == chain.OK {

@@ -100,9 +100,10 @@ type Institution struct {
 
 // Key is a public key in the ledger: scheme byte, key.
 type Key struct {
-	Number chain.KeyNo
-	Public []byte
-	Active bool
+	Number    chain.KeyNo
+	Public    []byte
+	Active    bool
+	Delegated bool // it may sign no more than chain.AddDelegate says
 }
 
 // StateProof proves records against the state root that a certified header carries. The pages are as of RootHeight.

@@ -99,7 +99,7 @@ func (q *Query) ListTransfers(ctx context.Context, account chain.AccountNo, asse
 		return p, err
 	}
 	if q.index == nil {
-		return p, fault.Reasoned(fault.Unavailable, "no_index", "this node keeps no query index: set index.enabled")
+		return p, fault.Reasoned(fault.Unavailable, "no_index", "this validator keeps no query index: list transfers at the network's gateway (aurigraph gateway), or set index.enabled where there is one node")
 	}
 	p.IndexHeight, p.Items, at.before, err = q.index.Transfers(ctx, account, asset, at.before, limit)
 	p.Next = at.cursor()

@@ -27,13 +27,18 @@ func (q *Query) Transaction(_ context.Context, id [32]byte, proof bool) (*Transa
 	if err != nil {
 		return nil, err
 	}
+	return q.complete(t, proof)
+}
+
+// complete fills in what became of a transaction whose place is known, and its bytes.
+func (q *Query) complete(t *Transaction, proof bool) (*Transaction, error) {
 	outcomes, err := codec.UnpackOutcomes(t.Receipt.Outcomes)
 	if err != nil || int(t.Item) >= len(outcomes.Codes) {
 		return nil, fault.New(fault.Corrupt, "the outcomes of batch %s do not have item %d", t.Receipt.Batch, t.Item)
 	}
 	t.Outcome = outcomes.Codes[t.Item]
 	if t.Leg != (len(outcomes.Results) == 0) {
-		return nil, fault.New(fault.Corrupt, "the lookup of %s leads to batch %s, which is of another kind", chain.Hash(id), t.Receipt.Batch)
+		return nil, fault.New(fault.Corrupt, "the lookup of %s leads to batch %s, which is of another kind", chain.Hash(t.ID), t.Receipt.Batch)
 	}
 	if !t.Leg {
 		t.Result = outcomes.Results[t.Item]

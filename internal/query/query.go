@@ -251,7 +251,7 @@ func (q *Query) Institution(ctx context.Context, no chain.InstitutionNo, channel
 		}
 		*in = Institution{Number: no, Name: v.Name, House: v.House, ChannelSequence: l.Channel(no, channel)}
 		for _, k := range l.InstitutionKeys(no) {
-			in.Keys = append(in.Keys, Key{Number: k.No, Public: k.Public, Active: k.Active})
+			in.Keys = append(in.Keys, Key{Number: k.No, Public: k.Public, Active: k.Active, Delegated: k.Delegated})
 		}
 		return nil
 	})

@@ -44,8 +44,9 @@ type Status struct {
 	IndexLagRows  uint64
 	OldestPayload chain.Height // from here on all payloads are there, as of a second ago; 0 before the first block
 	HomeVersion   uint64
-	Epoch         chain.Epoch    // of the membership
-	Validators    []chain.Member // in order of number; vacant numbers are left out
+	Keyed         ledger.KeyedCounts // idempotency keys
+	Epoch         chain.Epoch        // of the membership
+	Validators    []chain.Member     // in order of number; vacant numbers are left out
 	Halted        bool
 	HaltedReason  string
 
@@ -133,6 +134,7 @@ type counts struct {
 	accounts, assets uint64
 	homeVersion      uint64
 	timeUs           uint64
+	keyed            ledger.KeyedCounts
 }
 
 // lastCounts are those of the highest height that was looked at. It is safe for concurrent use.
@@ -164,7 +166,7 @@ func (q *Query) Status(ctx context.Context) (*Status, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	s.Accounts, s.Assets, s.HomeVersion, s.TimeUs = n.accounts, n.assets, n.homeVersion, n.timeUs
+	s.Accounts, s.Assets, s.HomeVersion, s.TimeUs, s.Keyed = n.accounts, n.assets, n.homeVersion, n.timeUs, n.keyed
 	s.reached(n.height)
 	s.OldestPayload = q.oldest.find(q.history, s.Height)
 	return &s, nil
@@ -187,7 +189,7 @@ func (q *Query) countNow(ctx context.Context, halted bool) counts {
 	var now counts // the executor's until view answers: it may be asked long after this has given up
 	height, err := q.view(ctx, func(l *ledger.Ledger) error {
 		c := l.Counts()
-		now = counts{accounts: uint64(c.Accounts), assets: uint64(c.Assets), homeVersion: l.HomeVersion(), timeUs: l.TimeUs()}
+		now = counts{accounts: uint64(c.Accounts), assets: uint64(c.Assets), homeVersion: l.HomeVersion(), timeUs: l.TimeUs(), keyed: l.KeyedCounts()}
 		return nil
 	})
 	if err != nil {

@@ -49,6 +49,9 @@ type Submitter interface {
 // Reader answers from certified state.
 type Reader interface {
 	Transaction(ctx context.Context, id [32]byte, proof bool) (*query.Transaction, error)
+	TransactionAt(ctx context.Context, at query.Place, proof bool) (*query.Transaction, error)
+	// Keyed looks an idempotency key of an institution up.
+	Keyed(ctx context.Context, institution chain.InstitutionNo, key chain.IdempotencyKey) (*query.Keyed, error)
 	// ProveTx proves an item of the batch of single transactions that has a receipt.
 	ProveTx(ctx context.Context, r *chain.Receipt, item uint32) (*query.Proof, error)
 	Batch(ctx context.Context, id chain.Hash) (chain.Receipt, error)
@@ -65,6 +68,8 @@ type Reader interface {
 	Status(ctx context.Context) (*query.Status, error)
 	// Handovers lists what proves the membership epochs from one on, in order, at most query.HandoversMax.
 	Handovers(ctx context.Context, from chain.Epoch, limit int) (*query.Handovers, error)
+	// Contents reads the certified chain from a place on, as far as one answer holds.
+	Contents(ctx context.Context, ask query.ContentsRequest) (*query.Contents, error)
 }
 
 // Lister answers from the query index, newest first. A cursor it did not make is Invalid. Zero numbers mean any.

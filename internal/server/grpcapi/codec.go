@@ -14,7 +14,7 @@ import (
 	"github.com/aurigraph/aurigraph/internal/seglog"
 )
 
-// wire is protobuf, with a way of its own for inboundBatch.
+// wire is protobuf, with ways of their own for inboundBatch and Frame.
 type wire struct{ encoding.CodecV2 }
 
 func newWire() wire { return wire{encoding.GetCodecV2("proto")} }
@@ -22,11 +22,23 @@ func newWire() wire { return wire{encoding.GetCodecV2("proto")} }
 // Unmarshal reads an inboundBatch in place. Its faults stay in the message, because an error here would end the stream
 // without an answer.
 func (w wire) Unmarshal(data mem.BufferSlice, v any) error {
-	if m, ok := v.(*inboundBatch); ok {
+	switch m := v.(type) {
+	case *inboundBatch:
 		m.read(newCursor(data))
+		return nil
+	case *Frame:
+		m.keep(data)
 		return nil
 	}
 	return w.CodecV2.Unmarshal(data, v)
+}
+
+// Marshal lends a Frame's bytes as they are.
+func (w wire) Marshal(v any) (mem.BufferSlice, error) {
+	if f, ok := v.(*Frame); ok {
+		return f.lend(), nil
+	}
+	return w.CodecV2.Marshal(v)
 }
 
 // inboundBatch is a SubmitBatchRequest on its way from the frames to a buffer.

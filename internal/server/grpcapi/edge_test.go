@@ -3,6 +3,7 @@
 package grpcapi_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -340,6 +341,12 @@ func TestReads(t *testing.T) {
 		"leg": {func() (fmt.Stringer, error) {
 			return e.GetTransaction(ctx, &ledgerv1.GetTransactionRequest{Id: leg[:]})
 		}, "bad_field"},
+		"leg by place": {func() (fmt.Stringer, error) {
+			return e.GetTransaction(ctx, &ledgerv1.GetTransactionRequest{Place: &ledgerv1.TransactionPlace{Height: 2, Item: 8}})
+		}, "leg:true"},
+		"key": {func() (fmt.Stringer, error) {
+			return e.GetKeyed(ctx, &ledgerv1.GetKeyedRequest{Institution: 1, Key: make16(1)})
+		}, "height:2"},
 		"batch": {func() (fmt.Stringer, error) { return e.GetBatch(ctx, &ledgerv1.GetBatchRequest{Batch: id}) }, "height:2"},
 		"legs": {func() (fmt.Stringer, error) {
 			return e.GetLegs(ctx, &ledgerv1.GetLegsRequest{Batch: id, From: 2, Count: 7})
@@ -377,12 +384,18 @@ func TestReads(t *testing.T) {
 	}
 }
 
+// make16 is an idempotency key of 16 equal bytes.
+func make16(b byte) []byte { return bytes.Repeat([]byte{b}, 16) }
+
 func TestBadRequests(t *testing.T) {
 	e := serve(t, grpcapi.Config{}, grpcapitest.New(1))
 	ctx, id := t.Context(), make([]byte, 32)
 	fails := func(_ any, err error) error { return err }
 	for name, err := range map[string]error{
 		"transaction id": fails(e.GetTransaction(ctx, &ledgerv1.GetTransactionRequest{Id: id[1:]})),
+		"id and place":   fails(e.GetTransaction(ctx, &ledgerv1.GetTransactionRequest{Id: id, Place: &ledgerv1.TransactionPlace{Height: 1}})),
+		"key":            fails(e.GetKeyed(ctx, &ledgerv1.GetKeyedRequest{Institution: 1, Key: id})),
+		"no key":         fails(e.GetKeyed(ctx, &ledgerv1.GetKeyedRequest{Institution: 1, Key: make16(0)})),
 		"batch id":       fails(e.GetBatch(ctx, &ledgerv1.GetBatchRequest{})),
 		"legs id":        fails(e.GetLegs(ctx, &ledgerv1.GetLegsRequest{Count: 1})),
 		"legs count":     fails(e.GetLegs(ctx, &ledgerv1.GetLegsRequest{Batch: id, Count: grpcapi.LegsPerProofMax + 1})),
@@ -419,6 +432,8 @@ func TestFaultsPass(t *testing.T) {
 	for name, err := range map[string]error{
 		"SubmitTransaction": fails(e.SubmitTransaction(ctx, &ledgerv1.SubmitTransactionRequest{Transaction: txBytes(1)})),
 		"GetTransaction":    fails(e.GetTransaction(ctx, &ledgerv1.GetTransactionRequest{Id: id})),
+		"by place":          fails(e.GetTransaction(ctx, &ledgerv1.GetTransactionRequest{Place: &ledgerv1.TransactionPlace{Height: 1}})),
+		"GetKeyed":          fails(e.GetKeyed(ctx, &ledgerv1.GetKeyedRequest{Institution: 1, Key: make16(1)})),
 		"GetBatch":          fails(e.GetBatch(ctx, &ledgerv1.GetBatchRequest{Batch: id})),
 		"GetLegs":           fails(e.GetLegs(ctx, &ledgerv1.GetLegsRequest{Batch: id, Count: 1})),
 		"GetBlock":          fails(e.GetBlock(ctx, &ledgerv1.GetBlockRequest{})),

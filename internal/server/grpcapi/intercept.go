@@ -6,7 +6,6 @@ import (
 	"context"
 	"log/slog"
 	"net"
-	"path"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -42,7 +41,7 @@ type gate struct {
 }
 
 func (g *gate) unaryCall(ctx context.Context, q any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (answer any, err error) {
-	method, began := path.Base(info.FullMethod), time.Now()
+	method, began := methodName(info.FullMethod), time.Now()
 	defer func() {
 		err = g.end(ctx, method, err)
 		g.metrics.seconds.WithLabelValues(method).Observe(time.Since(began).Seconds())
@@ -58,7 +57,7 @@ func (g *gate) unaryCall(ctx context.Context, q any, info *grpc.UnaryServerInfo,
 }
 
 func (g *gate) streamCall(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) (err error) {
-	ctx, method := stream.Context(), path.Base(info.FullMethod)
+	ctx, method := stream.Context(), methodName(info.FullMethod)
 	defer func() { err = g.end(ctx, method, err) }()
 	defer recoverInto(&err)
 	host := peerHost(ctx)

@@ -7,6 +7,7 @@ import (
 
 	ledgerv1 "github.com/aurigraph/aurigraph/gen/aurigraph/ledger/v1"
 	"github.com/aurigraph/aurigraph/internal/chain"
+	"github.com/aurigraph/aurigraph/internal/query"
 )
 
 // Bounds of a list's request. What is over them is refused.
@@ -44,11 +45,21 @@ func (s *service) ListBlocks(ctx context.Context, q *ledgerv1.ListBlocksRequest)
 
 // ListTransfers lists transfers of an account, an asset, both or all.
 func (s *service) ListTransfers(ctx context.Context, q *ledgerv1.ListTransfersRequest) (*ledgerv1.ListTransfersResponse, error) {
+	return ListTransfers(ctx, s.backend, q)
+}
+
+// TransferLister answers from the query index, as Lister does.
+type TransferLister interface {
+	ListTransfers(ctx context.Context, account chain.AccountNo, asset chain.AssetNo, limit int, cursor string) (query.Page[query.Transfer], error)
+}
+
+// ListTransfers translates a list of transfers, for whoever keeps an index. Invalid: the request is out of bounds.
+func ListTransfers(ctx context.Context, from TransferLister, q *ledgerv1.ListTransfersRequest) (*ledgerv1.ListTransfersResponse, error) {
 	limit, err := listBounds(q.Limit, q.Cursor)
 	if err != nil {
 		return nil, err
 	}
-	p, err := s.backend.ListTransfers(ctx, chain.AccountNo(q.Account), chain.AssetNo(q.Asset), limit, q.Cursor)
+	p, err := from.ListTransfers(ctx, chain.AccountNo(q.Account), chain.AssetNo(q.Asset), limit, q.Cursor)
 	if err != nil {
 		return nil, err
 	}

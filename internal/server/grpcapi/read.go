@@ -17,11 +17,7 @@ const LegsPerProofMax = 512
 
 // GetTransaction finds a transaction or leg.
 func (s *service) GetTransaction(ctx context.Context, q *ledgerv1.GetTransactionRequest) (*ledgerv1.GetTransactionResponse, error) {
-	id, err := hash("id", q.Id)
-	if err != nil {
-		return nil, err
-	}
-	t, err := s.backend.Transaction(ctx, id, q.Proof)
+	t, err := s.transaction(ctx, q)
 	if err != nil {
 		return nil, err
 	}

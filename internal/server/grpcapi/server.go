@@ -101,21 +101,31 @@ func (s *service) refusal(ctx context.Context, err error) *ledgerv1.Fault {
 // New makes an edge to backend. It reports NOT_SERVING until SetServing.
 func New(cfg Config, backend Backend, registerer prometheus.Registerer) *Server {
 	cfg.setDefaults()
-	g := &gate{
+	g := newGate(&cfg, registerer)
+	s := newServer(&cfg, g)
+	ledgerv1.RegisterLedgerServer(s.grpc, &service{backend: backend, gate: g, stopping: s.stop})
+	reflection.Register(s.grpc)
+	return s
+}
+
+func newGate(cfg *Config, registerer prometheus.Registerer) *gate {
+	return &gate{
 		log:     cfg.Log,
 		metrics: newMetrics(registerer),
 		unary:   make(chan struct{}, cfg.UnaryCallsMax),
 		streams: peerLimit{max: cfg.StreamsPerPeerMax, open: map[string]int{}},
 	}
+}
+
+// newServer makes an edge that knows no service but health.
+func newServer(cfg *Config, g *gate, more ...grpc.ServerOption) *Server {
 	s := &Server{
-		grpc:   grpc.NewServer(options(&cfg, g)...),
+		grpc:   grpc.NewServer(append(options(cfg, g), more...)...),
 		health: health.NewServer(),
 		grace:  cfg.ShutdownGrace,
 		stop:   make(chan struct{}),
 	}
-	ledgerv1.RegisterLedgerServer(s.grpc, &service{backend: backend, gate: g, stopping: s.stop})
 	grpc_health_v1.RegisterHealthServer(s.grpc, s.health)
-	reflection.Register(s.grpc)
 	s.SetServing(false)
 	return s
 }

@@ -30,6 +30,7 @@ func nodeStatus(s *query.Status) *ledgerv1.Status {
 		OldestPayloadHeight: uint64(s.OldestPayload),
 		HomeVersion:         s.HomeVersion,
 		MembershipEpoch:     uint64(s.Epoch),
+		IdempotencyKeys:     idempotencyKeys(s),
 		Halted:              s.Halted,
 		HaltedReason:        s.HaltedReason,
 		Engine:              s.Engine,

@@ -14,6 +14,7 @@ import (
 
 	ledgerv1 "github.com/aurigraph/aurigraph/gen/aurigraph/ledger/v1"
 	"github.com/aurigraph/aurigraph/internal/chain"
+	"github.com/aurigraph/aurigraph/internal/ledger"
 	"github.com/aurigraph/aurigraph/internal/query"
 )
 
@@ -22,7 +23,7 @@ func wholeStatus() *query.Status {
 	return &query.Status{
 		Chain: 1, Network: "network", Genesis: chain.Hash{2}, Node: "node", Version: "version", Height: 3, Executed: 4, RootHeight: 5,
 		StateRoot: chain.Hash{6}, TimeUs: 7, Accounts: 8, Assets: 9, Legs: 10, IndexHeight: 11, IndexLagRows: 12, OldestPayload: 13,
-		HomeVersion: 14, Epoch: 43, Validators: []chain.Member{{Name: "a"}, {No: 2, JoinEpoch: 44, Name: "b", Ed25519: []byte{15}, MLDSA65: []byte{1}}},
+		HomeVersion: 14, Keyed: ledger.KeyedCounts{Living: 61, Max: 62, Expired: 63, Evicted: 64, Duplicates: 65}, Epoch: 43, Validators: []chain.Member{{Name: "a"}, {No: 2, JoinEpoch: 44, Name: "b", Ed25519: []byte{15}, MLDSA65: []byte{1}}},
 		Halted: true, HaltedReason: "reason",
 		Engine: "raft", Validator: 16, State: query.StateCatchingUp,
 		Order:               query.OrderStatus{Role: "follower", Term: 17, Leader: 18, HasLeader: true, Decided: 19, Logged: 20},
@@ -79,8 +80,9 @@ func TestStatusIsWhole(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	numbers := []uint64{got.Height, got.ExecutedHeight, got.RootHeight, got.TimeUs, got.Accounts, got.Assets, got.Legs, got.IndexHeight,
-		got.IndexLagRows, got.OldestPayloadHeight, got.HomeVersion, got.MembershipEpoch}
-	if want := []uint64{3, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14, 43}; !reflect.DeepEqual(numbers, want) || !bytes.Equal(got.StateRoot, s.StateRoot[:]) {
+		got.IndexLagRows, got.OldestPayloadHeight, got.HomeVersion, got.MembershipEpoch, got.IdempotencyKeys.Living, got.IdempotencyKeys.LivingMax,
+		got.IdempotencyKeys.Expired, got.IdempotencyKeys.Evicted, got.IdempotencyKeys.Duplicates}
+	if want := []uint64{3, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14, 43, 61, 62, 63, 64, 65}; !reflect.DeepEqual(numbers, want) || !bytes.Equal(got.StateRoot, s.StateRoot[:]) {
 		t.Errorf("%v, must be %v", numbers, want)
 	}
 	if !got.Halted || got.HaltedReason != "reason" {

@@ -143,7 +143,7 @@ func institution(i *query.Institution) *ledgerv1.Institution {
 		ChannelSequence: i.ChannelSequence,
 	}
 	for _, k := range i.Keys {
-		out.Keys = append(out.Keys, &ledgerv1.Key{Number: uint32(k.Number), PublicKey: k.Public, Active: k.Active})
+		out.Keys = append(out.Keys, &ledgerv1.Key{Number: uint32(k.Number), PublicKey: k.Public, Active: k.Active, Delegated: k.Delegated})
 	}
 	return out
 }

@@ -845,8 +845,9 @@ func (x *BatchReceipt) GetFirst() bool {
 
 type GetTransactionRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"` // transaction id or leg id
+	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"` // transaction id or leg id; empty if place is given
 	Proof         bool                   `protobuf:"varint,2,opt,name=proof,proto3" json:"proof,omitempty"`
+	Place         *TransactionPlace      `protobuf:"bytes,3,opt,name=place,proto3" json:"place,omitempty"` // what was executed there, also if it used up no nonce or sequence
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -893,6 +894,13 @@ func (x *GetTransactionRequest) GetProof() bool {
 		return x.Proof
 	}
 	return false
+}
+
+func (x *GetTransactionRequest) GetPlace() *TransactionPlace {
+	if x != nil {
+		return x.Place
+	}
+	return nil
 }
 
 type GetTransactionResponse struct {
@@ -2255,6 +2263,7 @@ type Key struct {
 	Number        uint32                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
 	PublicKey     []byte                 `protobuf:"bytes,2,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"` // scheme byte, key
 	Active        bool                   `protobuf:"varint,3,opt,name=active,proto3" json:"active,omitempty"`
+	Delegated     bool                   `protobuf:"varint,4,opt,name=delegated,proto3" json:"delegated,omitempty"` // it may sign transfer legs, openings of accounts, new assets, issues and redemptions, nothing else
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2306,6 +2315,13 @@ func (x *Key) GetPublicKey() []byte {
 func (x *Key) GetActive() bool {
 	if x != nil {
 		return x.Active
+	}
+	return false
+}
+
+func (x *Key) GetDelegated() bool {
+	if x != nil {
+		return x.Delegated
 	}
 	return false
 }
@@ -2385,6 +2401,7 @@ type Status struct {
 	EvidenceLeftOut     uint32           `protobuf:"varint,32,opt,name=evidence_left_out,json=evidenceLeftOut,proto3" json:"evidence_left_out,omitempty"` // pieces that the bound of this answer left out
 	Divergence          *Divergence      `protobuf:"bytes,33,opt,name=divergence,proto3" json:"divergence,omitempty"`                                     // the last one of this node, also before a restart; absent: there never was one
 	MembershipEpoch     uint64           `protobuf:"varint,34,opt,name=membership_epoch,json=membershipEpoch,proto3" json:"membership_epoch,omitempty"`
+	IdempotencyKeys     *IdempotencyKeys `protobuf:"bytes,35,opt,name=idempotency_keys,json=idempotencyKeys,proto3" json:"idempotency_keys,omitempty"` // as of the same state as time_us
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
 }
@@ -2655,6 +2672,13 @@ func (x *Status) GetMembershipEpoch() uint64 {
 		return x.MembershipEpoch
 	}
 	return 0
+}
+
+func (x *Status) GetIdempotencyKeys() *IdempotencyKeys {
+	if x != nil {
+		return x.IdempotencyKeys
+	}
+	return nil
 }
 
 type ValidatorInfo struct {
@@ -4214,6 +4238,522 @@ func (x *BlockEvents) GetGapFrom() uint64 {
 	return 0
 }
 
+type ReadBlocksRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	FromHeight    uint64                 `protobuf:"varint,1,opt,name=from_height,json=fromHeight,proto3" json:"from_height,omitempty"` // of the first block, at least 1
+	FromBatch     uint32                 `protobuf:"varint,2,opt,name=from_batch,json=fromBatch,proto3" json:"from_batch,omitempty"`    // the first batch of that block whose contents are wanted
+	BytesMax      uint32                 `protobuf:"varint,3,opt,name=bytes_max,json=bytesMax,proto3" json:"bytes_max,omitempty"`       // of an answer, at most 2 MiB; 0: 2 MiB. One header and one batch are answered whatever they take
+	HeadersOnly   bool                   `protobuf:"varint,4,opt,name=headers_only,json=headersOnly,proto3" json:"headers_only,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReadBlocksRequest) Reset() {
+	*x = ReadBlocksRequest{}
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadBlocksRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadBlocksRequest) ProtoMessage() {}
+
+func (x *ReadBlocksRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadBlocksRequest.ProtoReflect.Descriptor instead.
+func (*ReadBlocksRequest) Descriptor() ([]byte, []int) {
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{56}
+}
+
+func (x *ReadBlocksRequest) GetFromHeight() uint64 {
+	if x != nil {
+		return x.FromHeight
+	}
+	return 0
+}
+
+func (x *ReadBlocksRequest) GetFromBatch() uint32 {
+	if x != nil {
+		return x.FromBatch
+	}
+	return 0
+}
+
+func (x *ReadBlocksRequest) GetBytesMax() uint32 {
+	if x != nil {
+		return x.BytesMax
+	}
+	return 0
+}
+
+func (x *ReadBlocksRequest) GetHeadersOnly() bool {
+	if x != nil {
+		return x.HeadersOnly
+	}
+	return false
+}
+
+type ReadBlocksResponse struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	Blocks          []*BlockContents       `protobuf:"bytes,1,rep,name=blocks,proto3" json:"blocks,omitempty"`                                           // of consecutive heights
+	Certificate     []byte                 `protobuf:"bytes,2,opt,name=certificate,proto3" json:"certificate,omitempty"`                                 // of the last of them, or the sealed tail that stands for it
+	CertifiedHeight uint64                 `protobuf:"varint,3,opt,name=certified_height,json=certifiedHeight,proto3" json:"certified_height,omitempty"` // newest one of this node
+	// Set when what lies at the beginning was let go under retention: the first height from which on nothing is missing here.
+	RetainedFrom  uint64 `protobuf:"varint,4,opt,name=retained_from,json=retainedFrom,proto3" json:"retained_from,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReadBlocksResponse) Reset() {
+	*x = ReadBlocksResponse{}
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[57]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadBlocksResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadBlocksResponse) ProtoMessage() {}
+
+func (x *ReadBlocksResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[57]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadBlocksResponse.ProtoReflect.Descriptor instead.
+func (*ReadBlocksResponse) Descriptor() ([]byte, []int) {
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{57}
+}
+
+func (x *ReadBlocksResponse) GetBlocks() []*BlockContents {
+	if x != nil {
+		return x.Blocks
+	}
+	return nil
+}
+
+func (x *ReadBlocksResponse) GetCertificate() []byte {
+	if x != nil {
+		return x.Certificate
+	}
+	return nil
+}
+
+func (x *ReadBlocksResponse) GetCertifiedHeight() uint64 {
+	if x != nil {
+		return x.CertifiedHeight
+	}
+	return 0
+}
+
+func (x *ReadBlocksResponse) GetRetainedFrom() uint64 {
+	if x != nil {
+		return x.RetainedFrom
+	}
+	return 0
+}
+
+// BlockContents is a block, or those of its batches that one answer has: the next answer goes on behind them.
+type BlockContents struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Header        []byte                 `protobuf:"bytes,1,opt,name=header,proto3" json:"header,omitempty"`   // canonical
+	Batches       []*BatchContents       `protobuf:"bytes,2,rep,name=batches,proto3" json:"batches,omitempty"` // consecutive; the first is number from_batch in the first block, 0 in the others
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BlockContents) Reset() {
+	*x = BlockContents{}
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[58]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BlockContents) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BlockContents) ProtoMessage() {}
+
+func (x *BlockContents) ProtoReflect() protoreflect.Message {
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[58]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BlockContents.ProtoReflect.Descriptor instead.
+func (*BlockContents) Descriptor() ([]byte, []int) {
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{58}
+}
+
+func (x *BlockContents) GetHeader() []byte {
+	if x != nil {
+		return x.Header
+	}
+	return nil
+}
+
+func (x *BlockContents) GetBatches() []*BatchContents {
+	if x != nil {
+		return x.Batches
+	}
+	return nil
+}
+
+type BatchContents struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Payload       []byte                 `protobuf:"bytes,1,opt,name=payload,proto3" json:"payload,omitempty"`   // hashes to the batch id of the header's line
+	Outcomes      []byte                 `protobuf:"bytes,2,opt,name=outcomes,proto3" json:"outcomes,omitempty"` // packed; their flat form hashes to the header's line
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BatchContents) Reset() {
+	*x = BatchContents{}
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[59]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BatchContents) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BatchContents) ProtoMessage() {}
+
+func (x *BatchContents) ProtoReflect() protoreflect.Message {
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[59]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BatchContents.ProtoReflect.Descriptor instead.
+func (*BatchContents) Descriptor() ([]byte, []int) {
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{59}
+}
+
+func (x *BatchContents) GetPayload() []byte {
+	if x != nil {
+		return x.Payload
+	}
+	return nil
+}
+
+func (x *BatchContents) GetOutcomes() []byte {
+	if x != nil {
+		return x.Outcomes
+	}
+	return nil
+}
+
+// TransactionPlace is where one transaction or leg was executed.
+type TransactionPlace struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Height        uint64                 `protobuf:"varint,1,opt,name=height,proto3" json:"height,omitempty"`
+	BatchIndex    uint32                 `protobuf:"varint,2,opt,name=batch_index,json=batchIndex,proto3" json:"batch_index,omitempty"` // line of the executed header
+	Item          uint32                 `protobuf:"varint,3,opt,name=item,proto3" json:"item,omitempty"`                               // place in the batch
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TransactionPlace) Reset() {
+	*x = TransactionPlace{}
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[60]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TransactionPlace) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TransactionPlace) ProtoMessage() {}
+
+func (x *TransactionPlace) ProtoReflect() protoreflect.Message {
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[60]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TransactionPlace.ProtoReflect.Descriptor instead.
+func (*TransactionPlace) Descriptor() ([]byte, []int) {
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{60}
+}
+
+func (x *TransactionPlace) GetHeight() uint64 {
+	if x != nil {
+		return x.Height
+	}
+	return 0
+}
+
+func (x *TransactionPlace) GetBatchIndex() uint32 {
+	if x != nil {
+		return x.BatchIndex
+	}
+	return 0
+}
+
+func (x *TransactionPlace) GetItem() uint32 {
+	if x != nil {
+		return x.Item
+	}
+	return 0
+}
+
+type GetKeyedRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Institution   uint32                 `protobuf:"varint,1,opt,name=institution,proto3" json:"institution,omitempty"` // whose key it is: that which signed the batch
+	Key           []byte                 `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`                  // 16 bytes, not all zero
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetKeyedRequest) Reset() {
+	*x = GetKeyedRequest{}
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[61]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetKeyedRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetKeyedRequest) ProtoMessage() {}
+
+func (x *GetKeyedRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[61]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetKeyedRequest.ProtoReflect.Descriptor instead.
+func (*GetKeyedRequest) Descriptor() ([]byte, []int) {
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{61}
+}
+
+func (x *GetKeyedRequest) GetInstitution() uint32 {
+	if x != nil {
+		return x.Institution
+	}
+	return 0
+}
+
+func (x *GetKeyedRequest) GetKey() []byte {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+type GetKeyedResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Height        uint64                 `protobuf:"varint,1,opt,name=height,proto3" json:"height,omitempty"`   // certified height at which this holds
+	Found         bool                   `protobuf:"varint,2,opt,name=found,proto3" json:"found,omitempty"`     // nothing below is set if not: the key was never used, left no trace (docs/outcomes.md), or was given up
+	Place         *TransactionPlace      `protobuf:"bytes,3,opt,name=place,proto3" json:"place,omitempty"`      // of the first leg under the key
+	Outcome       uint32                 `protobuf:"varint,4,opt,name=outcome,proto3" json:"outcome,omitempty"` // of that leg, final for the key
+	OutcomeName   string                 `protobuf:"bytes,5,opt,name=outcome_name,json=outcomeName,proto3" json:"outcome_name,omitempty"`
+	TimeUs        uint64                 `protobuf:"varint,6,opt,name=time_us,json=timeUs,proto3" json:"time_us,omitempty"` // of its block
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetKeyedResponse) Reset() {
+	*x = GetKeyedResponse{}
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[62]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetKeyedResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetKeyedResponse) ProtoMessage() {}
+
+func (x *GetKeyedResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[62]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetKeyedResponse.ProtoReflect.Descriptor instead.
+func (*GetKeyedResponse) Descriptor() ([]byte, []int) {
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{62}
+}
+
+func (x *GetKeyedResponse) GetHeight() uint64 {
+	if x != nil {
+		return x.Height
+	}
+	return 0
+}
+
+func (x *GetKeyedResponse) GetFound() bool {
+	if x != nil {
+		return x.Found
+	}
+	return false
+}
+
+func (x *GetKeyedResponse) GetPlace() *TransactionPlace {
+	if x != nil {
+		return x.Place
+	}
+	return nil
+}
+
+func (x *GetKeyedResponse) GetOutcome() uint32 {
+	if x != nil {
+		return x.Outcome
+	}
+	return 0
+}
+
+func (x *GetKeyedResponse) GetOutcomeName() string {
+	if x != nil {
+		return x.OutcomeName
+	}
+	return ""
+}
+
+func (x *GetKeyedResponse) GetTimeUs() uint64 {
+	if x != nil {
+		return x.TimeUs
+	}
+	return 0
+}
+
+// IdempotencyKeys counts the keys of keyed legs.
+type IdempotencyKeys struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Living        uint64                 `protobuf:"varint,1,opt,name=living,proto3" json:"living,omitempty"`
+	LivingMax     uint64                 `protobuf:"varint,2,opt,name=living_max,json=livingMax,proto3" json:"living_max,omitempty"` // as genesis says
+	Expired       uint64                 `protobuf:"varint,3,opt,name=expired,proto3" json:"expired,omitempty"`                      // given up because of their age, since genesis
+	Evicted       uint64                 `protobuf:"varint,4,opt,name=evicted,proto3" json:"evicted,omitempty"`                      // given up early, because as many newer ones came as may live
+	Duplicates    uint64                 `protobuf:"varint,5,opt,name=duplicates,proto3" json:"duplicates,omitempty"`                // legs answered duplicate
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *IdempotencyKeys) Reset() {
+	*x = IdempotencyKeys{}
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[63]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *IdempotencyKeys) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*IdempotencyKeys) ProtoMessage() {}
+
+func (x *IdempotencyKeys) ProtoReflect() protoreflect.Message {
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[63]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use IdempotencyKeys.ProtoReflect.Descriptor instead.
+func (*IdempotencyKeys) Descriptor() ([]byte, []int) {
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{63}
+}
+
+func (x *IdempotencyKeys) GetLiving() uint64 {
+	if x != nil {
+		return x.Living
+	}
+	return 0
+}
+
+func (x *IdempotencyKeys) GetLivingMax() uint64 {
+	if x != nil {
+		return x.LivingMax
+	}
+	return 0
+}
+
+func (x *IdempotencyKeys) GetExpired() uint64 {
+	if x != nil {
+		return x.Expired
+	}
+	return 0
+}
+
+func (x *IdempotencyKeys) GetEvicted() uint64 {
+	if x != nil {
+		return x.Evicted
+	}
+	return 0
+}
+
+func (x *IdempotencyKeys) GetDuplicates() uint64 {
+	if x != nil {
+		return x.Duplicates
+	}
+	return 0
+}
+
 var File_aurigraph_ledger_v1_ledger_proto protoreflect.FileDescriptor
 
 const file_aurigraph_ledger_v1_ledger_proto_rawDesc = "" +
@@ -4282,10 +4822,11 @@ const file_aurigraph_ledger_v1_ledger_proto_rawDesc = "" +
 	"batchIndex\x12\x1a\n" +
 	"\boutcomes\x18\x04 \x01(\fR\boutcomes\x12<\n" +
 	"\tcertified\x18\x05 \x01(\v2\x1e.aurigraph.ledger.v1.CertifiedR\tcertified\x12\x14\n" +
-	"\x05first\x18\x06 \x01(\bR\x05first\"=\n" +
+	"\x05first\x18\x06 \x01(\bR\x05first\"z\n" +
 	"\x15GetTransactionRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x14\n" +
-	"\x05proof\x18\x02 \x01(\bR\x05proof\"\xd7\x01\n" +
+	"\x05proof\x18\x02 \x01(\bR\x05proof\x12;\n" +
+	"\x05place\x18\x03 \x01(\v2%.aurigraph.ledger.v1.TransactionPlaceR\x05place\"\xd7\x01\n" +
 	"\x16GetTransactionResponse\x12A\n" +
 	"\areceipt\x18\x01 \x01(\v2'.aurigraph.ledger.v1.TransactionReceiptR\areceipt\x12\x14\n" +
 	"\x05batch\x18\x02 \x01(\fR\x05batch\x12 \n" +
@@ -4386,13 +4927,15 @@ const file_aurigraph_ledger_v1_ledger_proto_rawDesc = "" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12#\n" +
 	"\rhouse_account\x18\x04 \x01(\rR\fhouseAccount\x12)\n" +
 	"\x10channel_sequence\x18\x05 \x01(\x04R\x0fchannelSequence\x12,\n" +
-	"\x04keys\x18\x06 \x03(\v2\x18.aurigraph.ledger.v1.KeyR\x04keys\"T\n" +
+	"\x04keys\x18\x06 \x03(\v2\x18.aurigraph.ledger.v1.KeyR\x04keys\"r\n" +
 	"\x03Key\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\rR\x06number\x12\x1d\n" +
 	"\n" +
 	"public_key\x18\x02 \x01(\fR\tpublicKey\x12\x16\n" +
-	"\x06active\x18\x03 \x01(\bR\x06active\"\x12\n" +
-	"\x10GetStatusRequest\"\xb4\t\n" +
+	"\x06active\x18\x03 \x01(\bR\x06active\x12\x1c\n" +
+	"\tdelegated\x18\x04 \x01(\bR\tdelegated\"\x12\n" +
+	"\x10GetStatusRequest\"\x85\n" +
+	"\n" +
 	"\x06Status\x12\x19\n" +
 	"\bchain_id\x18\x01 \x01(\x04R\achainId\x12\x18\n" +
 	"\anetwork\x18\x02 \x01(\tR\anetwork\x12!\n" +
@@ -4434,7 +4977,8 @@ const file_aurigraph_ledger_v1_ledger_proto_rawDesc = "" +
 	"\n" +
 	"divergence\x18! \x01(\v2\x1f.aurigraph.ledger.v1.DivergenceR\n" +
 	"divergence\x12)\n" +
-	"\x10membership_epoch\x18\" \x01(\x04R\x0fmembershipEpochB\t\n" +
+	"\x10membership_epoch\x18\" \x01(\x04R\x0fmembershipEpoch\x12O\n" +
+	"\x10idempotency_keys\x18# \x01(\v2$.aurigraph.ledger.v1.IdempotencyKeysR\x0fidempotencyKeysB\t\n" +
 	"\a_leader\"\xb9\x01\n" +
 	"\rValidatorInfo\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\rR\x06number\x12\x12\n" +
@@ -4583,7 +5127,49 @@ const file_aurigraph_ledger_v1_ledger_proto_rawDesc = "" +
 	"\x06height\x18\x01 \x01(\x04R\x06height\x12\x17\n" +
 	"\atime_us\x18\x02 \x01(\x04R\x06timeUs\x12;\n" +
 	"\ttransfers\x18\x03 \x03(\v2\x1d.aurigraph.ledger.v1.TransferR\ttransfers\x12\x19\n" +
-	"\bgap_from\x18\x04 \x01(\x04R\agapFrom2\xce\r\n" +
+	"\bgap_from\x18\x04 \x01(\x04R\agapFrom\"\x93\x01\n" +
+	"\x11ReadBlocksRequest\x12\x1f\n" +
+	"\vfrom_height\x18\x01 \x01(\x04R\n" +
+	"fromHeight\x12\x1d\n" +
+	"\n" +
+	"from_batch\x18\x02 \x01(\rR\tfromBatch\x12\x1b\n" +
+	"\tbytes_max\x18\x03 \x01(\rR\bbytesMax\x12!\n" +
+	"\fheaders_only\x18\x04 \x01(\bR\vheadersOnly\"\xc2\x01\n" +
+	"\x12ReadBlocksResponse\x12:\n" +
+	"\x06blocks\x18\x01 \x03(\v2\".aurigraph.ledger.v1.BlockContentsR\x06blocks\x12 \n" +
+	"\vcertificate\x18\x02 \x01(\fR\vcertificate\x12)\n" +
+	"\x10certified_height\x18\x03 \x01(\x04R\x0fcertifiedHeight\x12#\n" +
+	"\rretained_from\x18\x04 \x01(\x04R\fretainedFrom\"e\n" +
+	"\rBlockContents\x12\x16\n" +
+	"\x06header\x18\x01 \x01(\fR\x06header\x12<\n" +
+	"\abatches\x18\x02 \x03(\v2\".aurigraph.ledger.v1.BatchContentsR\abatches\"E\n" +
+	"\rBatchContents\x12\x18\n" +
+	"\apayload\x18\x01 \x01(\fR\apayload\x12\x1a\n" +
+	"\boutcomes\x18\x02 \x01(\fR\boutcomes\"_\n" +
+	"\x10TransactionPlace\x12\x16\n" +
+	"\x06height\x18\x01 \x01(\x04R\x06height\x12\x1f\n" +
+	"\vbatch_index\x18\x02 \x01(\rR\n" +
+	"batchIndex\x12\x12\n" +
+	"\x04item\x18\x03 \x01(\rR\x04item\"E\n" +
+	"\x0fGetKeyedRequest\x12 \n" +
+	"\vinstitution\x18\x01 \x01(\rR\vinstitution\x12\x10\n" +
+	"\x03key\x18\x02 \x01(\fR\x03key\"\xd3\x01\n" +
+	"\x10GetKeyedResponse\x12\x16\n" +
+	"\x06height\x18\x01 \x01(\x04R\x06height\x12\x14\n" +
+	"\x05found\x18\x02 \x01(\bR\x05found\x12;\n" +
+	"\x05place\x18\x03 \x01(\v2%.aurigraph.ledger.v1.TransactionPlaceR\x05place\x12\x18\n" +
+	"\aoutcome\x18\x04 \x01(\rR\aoutcome\x12!\n" +
+	"\foutcome_name\x18\x05 \x01(\tR\voutcomeName\x12\x17\n" +
+	"\atime_us\x18\x06 \x01(\x04R\x06timeUs\"\x9c\x01\n" +
+	"\x0fIdempotencyKeys\x12\x16\n" +
+	"\x06living\x18\x01 \x01(\x04R\x06living\x12\x1d\n" +
+	"\n" +
+	"living_max\x18\x02 \x01(\x04R\tlivingMax\x12\x18\n" +
+	"\aexpired\x18\x03 \x01(\x04R\aexpired\x12\x18\n" +
+	"\aevicted\x18\x04 \x01(\x04R\aevicted\x12\x1e\n" +
+	"\n" +
+	"duplicates\x18\x05 \x01(\x04R\n" +
+	"duplicates2\x86\x0f\n" +
 	"\x06Ledger\x12r\n" +
 	"\x11SubmitTransaction\x12-.aurigraph.ledger.v1.SubmitTransactionRequest\x1a..aurigraph.ledger.v1.SubmitTransactionResponse\x12y\n" +
 	"\x12SubmitTransactions\x12..aurigraph.ledger.v1.SubmitTransactionsRequest\x1a/.aurigraph.ledger.v1.SubmitTransactionsResponse(\x010\x01\x12f\n" +
@@ -4605,7 +5191,10 @@ const file_aurigraph_ledger_v1_ledger_proto_rawDesc = "" +
 	"\n" +
 	"ListAssets\x12&.aurigraph.ledger.v1.ListAssetsRequest\x1a'.aurigraph.ledger.v1.ListAssetsResponse\x12V\n" +
 	"\fStreamBlocks\x12(.aurigraph.ledger.v1.StreamBlocksRequest\x1a\x1a.aurigraph.ledger.v1.Block0\x01\x12\\\n" +
-	"\fStreamEvents\x12(.aurigraph.ledger.v1.StreamEventsRequest\x1a .aurigraph.ledger.v1.BlockEvents0\x01BAZ?github.com/aurigraph/aurigraph/gen/aurigraph/ledger/v1;ledgerv1b\x06proto3"
+	"\fStreamEvents\x12(.aurigraph.ledger.v1.StreamEventsRequest\x1a .aurigraph.ledger.v1.BlockEvents0\x01\x12]\n" +
+	"\n" +
+	"ReadBlocks\x12&.aurigraph.ledger.v1.ReadBlocksRequest\x1a'.aurigraph.ledger.v1.ReadBlocksResponse\x12W\n" +
+	"\bGetKeyed\x12$.aurigraph.ledger.v1.GetKeyedRequest\x1a%.aurigraph.ledger.v1.GetKeyedResponseBAZ?github.com/aurigraph/aurigraph/gen/aurigraph/ledger/v1;ledgerv1b\x06proto3"
 
 var (
 	file_aurigraph_ledger_v1_ledger_proto_rawDescOnce sync.Once
@@ -4619,7 +5208,7 @@ func file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP() []byte {
 	return file_aurigraph_ledger_v1_ledger_proto_rawDescData
 }
 
-var file_aurigraph_ledger_v1_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 56)
+var file_aurigraph_ledger_v1_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 64)
 var file_aurigraph_ledger_v1_ledger_proto_goTypes = []any{
 	(*Fault)(nil),                      // 0: aurigraph.ledger.v1.Fault
 	(*Certified)(nil),                  // 1: aurigraph.ledger.v1.Certified
@@ -4677,6 +5266,14 @@ var file_aurigraph_ledger_v1_ledger_proto_goTypes = []any{
 	(*StreamBlocksRequest)(nil),        // 53: aurigraph.ledger.v1.StreamBlocksRequest
 	(*StreamEventsRequest)(nil),        // 54: aurigraph.ledger.v1.StreamEventsRequest
 	(*BlockEvents)(nil),                // 55: aurigraph.ledger.v1.BlockEvents
+	(*ReadBlocksRequest)(nil),          // 56: aurigraph.ledger.v1.ReadBlocksRequest
+	(*ReadBlocksResponse)(nil),         // 57: aurigraph.ledger.v1.ReadBlocksResponse
+	(*BlockContents)(nil),              // 58: aurigraph.ledger.v1.BlockContents
+	(*BatchContents)(nil),              // 59: aurigraph.ledger.v1.BatchContents
+	(*TransactionPlace)(nil),           // 60: aurigraph.ledger.v1.TransactionPlace
+	(*GetKeyedRequest)(nil),            // 61: aurigraph.ledger.v1.GetKeyedRequest
+	(*GetKeyedResponse)(nil),           // 62: aurigraph.ledger.v1.GetKeyedResponse
+	(*IdempotencyKeys)(nil),            // 63: aurigraph.ledger.v1.IdempotencyKeys
 }
 var file_aurigraph_ledger_v1_ledger_proto_depIdxs = []int32{
 	4,  // 0: aurigraph.ledger.v1.SubmitTransactionResponse.receipt:type_name -> aurigraph.ledger.v1.TransactionReceipt
@@ -4689,74 +5286,83 @@ var file_aurigraph_ledger_v1_ledger_proto_depIdxs = []int32{
 	0,  // 7: aurigraph.ledger.v1.SubmitBatchResponse.fault:type_name -> aurigraph.ledger.v1.Fault
 	11, // 8: aurigraph.ledger.v1.SubmitBatchResponse.receipt:type_name -> aurigraph.ledger.v1.BatchReceipt
 	1,  // 9: aurigraph.ledger.v1.BatchReceipt.certified:type_name -> aurigraph.ledger.v1.Certified
-	4,  // 10: aurigraph.ledger.v1.GetTransactionResponse.receipt:type_name -> aurigraph.ledger.v1.TransactionReceipt
-	14, // 11: aurigraph.ledger.v1.GetTransactionResponse.proof:type_name -> aurigraph.ledger.v1.Proof
-	11, // 12: aurigraph.ledger.v1.GetBatchResponse.receipt:type_name -> aurigraph.ledger.v1.BatchReceipt
-	11, // 13: aurigraph.ledger.v1.GetLegsResponse.receipt:type_name -> aurigraph.ledger.v1.BatchReceipt
-	14, // 14: aurigraph.ledger.v1.GetLegsResponse.proof:type_name -> aurigraph.ledger.v1.Proof
-	21, // 15: aurigraph.ledger.v1.Block.batches:type_name -> aurigraph.ledger.v1.BlockBatch
-	1,  // 16: aurigraph.ledger.v1.Block.certified:type_name -> aurigraph.ledger.v1.Certified
-	24, // 17: aurigraph.ledger.v1.GetAccountResponse.account:type_name -> aurigraph.ledger.v1.Account
-	25, // 18: aurigraph.ledger.v1.GetAccountResponse.holdings:type_name -> aurigraph.ledger.v1.Holding
-	26, // 19: aurigraph.ledger.v1.GetAccountResponse.proof:type_name -> aurigraph.ledger.v1.StateProof
-	1,  // 20: aurigraph.ledger.v1.StateProof.certified:type_name -> aurigraph.ledger.v1.Certified
-	27, // 21: aurigraph.ledger.v1.StateProof.pages:type_name -> aurigraph.ledger.v1.PageProof
-	24, // 22: aurigraph.ledger.v1.StateProof.account:type_name -> aurigraph.ledger.v1.Account
-	25, // 23: aurigraph.ledger.v1.StateProof.holding:type_name -> aurigraph.ledger.v1.Holding
-	32, // 24: aurigraph.ledger.v1.Institution.keys:type_name -> aurigraph.ledger.v1.Key
-	35, // 25: aurigraph.ledger.v1.Status.validators:type_name -> aurigraph.ledger.v1.ValidatorInfo
-	38, // 26: aurigraph.ledger.v1.Status.peers:type_name -> aurigraph.ledger.v1.PeerInfo
-	40, // 27: aurigraph.ledger.v1.Status.evidence:type_name -> aurigraph.ledger.v1.Evidence
-	41, // 28: aurigraph.ledger.v1.Status.divergence:type_name -> aurigraph.ledger.v1.Divergence
-	39, // 29: aurigraph.ledger.v1.PeerInfo.classes:type_name -> aurigraph.ledger.v1.PeerClass
-	42, // 30: aurigraph.ledger.v1.Divergence.fields:type_name -> aurigraph.ledger.v1.FieldDifference
-	43, // 31: aurigraph.ledger.v1.Divergence.pages:type_name -> aurigraph.ledger.v1.PageDifference
-	20, // 32: aurigraph.ledger.v1.ListBlocksResponse.blocks:type_name -> aurigraph.ledger.v1.Block
-	47, // 33: aurigraph.ledger.v1.ListTransfersResponse.transfers:type_name -> aurigraph.ledger.v1.Transfer
-	24, // 34: aurigraph.ledger.v1.ListAccountsResponse.accounts:type_name -> aurigraph.ledger.v1.Account
-	29, // 35: aurigraph.ledger.v1.ListAssetsResponse.assets:type_name -> aurigraph.ledger.v1.Asset
-	47, // 36: aurigraph.ledger.v1.BlockEvents.transfers:type_name -> aurigraph.ledger.v1.Transfer
-	2,  // 37: aurigraph.ledger.v1.Ledger.SubmitTransaction:input_type -> aurigraph.ledger.v1.SubmitTransactionRequest
-	5,  // 38: aurigraph.ledger.v1.Ledger.SubmitTransactions:input_type -> aurigraph.ledger.v1.SubmitTransactionsRequest
-	9,  // 39: aurigraph.ledger.v1.Ledger.SubmitBatches:input_type -> aurigraph.ledger.v1.SubmitBatchRequest
-	12, // 40: aurigraph.ledger.v1.Ledger.GetTransaction:input_type -> aurigraph.ledger.v1.GetTransactionRequest
-	15, // 41: aurigraph.ledger.v1.Ledger.GetBatch:input_type -> aurigraph.ledger.v1.GetBatchRequest
-	17, // 42: aurigraph.ledger.v1.Ledger.GetLegs:input_type -> aurigraph.ledger.v1.GetLegsRequest
-	19, // 43: aurigraph.ledger.v1.Ledger.GetBlock:input_type -> aurigraph.ledger.v1.GetBlockRequest
-	22, // 44: aurigraph.ledger.v1.Ledger.GetAccount:input_type -> aurigraph.ledger.v1.GetAccountRequest
-	28, // 45: aurigraph.ledger.v1.Ledger.GetAsset:input_type -> aurigraph.ledger.v1.GetAssetRequest
-	30, // 46: aurigraph.ledger.v1.Ledger.GetInstitution:input_type -> aurigraph.ledger.v1.GetInstitutionRequest
-	33, // 47: aurigraph.ledger.v1.Ledger.GetStatus:input_type -> aurigraph.ledger.v1.GetStatusRequest
-	36, // 48: aurigraph.ledger.v1.Ledger.ListHandovers:input_type -> aurigraph.ledger.v1.ListHandoversRequest
-	44, // 49: aurigraph.ledger.v1.Ledger.ListBlocks:input_type -> aurigraph.ledger.v1.ListBlocksRequest
-	46, // 50: aurigraph.ledger.v1.Ledger.ListTransfers:input_type -> aurigraph.ledger.v1.ListTransfersRequest
-	49, // 51: aurigraph.ledger.v1.Ledger.ListAccounts:input_type -> aurigraph.ledger.v1.ListAccountsRequest
-	51, // 52: aurigraph.ledger.v1.Ledger.ListAssets:input_type -> aurigraph.ledger.v1.ListAssetsRequest
-	53, // 53: aurigraph.ledger.v1.Ledger.StreamBlocks:input_type -> aurigraph.ledger.v1.StreamBlocksRequest
-	54, // 54: aurigraph.ledger.v1.Ledger.StreamEvents:input_type -> aurigraph.ledger.v1.StreamEventsRequest
-	3,  // 55: aurigraph.ledger.v1.Ledger.SubmitTransaction:output_type -> aurigraph.ledger.v1.SubmitTransactionResponse
-	6,  // 56: aurigraph.ledger.v1.Ledger.SubmitTransactions:output_type -> aurigraph.ledger.v1.SubmitTransactionsResponse
-	10, // 57: aurigraph.ledger.v1.Ledger.SubmitBatches:output_type -> aurigraph.ledger.v1.SubmitBatchResponse
-	13, // 58: aurigraph.ledger.v1.Ledger.GetTransaction:output_type -> aurigraph.ledger.v1.GetTransactionResponse
-	16, // 59: aurigraph.ledger.v1.Ledger.GetBatch:output_type -> aurigraph.ledger.v1.GetBatchResponse
-	18, // 60: aurigraph.ledger.v1.Ledger.GetLegs:output_type -> aurigraph.ledger.v1.GetLegsResponse
-	20, // 61: aurigraph.ledger.v1.Ledger.GetBlock:output_type -> aurigraph.ledger.v1.Block
-	23, // 62: aurigraph.ledger.v1.Ledger.GetAccount:output_type -> aurigraph.ledger.v1.GetAccountResponse
-	29, // 63: aurigraph.ledger.v1.Ledger.GetAsset:output_type -> aurigraph.ledger.v1.Asset
-	31, // 64: aurigraph.ledger.v1.Ledger.GetInstitution:output_type -> aurigraph.ledger.v1.Institution
-	34, // 65: aurigraph.ledger.v1.Ledger.GetStatus:output_type -> aurigraph.ledger.v1.Status
-	37, // 66: aurigraph.ledger.v1.Ledger.ListHandovers:output_type -> aurigraph.ledger.v1.ListHandoversResponse
-	45, // 67: aurigraph.ledger.v1.Ledger.ListBlocks:output_type -> aurigraph.ledger.v1.ListBlocksResponse
-	48, // 68: aurigraph.ledger.v1.Ledger.ListTransfers:output_type -> aurigraph.ledger.v1.ListTransfersResponse
-	50, // 69: aurigraph.ledger.v1.Ledger.ListAccounts:output_type -> aurigraph.ledger.v1.ListAccountsResponse
-	52, // 70: aurigraph.ledger.v1.Ledger.ListAssets:output_type -> aurigraph.ledger.v1.ListAssetsResponse
-	20, // 71: aurigraph.ledger.v1.Ledger.StreamBlocks:output_type -> aurigraph.ledger.v1.Block
-	55, // 72: aurigraph.ledger.v1.Ledger.StreamEvents:output_type -> aurigraph.ledger.v1.BlockEvents
-	55, // [55:73] is the sub-list for method output_type
-	37, // [37:55] is the sub-list for method input_type
-	37, // [37:37] is the sub-list for extension type_name
-	37, // [37:37] is the sub-list for extension extendee
-	0,  // [0:37] is the sub-list for field type_name
+	60, // 10: aurigraph.ledger.v1.GetTransactionRequest.place:type_name -> aurigraph.ledger.v1.TransactionPlace
+	4,  // 11: aurigraph.ledger.v1.GetTransactionResponse.receipt:type_name -> aurigraph.ledger.v1.TransactionReceipt
+	14, // 12: aurigraph.ledger.v1.GetTransactionResponse.proof:type_name -> aurigraph.ledger.v1.Proof
+	11, // 13: aurigraph.ledger.v1.GetBatchResponse.receipt:type_name -> aurigraph.ledger.v1.BatchReceipt
+	11, // 14: aurigraph.ledger.v1.GetLegsResponse.receipt:type_name -> aurigraph.ledger.v1.BatchReceipt
+	14, // 15: aurigraph.ledger.v1.GetLegsResponse.proof:type_name -> aurigraph.ledger.v1.Proof
+	21, // 16: aurigraph.ledger.v1.Block.batches:type_name -> aurigraph.ledger.v1.BlockBatch
+	1,  // 17: aurigraph.ledger.v1.Block.certified:type_name -> aurigraph.ledger.v1.Certified
+	24, // 18: aurigraph.ledger.v1.GetAccountResponse.account:type_name -> aurigraph.ledger.v1.Account
+	25, // 19: aurigraph.ledger.v1.GetAccountResponse.holdings:type_name -> aurigraph.ledger.v1.Holding
+	26, // 20: aurigraph.ledger.v1.GetAccountResponse.proof:type_name -> aurigraph.ledger.v1.StateProof
+	1,  // 21: aurigraph.ledger.v1.StateProof.certified:type_name -> aurigraph.ledger.v1.Certified
+	27, // 22: aurigraph.ledger.v1.StateProof.pages:type_name -> aurigraph.ledger.v1.PageProof
+	24, // 23: aurigraph.ledger.v1.StateProof.account:type_name -> aurigraph.ledger.v1.Account
+	25, // 24: aurigraph.ledger.v1.StateProof.holding:type_name -> aurigraph.ledger.v1.Holding
+	32, // 25: aurigraph.ledger.v1.Institution.keys:type_name -> aurigraph.ledger.v1.Key
+	35, // 26: aurigraph.ledger.v1.Status.validators:type_name -> aurigraph.ledger.v1.ValidatorInfo
+	38, // 27: aurigraph.ledger.v1.Status.peers:type_name -> aurigraph.ledger.v1.PeerInfo
+	40, // 28: aurigraph.ledger.v1.Status.evidence:type_name -> aurigraph.ledger.v1.Evidence
+	41, // 29: aurigraph.ledger.v1.Status.divergence:type_name -> aurigraph.ledger.v1.Divergence
+	63, // 30: aurigraph.ledger.v1.Status.idempotency_keys:type_name -> aurigraph.ledger.v1.IdempotencyKeys
+	39, // 31: aurigraph.ledger.v1.PeerInfo.classes:type_name -> aurigraph.ledger.v1.PeerClass
+	42, // 32: aurigraph.ledger.v1.Divergence.fields:type_name -> aurigraph.ledger.v1.FieldDifference
+	43, // 33: aurigraph.ledger.v1.Divergence.pages:type_name -> aurigraph.ledger.v1.PageDifference
+	20, // 34: aurigraph.ledger.v1.ListBlocksResponse.blocks:type_name -> aurigraph.ledger.v1.Block
+	47, // 35: aurigraph.ledger.v1.ListTransfersResponse.transfers:type_name -> aurigraph.ledger.v1.Transfer
+	24, // 36: aurigraph.ledger.v1.ListAccountsResponse.accounts:type_name -> aurigraph.ledger.v1.Account
+	29, // 37: aurigraph.ledger.v1.ListAssetsResponse.assets:type_name -> aurigraph.ledger.v1.Asset
+	47, // 38: aurigraph.ledger.v1.BlockEvents.transfers:type_name -> aurigraph.ledger.v1.Transfer
+	58, // 39: aurigraph.ledger.v1.ReadBlocksResponse.blocks:type_name -> aurigraph.ledger.v1.BlockContents
+	59, // 40: aurigraph.ledger.v1.BlockContents.batches:type_name -> aurigraph.ledger.v1.BatchContents
+	60, // 41: aurigraph.ledger.v1.GetKeyedResponse.place:type_name -> aurigraph.ledger.v1.TransactionPlace
+	2,  // 42: aurigraph.ledger.v1.Ledger.SubmitTransaction:input_type -> aurigraph.ledger.v1.SubmitTransactionRequest
+	5,  // 43: aurigraph.ledger.v1.Ledger.SubmitTransactions:input_type -> aurigraph.ledger.v1.SubmitTransactionsRequest
+	9,  // 44: aurigraph.ledger.v1.Ledger.SubmitBatches:input_type -> aurigraph.ledger.v1.SubmitBatchRequest
+	12, // 45: aurigraph.ledger.v1.Ledger.GetTransaction:input_type -> aurigraph.ledger.v1.GetTransactionRequest
+	15, // 46: aurigraph.ledger.v1.Ledger.GetBatch:input_type -> aurigraph.ledger.v1.GetBatchRequest
+	17, // 47: aurigraph.ledger.v1.Ledger.GetLegs:input_type -> aurigraph.ledger.v1.GetLegsRequest
+	19, // 48: aurigraph.ledger.v1.Ledger.GetBlock:input_type -> aurigraph.ledger.v1.GetBlockRequest
+	22, // 49: aurigraph.ledger.v1.Ledger.GetAccount:input_type -> aurigraph.ledger.v1.GetAccountRequest
+	28, // 50: aurigraph.ledger.v1.Ledger.GetAsset:input_type -> aurigraph.ledger.v1.GetAssetRequest
+	30, // 51: aurigraph.ledger.v1.Ledger.GetInstitution:input_type -> aurigraph.ledger.v1.GetInstitutionRequest
+	33, // 52: aurigraph.ledger.v1.Ledger.GetStatus:input_type -> aurigraph.ledger.v1.GetStatusRequest
+	36, // 53: aurigraph.ledger.v1.Ledger.ListHandovers:input_type -> aurigraph.ledger.v1.ListHandoversRequest
+	44, // 54: aurigraph.ledger.v1.Ledger.ListBlocks:input_type -> aurigraph.ledger.v1.ListBlocksRequest
+	46, // 55: aurigraph.ledger.v1.Ledger.ListTransfers:input_type -> aurigraph.ledger.v1.ListTransfersRequest
+	49, // 56: aurigraph.ledger.v1.Ledger.ListAccounts:input_type -> aurigraph.ledger.v1.ListAccountsRequest
+	51, // 57: aurigraph.ledger.v1.Ledger.ListAssets:input_type -> aurigraph.ledger.v1.ListAssetsRequest
+	53, // 58: aurigraph.ledger.v1.Ledger.StreamBlocks:input_type -> aurigraph.ledger.v1.StreamBlocksRequest
+	54, // 59: aurigraph.ledger.v1.Ledger.StreamEvents:input_type -> aurigraph.ledger.v1.StreamEventsRequest
+	56, // 60: aurigraph.ledger.v1.Ledger.ReadBlocks:input_type -> aurigraph.ledger.v1.ReadBlocksRequest
+	61, // 61: aurigraph.ledger.v1.Ledger.GetKeyed:input_type -> aurigraph.ledger.v1.GetKeyedRequest
+	3,  // 62: aurigraph.ledger.v1.Ledger.SubmitTransaction:output_type -> aurigraph.ledger.v1.SubmitTransactionResponse
+	6,  // 63: aurigraph.ledger.v1.Ledger.SubmitTransactions:output_type -> aurigraph.ledger.v1.SubmitTransactionsResponse
+	10, // 64: aurigraph.ledger.v1.Ledger.SubmitBatches:output_type -> aurigraph.ledger.v1.SubmitBatchResponse
+	13, // 65: aurigraph.ledger.v1.Ledger.GetTransaction:output_type -> aurigraph.ledger.v1.GetTransactionResponse
+	16, // 66: aurigraph.ledger.v1.Ledger.GetBatch:output_type -> aurigraph.ledger.v1.GetBatchResponse
+	18, // 67: aurigraph.ledger.v1.Ledger.GetLegs:output_type -> aurigraph.ledger.v1.GetLegsResponse
+	20, // 68: aurigraph.ledger.v1.Ledger.GetBlock:output_type -> aurigraph.ledger.v1.Block
+	23, // 69: aurigraph.ledger.v1.Ledger.GetAccount:output_type -> aurigraph.ledger.v1.GetAccountResponse
+	29, // 70: aurigraph.ledger.v1.Ledger.GetAsset:output_type -> aurigraph.ledger.v1.Asset
+	31, // 71: aurigraph.ledger.v1.Ledger.GetInstitution:output_type -> aurigraph.ledger.v1.Institution
+	34, // 72: aurigraph.ledger.v1.Ledger.GetStatus:output_type -> aurigraph.ledger.v1.Status
+	37, // 73: aurigraph.ledger.v1.Ledger.ListHandovers:output_type -> aurigraph.ledger.v1.ListHandoversResponse
+	45, // 74: aurigraph.ledger.v1.Ledger.ListBlocks:output_type -> aurigraph.ledger.v1.ListBlocksResponse
+	48, // 75: aurigraph.ledger.v1.Ledger.ListTransfers:output_type -> aurigraph.ledger.v1.ListTransfersResponse
+	50, // 76: aurigraph.ledger.v1.Ledger.ListAccounts:output_type -> aurigraph.ledger.v1.ListAccountsResponse
+	52, // 77: aurigraph.ledger.v1.Ledger.ListAssets:output_type -> aurigraph.ledger.v1.ListAssetsResponse
+	20, // 78: aurigraph.ledger.v1.Ledger.StreamBlocks:output_type -> aurigraph.ledger.v1.Block
+	55, // 79: aurigraph.ledger.v1.Ledger.StreamEvents:output_type -> aurigraph.ledger.v1.BlockEvents
+	57, // 80: aurigraph.ledger.v1.Ledger.ReadBlocks:output_type -> aurigraph.ledger.v1.ReadBlocksResponse
+	62, // 81: aurigraph.ledger.v1.Ledger.GetKeyed:output_type -> aurigraph.ledger.v1.GetKeyedResponse
+	62, // [62:82] is the sub-list for method output_type
+	42, // [42:62] is the sub-list for method input_type
+	42, // [42:42] is the sub-list for extension type_name
+	42, // [42:42] is the sub-list for extension extendee
+	0,  // [0:42] is the sub-list for field type_name
 }
 
 func init() { file_aurigraph_ledger_v1_ledger_proto_init() }
@@ -4782,7 +5388,7 @@ func file_aurigraph_ledger_v1_ledger_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_aurigraph_ledger_v1_ledger_proto_rawDesc), len(file_aurigraph_ledger_v1_ledger_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   56,
+			NumMessages:   64,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -45,6 +45,8 @@ const (
 	Ledger_ListAssets_FullMethodName         = "/aurigraph.ledger.v1.Ledger/ListAssets"
 	Ledger_StreamBlocks_FullMethodName       = "/aurigraph.ledger.v1.Ledger/StreamBlocks"
 	Ledger_StreamEvents_FullMethodName       = "/aurigraph.ledger.v1.Ledger/StreamEvents"
+	Ledger_ReadBlocks_FullMethodName         = "/aurigraph.ledger.v1.Ledger/ReadBlocks"
+	Ledger_GetKeyed_FullMethodName           = "/aurigraph.ledger.v1.Ledger/GetKeyed"
 )
 
 // LedgerClient is the client API for Ledger service.
@@ -81,6 +83,12 @@ type LedgerClient interface {
 	StreamBlocks(ctx context.Context, in *StreamBlocksRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Block], error)
 	// Transfers and other events of certified blocks from a height on, then live, filtered by account or asset.
 	StreamEvents(ctx context.Context, in *StreamEventsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BlockEvents], error)
+	// Certified blocks with all that they were made of, as far as one answer holds, for who follows the chain and believes no node:
+	// the last block's certificate proves its header, that header the ones before it by their hashes, a header's lines the payloads
+	// and the outcomes. Ask again behind what was answered; an answer without blocks says that there is nothing yet, or where to go on.
+	ReadBlocks(ctx context.Context, in *ReadBlocksRequest, opts ...grpc.CallOption) (*ReadBlocksResponse, error)
+	// What became of the first leg under an idempotency key, as of a certified height: the answer to whoever sent it again.
+	GetKeyed(ctx context.Context, in *GetKeyedRequest, opts ...grpc.CallOption) (*GetKeyedResponse, error)
 }
 
 type ledgerClient struct {
@@ -295,6 +303,26 @@ func (c *ledgerClient) StreamEvents(ctx context.Context, in *StreamEventsRequest
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Ledger_StreamEventsClient = grpc.ServerStreamingClient[BlockEvents]
 
+func (c *ledgerClient) ReadBlocks(ctx context.Context, in *ReadBlocksRequest, opts ...grpc.CallOption) (*ReadBlocksResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReadBlocksResponse)
+	err := c.cc.Invoke(ctx, Ledger_ReadBlocks_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *ledgerClient) GetKeyed(ctx context.Context, in *GetKeyedRequest, opts ...grpc.CallOption) (*GetKeyedResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetKeyedResponse)
+	err := c.cc.Invoke(ctx, Ledger_GetKeyed_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // LedgerServer is the server API for Ledger service.
 // All implementations must embed UnimplementedLedgerServer
 // for forward compatibility.
@@ -329,6 +357,12 @@ type LedgerServer interface {
 	StreamBlocks(*StreamBlocksRequest, grpc.ServerStreamingServer[Block]) error
 	// Transfers and other events of certified blocks from a height on, then live, filtered by account or asset.
 	StreamEvents(*StreamEventsRequest, grpc.ServerStreamingServer[BlockEvents]) error
+	// Certified blocks with all that they were made of, as far as one answer holds, for who follows the chain and believes no node:
+	// the last block's certificate proves its header, that header the ones before it by their hashes, a header's lines the payloads
+	// and the outcomes. Ask again behind what was answered; an answer without blocks says that there is nothing yet, or where to go on.
+	ReadBlocks(context.Context, *ReadBlocksRequest) (*ReadBlocksResponse, error)
+	// What became of the first leg under an idempotency key, as of a certified height: the answer to whoever sent it again.
+	GetKeyed(context.Context, *GetKeyedRequest) (*GetKeyedResponse, error)
 	mustEmbedUnimplementedLedgerServer()
 }
 
@@ -392,6 +426,12 @@ func (UnimplementedLedgerServer) StreamBlocks(*StreamBlocksRequest, grpc.ServerS
 }
 func (UnimplementedLedgerServer) StreamEvents(*StreamEventsRequest, grpc.ServerStreamingServer[BlockEvents]) error {
 	return status.Error(codes.Unimplemented, "method StreamEvents not implemented")
+}
+func (UnimplementedLedgerServer) ReadBlocks(context.Context, *ReadBlocksRequest) (*ReadBlocksResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ReadBlocks not implemented")
+}
+func (UnimplementedLedgerServer) GetKeyed(context.Context, *GetKeyedRequest) (*GetKeyedResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetKeyed not implemented")
 }
 func (UnimplementedLedgerServer) mustEmbedUnimplementedLedgerServer() {}
 func (UnimplementedLedgerServer) testEmbeddedByValue()                {}
@@ -702,6 +742,42 @@ func _Ledger_StreamEvents_Handler(srv interface{}, stream grpc.ServerStream) err
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Ledger_StreamEventsServer = grpc.ServerStreamingServer[BlockEvents]
 
+func _Ledger_ReadBlocks_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReadBlocksRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LedgerServer).ReadBlocks(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Ledger_ReadBlocks_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LedgerServer).ReadBlocks(ctx, req.(*ReadBlocksRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Ledger_GetKeyed_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetKeyedRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LedgerServer).GetKeyed(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Ledger_GetKeyed_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LedgerServer).GetKeyed(ctx, req.(*GetKeyedRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Ledger_ServiceDesc is the grpc.ServiceDesc for Ledger service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -764,6 +840,14 @@ var Ledger_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListAssets",
 			Handler:    _Ledger_ListAssets_Handler,
+		},
+		{
+			MethodName: "ReadBlocks",
+			Handler:    _Ledger_ReadBlocks_Handler,
+		},
+		{
+			MethodName: "GetKeyed",
+			Handler:    _Ledger_GetKeyed_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -41,12 +41,16 @@ func (n *Node) Transaction(_ context.Context, id [32]byte, proof bool) (*query.T
 	if err != nil {
 		return nil, err
 	}
-	t := &query.Transaction{ID: id, Receipt: e.receipt, Item: at.item, Leg: !ok}
-	offset, length := codec.LegSpan(at.item)
+	return e.transaction(id, at.item, !ok, proof)
+}
+
+func (e *entry) transaction(id [32]byte, item uint32, leg, proof bool) (t *query.Transaction, err error) {
+	t = &query.Transaction{ID: id, Receipt: e.receipt, Item: item, Leg: leg}
+	offset, length := codec.LegSpan(item)
 	front := uint64(chain.BatchHeaderBytes)
-	if ok {
+	if !leg {
 		front = uint64(codec.TxBatchBytes(int(e.receipt.Location.Legs), 0))
-		if offset, length, err = codec.TxSpan(e.payload, at.item); err != nil {
+		if offset, length, err = codec.TxSpan(e.payload, item); err != nil {
 			return nil, err
 		}
 	}
