@@ -17,6 +17,7 @@ type Layers struct {
 	pure   []string
 	client []string
 	gen    []string
+	beside map[string][]string // folder of the root -> what it may import
 	allow  map[[2]string]bool
 	fences []fence
 }
@@ -31,7 +32,7 @@ const toolRank = 1 << 20
 
 // ParseLayers reads layers.txt.
 func ParseLayers(text string) (*Layers, error) {
-	l := &Layers{rank: map[string]int{}, allow: map[[2]string]bool{}}
+	l := &Layers{rank: map[string]int{}, beside: map[string][]string{}, allow: map[[2]string]bool{}}
 	layers := 0
 	for i, line := range strings.Split(text, "\n") {
 		line, _, _ = strings.Cut(line, "#")
@@ -71,6 +72,8 @@ func (l *Layers) addLine(word string, names []string) error {
 		l.client = append(l.client, names...)
 	case "gen":
 		l.gen = append(l.gen, names...)
+	case "beside":
+		l.beside[names[0]] = append(l.beside[names[0]], names[1:]...)
 	case "allow":
 		if len(names) != 2 {
 			return fmt.Errorf("allow takes two names")
@@ -84,8 +87,8 @@ func (l *Layers) addLine(word string, names []string) error {
 	return nil
 }
 
-// IsPure reports whether a unit may hold no clock, I/O, randomness, logger or goroutine.
-func (l *Layers) IsPure(unit string) bool { return withinAny(unit, l.pure) }
+// IsPure reports whether a unit may hold no clock, I/O, randomness, logger or goroutine. Packages for tests below a pure one may.
+func (l *Layers) IsPure(unit string) bool { return withinAny(unit, l.pure) && !l.isTest(unit) }
 
 // isTest reports whether only tests may import a unit.
 func (l *Layers) isTest(unit string) bool {
@@ -171,6 +174,8 @@ func (l *Layers) forbidsOwn(unit, to string) string {
 		return ""
 	case unit == "client":
 		return unless(to == "client" || withinAny(to, l.client), "the SDK may import "+strings.Join(l.client, ", ")+" only")
+	case l.besideOf(unit) != "" || l.besideOf(to) != "":
+		return l.forbidsBeside(unit, to)
 	case to == "client":
 		return unless(l.rankOf(unit) == toolRank, "only cmd and tools may import the SDK")
 	case withinAny(to, l.tools):
@@ -178,6 +183,27 @@ func (l *Layers) forbidsOwn(unit, to string) string {
 	default:
 		return l.forbidsLayer(unit, to)
 	}
+}
+
+// besideOf is the folder beside the product that a unit lies in, "" if none.
+func (l *Layers) besideOf(unit string) string {
+	top, _, _ := strings.Cut(unit, "/")
+	if _, ok := l.beside[top]; ok {
+		return top
+	}
+	return ""
+}
+
+// forbidsBeside keeps what stands beside the product to itself. Inside it Go's own rule does: no cycles.
+func (l *Layers) forbidsBeside(unit, to string) string {
+	own := l.besideOf(unit)
+	switch {
+	case own == "":
+		return l.besideOf(to) + " stands beside the product: only cmd may import it"
+	case l.besideOf(to) == own || withinAny(to, l.beside[own]):
+		return ""
+	}
+	return own + " stands beside the product and may import " + strings.Join(l.beside[own], ", ") + " only"
 }
 
 func (l *Layers) forbidsLayer(unit, to string) string {

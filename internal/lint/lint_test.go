@@ -21,6 +21,7 @@ pure chain fault
 allow store/disk store/seal
 client chain gen
 gen node client cmd
+beside legacy chain fault
 fence example.com/db store/disk
 `
 
@@ -100,6 +101,16 @@ func TestLayers(t *testing.T) {
 		{"internal/store/a.go", "example.com/db/v2/sub", "only store/disk"},
 		{"internal/store/disk/a.go", "example.com/db/v2/sub", ""},
 		{"bench/a.go", own("internal/node"), ""},
+		{"legacy/rest/a.go", own("internal/chain"), ""},
+		{"legacy/rest/a.go", own("legacy/store"), ""},
+		{"legacy/rest/a.go", own("legacy/store/storetest"), "only test files"},
+		{"legacy/rest/a.go", own("internal/store"), "may import chain, fault only"},
+		{"legacy/rest/a.go", own("client"), "may import chain, fault only"},
+		{"legacy/a.go", own("cmd/x"), "nobody imports cmd"},
+		{"internal/node/a.go", own("legacy/store"), "only cmd may import it"},
+		{"client/a.go", own("legacy"), "the SDK may import"},
+		{"cmd/x/a.go", own("legacy"), ""},
+		{"legacy/store/a.go", "example.com/db/v2", "only store/disk"},
 	} {
 		t.Run(c.file+" "+c.imports, func(t *testing.T) {
 			tree := parsed(t, map[string]string{c.file: "package p\nimport _ \"" + c.imports + "\"\n"})

@@ -43,8 +43,8 @@ type Tree struct {
 	Markdown map[string]string
 }
 
-// Unit is a package's name in layers.txt: its path below internal/, or "cmd", "client", "gen" for those of the root.
-// Packages elsewhere have none.
+// Unit is a package's name in layers.txt: its path below internal/, "cmd", "client", "gen" for those of the root, or its path
+// for those below legacy. Packages elsewhere have none.
 func Unit(dir string) string {
 	if rest, ok := strings.CutPrefix(dir, "internal/"); ok {
 		return rest
@@ -54,6 +54,8 @@ func Unit(dir string) string {
 		return top
 	case "proto":
 		return "gen"
+	case "legacy":
+		return dir
 	}
 	return ""
 }

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package custody
+
+import (
+	"context"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/aurigraph/aurigraph/internal/chain"
+	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/keys"
+)
+
+// Bounds of what a desk keeps in memory: at most 100 MiB of names of the greatest length, usually 10.
+const (
+	namesCachedMax  = 262_144
+	assetsCachedMax = 4096
+)
+
+// NamesMax bounds the numbers of one Names.
+const NamesMax = 8192
+
+// reasonNoAccount marks the one NotFound that says that nobody has a name, and so that it can be opened.
+const reasonNoAccount = "unknown_account"
+
+// directory finds accounts by their V10 names. An account's number never changes, so what was found once is remembered.
+type directory struct {
+	desk    *Desk
+	numbers *cache[chain.AccountNo]
+}
+
+func newDirectory(d *Desk) *directory {
+	return &directory{desk: d, numbers: newCache[chain.AccountNo](namesCachedMax)}
+}
+
+// known finds a name in memory.
+func (d *directory) known(name string) (chain.AccountNo, bool) { return d.numbers.get(name) }
+
+// find asks the ledger for a name, remembers it and puts it into the vault.
+func (d *directory) find(ctx context.Context, name string) (chain.AccountNo, error) {
+	if err := keys.CheckAlias(name); err != nil {
+		return 0, err
+	}
+	acc, err := d.desk.chain.Account(ctx, AccountName{AliasTag: d.desk.cfg.AliasKey.Tag(name)})
+	switch {
+	case fault.Is(err, fault.NotFound):
+		return 0, fault.Reasoned(fault.NotFound, reasonNoAccount, "there is no account of this name")
+	case err != nil:
+		return 0, err
+	case acc.Number == 0 || acc.Address != keys.AliasAddress(name):
+		return 0, fault.Reasoned(fault.Corrupt, "other_account", "the node says that a name is account %d, but its address %s does not follow from that name", acc.Number, acc.Address)
+	}
+	d.remember(acc.Number, name)
+	return acc.Number, nil
+}
+
+func (d *directory) remember(no chain.AccountNo, name string) {
+	d.numbers.put(name, no)
+	d.desk.keeper.keep(no, name)
+}
+
+// Resolve finds an account by its V10 name, or, if nobody has that name and it reads as an address (0x and 40 hex digits), by its
+// address. NotFound, reason unknown_account: there is none.
+func (d *Desk) Resolve(ctx context.Context, name string) (chain.AccountNo, error) {
+	if no, ok := d.directory.known(name); ok {
+		return no, nil
+	}
+	ctx, cancel := d.bounded(ctx)
+	defer cancel()
+	no, err := d.directory.find(ctx, name)
+	if fault.ReasonOf(err) != reasonNoAccount {
+		return no, d.refuse(err)
+	}
+	address, malformed := chain.ParseAddress(name)
+	if malformed != nil {
+		return 0, d.refuse(err)
+	}
+	acc, byAddress := d.chain.Account(ctx, AccountName{Address: address})
+	switch {
+	case fault.Is(byAddress, fault.NotFound):
+		return 0, d.refuse(err)
+	case byAddress != nil:
+		return 0, d.refuse(byAddress)
+	}
+	return acc.Number, nil
+}
+
+// Names writes accounts for people: by their V10 names, where the vault has those, else by their addresses. At most NamesMax numbers.
+// A number that no account has is left out. What is remembered for payments is not shown, so that a forgotten name is gone at once.
+func (d *Desk) Names(ctx context.Context, numbers []chain.AccountNo) (map[chain.AccountNo]string, error) {
+	if len(numbers) > NamesMax {
+		return nil, d.refuse(fault.Reasoned(fault.Invalid, "names_count", "%d accounts at once, at most %d", len(numbers), NamesMax))
+	}
+	ctx, cancel := d.bounded(ctx)
+	defer cancel()
+	out := make(map[chain.AccountNo]string, len(numbers))
+	if d.vault != nil {
+		known, err := d.vault.Get(ctx, numbers)
+		if err != nil {
+			// A name is a courtesy: without the vault accounts have addresses.
+			d.metrics.forgotten.WithLabelValues("vault_read").Inc()
+			d.log.Warn("the names vault cannot be read", "error", err.Error())
+		}
+		for no, name := range known {
+			out[no] = name
+		}
+	}
+	if err := d.addresses(ctx, numbers, out); err != nil {
+		return nil, d.refuse(err)
+	}
+	return out, nil
+}
+
+// addresses fills in those that have no name.
+func (d *Desk) addresses(ctx context.Context, numbers []chain.AccountNo, out map[chain.AccountNo]string) error {
+	missing := make([]chain.AccountNo, 0, len(numbers))
+	for _, no := range numbers {
+		if _, ok := out[no]; !ok {
+			out[no] = ""
+			missing = append(missing, no)
+		}
+	}
+	found := make([]string, len(missing))
+	all, ctx := errgroup.WithContext(ctx)
+	all.SetLimit(lookupsAtOnce)
+	for i, no := range missing {
+		all.Go(func() error {
+			acc, err := d.chain.Account(ctx, AccountName{Number: no})
+			if err == nil {
+				found[i] = acc.Address.String()
+			}
+			if fault.Is(err, fault.NotFound) {
+				return nil
+			}
+			return err
+		})
+	}
+	if err := all.Wait(); err != nil {
+		return err
+	}
+	for i, no := range missing {
+		if out[no] = found[i]; found[i] == "" {
+			delete(out, no)
+		}
+	}
+	return nil
+}
+
+// Asset finds an asset by its code; "" is DefaultAsset. NotFound, reason unknown_asset: there is none.
+func (d *Desk) Asset(ctx context.Context, code string) (Asset, error) {
+	if code == "" {
+		code = DefaultAsset
+	}
+	if a, ok := d.assets.get(code); ok {
+		return a, nil
+	}
+	if len(code) > chain.CodeBytesMax {
+		return Asset{}, errNoAsset()
+	}
+	a, err := d.chain.Asset(ctx, code)
+	if fault.Is(err, fault.NotFound) {
+		return Asset{}, errNoAsset()
+	}
+	if err != nil {
+		return Asset{}, err
+	}
+	d.assets.put(code, *a)
+	return *a, nil
+}
+
+func errNoAsset() error {
+	return fault.Reasoned(fault.NotFound, "unknown_asset", "there is no asset of this code")
+}
