@@ -46,6 +46,26 @@ func (b *blocks) put(x *block) {
 // find gives the published height at which a client's batch used up its sequence.
 func (b *blocks) find(id chain.Hash) *block { return b.list[b.places[id]] }
 
+// mayHave reports whether a batch that is refused now may have been executed below a state that a peer gave: its line is in a header
+// there with another outcome, or a header is missing.
+func (b *blocks) mayHave(now *chain.BatchResult) bool {
+	for h := chain.Height(1); h <= b.fetched; h++ {
+		if b.list[h] != nil {
+			continue
+		}
+		x := b.headers[h]
+		if x == nil {
+			return true
+		}
+		for i := range x.Batches {
+			if line := &x.Batches[i]; line.Batch == now.Batch && line.Outcomes != now.Outcomes {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // leap goes on from a state that a peer gave.
 func (b *blocks) leap(c *checkpoint) {
 	if b.headers == nil {

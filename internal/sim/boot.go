@@ -18,13 +18,16 @@ import (
 
 // boot powers a node up from its disk.
 func (n *replica) boot() {
+	if n.keptDown || !n.belongs() {
+		return
+	}
 	n.life++
 	n.up = true
 	n.memory = &memory{
 		stored: map[chain.Hash]*stored{}, ownAt: map[uint64]chain.Hash{}, asked: map[chain.Hash]int64{}, executed: map[chain.Hash]chain.Height{},
 		results: map[chain.Height]*block{}, states: map[chain.Height]*pages.Snapshot{}, peers: make([]int, len(n.w.nodes)),
 		requests: map[chain.Hash]*request{}, inLane: map[chain.Hash]bool{}, twice: map[voteKey][]chain.Hash{},
-		mayCut: true, quiet: n.w.now, checkpointed: n.w.now,
+		mayCut: true, quiet: n.w.now, checkpointed: n.w.now, sealing: sealing{ahead: -1},
 	}
 	if err := n.recover(); err != nil {
 		n.w.check.doesNotStart(n, err)
@@ -51,8 +54,10 @@ func (n *replica) recover() error {
 	if err := n.enterEpoch(); err != nil {
 		return err
 	}
-	if err := n.recoverCores(); err != nil {
-		return err
+	if !n.lags {
+		if err := n.recoverCores(); err != nil {
+			return err
+		}
 	}
 	n.noteHistory()
 	return n.recoverLanes(payloads)
@@ -76,8 +81,9 @@ func (n *replica) recoverCores() error {
 	if err != nil {
 		return err
 	}
+	voters := n.voting()
 	n.certify = certify.NewCore(certify.CoreConfig{
-		Self: n.no, Epoch: n.epoch, Validators: n.members.Size(), Published: published,
+		Self: n.no, Epoch: n.epoch, Validators: voters.Size(), Vacant: vacant(voters), Published: published,
 		WindowMax: 256, TailMax: 16, LeadMin: 16, RetryTicks: 10, EvidenceMax: 16,
 	}, votes)
 	return nil
@@ -104,8 +110,8 @@ func (n *replica) fetchedHeight() chain.Height {
 func (n *replica) raftGenesis() raft.Genesis {
 	base := n.epochBase()
 	g := raft.Genesis{Height: base.Height, TimeUs: base.TimeUs}
-	for i := range n.members.Members {
-		g.Voters = append(g.Voters, n.members.Members[i].No)
+	for _, m := range n.members.Members {
+		g.Voters = append(g.Voters, m.No)
 	}
 	return g
 }
@@ -151,6 +157,10 @@ func (n *replica) loadState() error {
 	if n.bug() == bugTornCheckpointTaken {
 		newest = n.tornCheckpoint(newest)
 	}
+	if unsaved := n.unsaved; unsaved != nil {
+		n.unsaved = nil
+		return n.load(unsaved)
+	}
 	if newest != nil && (!newest.unfinished || n.bug() == bugTornCheckpointTaken) {
 		return n.load(newest)
 	}
@@ -174,13 +184,12 @@ func (n *replica) recoverLanes(records []record) error {
 		n.stored[codec.EntryDigest(head.Entry)] = &stored{entry: head.Entry, signature: head.Signature, payload: r.payload, durable: true}
 		log = append(log, head.Entry)
 	}
-	lanes := make([]spread.LaneState, n.members.Size())
+	lanes := make([]spread.LaneState, n.tableSize())
 	for v := range lanes {
-		epoch, sequence, digest := n.ledger.Lane(chain.ValidatorNo(v))
-		lanes[v] = spread.LaneState{Epoch: epoch, Executed: sequence, Digest: digest, Faulted: n.faulted[v]}
-		lanes[v].Stored = chainOf(log, chain.ValidatorNo(v), tip{sequence, digest})
+		lanes[v] = n.laneState(chain.ValidatorNo(v), log)
 	}
 	own := &lanes[n.no]
+	n.ownSince = own.Epoch
 	n.own = tip{own.Executed, own.Digest}
 	for _, e := range own.Stored {
 		n.own = tip{e.Sequence, codec.EntryDigest(e)}
@@ -188,8 +197,22 @@ func (n *replica) recoverLanes(records []record) error {
 		n.inLane[e.Payload] = true
 	}
 	var err error
-	n.spread, err = spread.New(spread.Config{Self: n.no, Bounds: laneBounds()}, lanes)
+	n.spread, err = spread.New(spread.Config{Self: n.no, Quorum: n.members.Quorum(), Bounds: laneBounds()}, lanes)
 	return err
+}
+
+// laneState is where a lane stands; a vacant one is nobody's.
+func (n *replica) laneState(v chain.ValidatorNo, log []chain.LaneEntry) spread.LaneState {
+	epoch, sequence, digest := n.ledger.Lane(v)
+	if epoch == 0 {
+		epoch = n.epoch
+	}
+	if v == n.no && n.bug() == bugLaneCarried {
+		epoch = simEpoch
+	}
+	s := spread.LaneState{Epoch: epoch, Executed: sequence, Digest: digest, Faulted: n.faulted[laneID{v, epoch}]}
+	s.Stored = chainOf(log, laneID{v, epoch}, tip{sequence, digest})
+	return s
 }
 
 // laneBounds are small, so that they are met.
@@ -202,16 +225,16 @@ func laneBounds() spread.Bounds {
 
 // chainOf finds a lane's entries behind a place in a log. Of two for one place the one written later counts; what was
 // written before its parent follows it all the same.
-func chainOf(log []chain.LaneEntry, lane chain.ValidatorNo, from tip) (entries []chain.LaneEntry) {
+func chainOf(log []chain.LaneEntry, lane laneID, from tip) (entries []chain.LaneEntry) {
 	tips := []chain.Hash{from.digest}
 	for i, e := range log {
 		at := int(e.Sequence) - int(from.sequence) - 1
-		if e.Validator != lane || at < 0 || at > len(entries) || e.Parent != tips[at] || at < len(entries) && entries[at] == e {
+		if lane != idOf(&e) || at < 0 || at > len(entries) || e.Parent != tips[at] || at < len(entries) && entries[at] == e {
 			continue
 		}
 		entries, tips = append(entries[:at], e), append(tips[:at+1], codec.EntryDigest(e))
 		for j := 0; j < i; j++ {
-			if early := log[j]; early.Validator == lane && early.Parent == tips[len(entries)] {
+			if early := log[j]; lane == idOf(&early) && early.Parent == tips[len(entries)] {
 				entries, tips = append(entries, early), append(tips, codec.EntryDigest(early))
 				j = -1
 			}
@@ -219,3 +242,5 @@ func chainOf(log []chain.LaneEntry, lane chain.ValidatorNo, from tip) (entries [
 	}
 	return entries
 }
+
+func idOf(e *chain.LaneEntry) laneID { return laneID{e.Validator, e.JoinEpoch} }

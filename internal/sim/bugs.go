@@ -56,6 +56,16 @@ const (
 	bugOrderLogKept         Bug = "order_log_kept"
 	bugOrderLogDropped      Bug = "order_log_dropped"
 	bugSealedUnstored       Bug = "sealed_unstored"
+	bugOldMembers           Bug = "old_members"
+	bugStrangerCounted      Bug = "stranger_counted"
+	bugHandoverShort        Bug = "handover_short"
+	bugHandoverHalf         Bug = "handover_half"
+	bugHandoverUnkept       Bug = "handover_unkept"
+	bugEndOrderedAgain      Bug = "end_ordered_again"
+	bugEndUnforced          Bug = "end_unforced"
+	bugNewcomerHasty        Bug = "newcomer_hasty"
+	bugFirstBase            Bug = "first_base"
+	bugLaneCarried          Bug = "lane_carried"
 )
 
 // A SeededBug describes one.
@@ -87,7 +97,7 @@ func SeededBugs() []SeededBug {
 		{bugReofferForgotten, "what was offered to ordering before a restart is not offered again", 22},
 		{bugMissingUnfetched, "a decided payload that is not here is not asked for", 48},
 		{bugWaitsForever, "a payload that all peers let go of is awaited, no state is fetched", 2},
-		{bugPayloadUnchecked, "a payload's hash is not compared with its entry", 8},
+		{bugPayloadUnchecked, "a payload's hash is not compared with its entry", 13},
 		{bugClientUnchecked, "a client's signature is not verified", 7},
 		{bugParentUnchecked, "an entry is stored and acknowledged whatever its parent is", 1},
 		{bugSkipRuleMissing, "an entry that does not follow in its lane is executed", 9},
@@ -105,17 +115,27 @@ func SeededBugs() []SeededBug {
 		{bugQuorumOffByOne, "a certificate of one signature too few is taken", 21},
 		{bugFetchForgotten, "that a state came from a peer is forgotten in a restart", 14},
 		{bugHistoryForgotten, "a node that took a peer's state does not learn which entries were executed before it", 2},
-		{bugStaleGuessed, "a client is told that a batch is stale which was executed before the fetched state", 19},
-		{bugEvidenceDropped, "evidence is not kept", 8},
+		{bugStaleGuessed, "a client is told that a batch is stale which was executed before the fetched state", 63},
+		{bugEvidenceDropped, "evidence is not kept", 4},
 		{bugVoteAfterRefusal, "a validator that refused to sign headers of its epoch signs on", 15},
 		{bugRefusalForgotten, "a restarted node does not ask its sealer whether it refused", 81},
 		{bugRefusalUnflushed, "a node that refuses does not flush what it published", 1808},
-		{bugSealUnsynced, "the sealer's record says that it is durable before a sync", 199},
+		{bugSealUnsynced, "the sealer's record says that it is durable before a sync", 131},
 		{bugRevealStale, "a validator reveals the certificate of its checkpoint, not its newest one", 15},
 		{bugVotesHidden, "a validator does not reveal what it signed above its newest certificate", 15},
 		{bugOrderLogKept, "the ordering log of the epoch that ended is read in the next one", 16},
 		{bugOrderLogDropped, "the ordering log goes when its epoch ends, not when the state behind it is durable", 15},
-		{bugSealedUnstored, "blocks that a seal made final without a certificate are not stored", 15},
+		{bugSealedUnstored, "blocks that a seal made final without a certificate are not stored", 71},
+		{bugOldMembers, "the members of the epoch before count in the next one", 3},
+		{bugStrangerCounted, "what a validator that left says counts, its vote too", 5},
+		{bugHandoverShort, "a handover of one signature too few is taken", 61},
+		{bugHandoverHalf, "a handover that is proved is kept and not acted on, because the next one of the same peer is not", 61},
+		{bugHandoverUnkept, "that the epoch ended is not written with its last block", 2},
+		{bugEndOrderedAgain, "a node whose store has the last block of an epoch waits for the old ordering to decide it again", 61},
+		{bugEndUnforced, "the state at the end of an epoch is not made a checkpoint before the next one begins", 2},
+		{bugNewcomerHasty, "a validator signs in its first epoch before the state that it began with is durable", 2},
+		{bugFirstBase, "a node that was away for two changes begins the newest epoch where the first of them ended one", 2},
+		{bugLaneCarried, "a validator with new keys goes on with its old lane", 56},
 	}
 }
 

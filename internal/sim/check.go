@@ -24,6 +24,7 @@ const (
 	checkBounds       = "bounds"       // the depth executed and not certified is bounded
 	checkHalt         = "halt"         // no honest node stops
 	checkStart        = "start"        // an honest node starts from its disk
+	checkMembership   = "membership"   // an epoch ends once, for all alike, and its members alone count
 	checkSeal         = "seal"         // an epoch is sealed once, and above all that was certified and told
 	checkLiveness     = "liveness"     // after the faults, all goes on within so many election timeouts
 )
@@ -42,6 +43,7 @@ type checker struct {
 	replaced  map[chain.Hash]bool // entries that ordering decided: they may replace others
 	told      []told
 	misled    bool // a liar lied to the ordering engine as its leader
+	epochChecks
 	sealChecks
 }
 
@@ -52,8 +54,8 @@ type heightKey struct {
 }
 
 type laneKey struct {
-	node     int
-	lane     chain.ValidatorNo
+	node     int // who it is: a number may have several owners, one after the other
+	lane     laneID
 	sequence uint64
 }
 
@@ -74,10 +76,10 @@ type told struct {
 
 func newChecker(w *world) *checker {
 	c := &checker{
-		w: w, model: newModel(w.size), decided: map[heightKey]chain.Hash{}, certified: map[chain.Height]*block{},
+		w: w, model: newModel(w.members), decided: map[heightKey]chain.Hash{}, certified: map[chain.Height]*block{},
 		acks: map[laneKey]chain.Hash{}, ballots: map[ballot]int{}, replaced: map[chain.Hash]bool{},
 	}
-	for range w.size {
+	for range w.places {
 		c.said = append(c.said, map[heightKey]chain.Hash{})
 	}
 	return c
@@ -106,7 +108,7 @@ func (c *checker) decidedBy(n *replica, p *chain.Proposal) {
 
 // ordered checks that what was ordered can be had, if an honest leader ordered it.
 func (c *checker) ordered(n *replica, p *chain.Proposal) {
-	if c.misledIn(n) {
+	if end := c.endOf(n.epoch); c.misledIn(n) || end != nil && p.Height > end.Height { // void
 		return
 	}
 	for _, d := range p.Entries {
@@ -116,9 +118,9 @@ func (c *checker) ordered(n *replica, p *chain.Proposal) {
 	}
 }
 
-// offeredBy checks that what a node offers to ordering can be had.
+// offeredBy checks that what a node offers to ordering can be had. In an epoch that it knows to have ended it orders nothing.
 func (c *checker) offeredBy(n *replica, d chain.Hash) {
-	if n.liar == nil && n.up && c.model.executed[d] == 0 {
+	if n.liar == nil && n.up && n.endOf(n.epoch) == nil && c.model.executed[d] == 0 {
 		c.held(n.epoch, d, "node %d at height %d offers", int(n.no), n.machine.Height())
 	}
 }
@@ -132,12 +134,13 @@ func (c *checker) held(e chain.Epoch, d chain.Hash, who string, node int, h chai
 
 // holders counts the honest disks that hold an entry, all but one's, and says how many make it available.
 func (c *checker) holders(e chain.Epoch, d chain.Hash, but *replica) (need, holders int) {
-	for _, n := range c.w.honest() {
-		if n != but && n.holds(d) {
+	members := c.membersOf(e)
+	for _, n := range c.w.truthful() {
+		if n != but && n.holds(d) && members.Find(n.no) != nil {
 			holders++
 		}
 	}
-	return c.membersOf(e).Quorum() - c.liarsIn(e), holders
+	return members.Quorum() - c.liarsIn(e) - c.lostIn(e), holders
 }
 
 // holds reports whether an entry is on a node's disk for good, up or not.
@@ -197,18 +200,21 @@ func (c *checker) whyUncertified(x *chain.Certificate, h *chain.ExecutedHeader, 
 	if x == nil {
 		return "there is no certificate"
 	}
+	members := c.membersOf(h.Epoch)
+	if x.Header != hash || x.Height != h.Height || x.Epoch != h.Epoch || members == nil {
+		return "the certificate is of another header"
+	}
 	signers := map[chain.ValidatorNo]bool{}
 	for _, s := range x.Signatures {
-		if m := c.membersOf(h.Epoch); m != nil && m.Find(s.Validator) != nil {
-			signers[s.Validator] = true
+		if members.Find(s.Validator) == nil {
+			c.w.fail(checkMembership, "validator %d signs height %d of epoch %d, of which it is no member", s.Validator, h.Height, h.Epoch)
 		}
+		signers[s.Validator] = true
 	}
 	switch {
-	case x.Header != hash || x.Height != h.Height || x.Epoch != h.Epoch || c.membersOf(h.Epoch) == nil:
-		return "the certificate is of another header"
-	case len(signers) < c.membersOf(h.Epoch).Quorum() || len(signers) != len(x.Signatures):
+	case len(signers) < members.Quorum() || len(signers) != len(x.Signatures):
 		return "its certificate has no quorum of different validators"
-	case !c.w.keys.verifySignatures(x, h):
+	case !c.w.keys.verifySignatures(members, x, h):
 		return "its certificate has a false signature"
 	}
 	return ""
@@ -222,6 +228,7 @@ func (c *checker) replay() {
 			return
 		}
 		want := c.model.run(x.proposal, c.w.truths)
+		c.compareEnds()
 		got := x.header.Batches
 		if len(got) != len(want) {
 			c.w.fail(checkHistory, "height %d has %d batches, the model %d", x.header.Height, len(got), len(want))

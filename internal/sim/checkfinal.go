@@ -21,6 +21,9 @@ func (c *checker) final() {
 		}
 	}
 	c.finalEpochs()
+	if !c.w.excused() {
+		c.finalMembership()
+	}
 	roots := map[chain.Height]chain.Hash{}
 	for _, n := range c.w.honest() {
 		if n.up && n.halted == "" {

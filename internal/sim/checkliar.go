@@ -66,7 +66,7 @@ func (c *checker) heard(n *replica, v *certify.Vote) {
 // heardAck is told of an acknowledgement: one of an own entry that there is not, or that is another one, must leave
 // evidence.
 func (c *checker) heardAck(n *replica, from int, at *spread.Position) {
-	if n.liar != nil || !n.up || at.Lane != n.no || at.Epoch != simEpoch {
+	if n.liar != nil || !n.up || at.Lane != n.no || at.Epoch != n.ownSince {
 		return
 	}
 	_, executed, _ := n.ledger.Lane(n.no)

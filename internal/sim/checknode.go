@@ -56,6 +56,7 @@ func (c *checker) votes(n *replica, v *certify.Vote) {
 		return
 	}
 	c.says(int(n.no), heightKey{v.Epoch, v.Height}, v.Hash)
+	c.signsAsMember(n, v)
 	durable := false
 	for i := n.votes.durable - 1; i >= 0 && !durable; i-- {
 		durable = voteHeight(&n.votes.records[i]) == v.Height
@@ -71,7 +72,7 @@ func (c *checker) says(node int, at heightKey, hash chain.Hash) {
 	if ok && before != hash {
 		c.w.fail(checkVote, "node %d signed two headers of height %d in epoch %d: %s and %s", node, at.height, at.epoch, before, hash)
 	}
-	if top, revealed := c.revealed[node]; revealed && at.epoch == simEpoch && at.height > top {
+	if top, revealed := c.revealed[node]; revealed && at.epoch == c.sealing.epoch.Epoch() && at.height > top {
 		c.w.fail(checkSeal, "node %d signs height %d after it revealed that it signed up to height %d", node, at.height, top)
 	}
 	if c.said[node][at] = hash; !ok {
@@ -88,7 +89,7 @@ func (c *checker) acknowledges(n *replica, at *spread.Position) {
 		c.w.fail(checkAck, "node %d acknowledges entry %d of lane %d, which is not on its disk", n.no, at.Sequence, at.Lane)
 	}
 	for s, d := at.Sequence, at.Digest; s > 0; s-- {
-		key := laneKey{int(n.no), at.Lane, s}
+		key := laneKey{n.key, laneID{at.Lane, at.Epoch}, s}
 		before, ok := c.acks[key]
 		if before == d {
 			return
@@ -229,9 +230,14 @@ func (c *checker) doesNotStart(n *replica, err error) {
 	}
 }
 
-// returned is told of a node that a lying leader had deceived, and that goes on from a certified state.
+// returned is told of a node that a lying leader had deceived, or that was away when its epoch ended, and that goes on from a
+// certified state.
 func (c *checker) returned(n *replica) {
-	if n.liar == nil {
+	switch {
+	case n.liar != nil:
+	case n.lags:
+		c.w.see(seenCaughtUp, 1)
+	default:
 		c.w.see(seenReturned, 1)
 	}
 }

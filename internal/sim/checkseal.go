@@ -8,27 +8,18 @@ import (
 	"github.com/aurigraph/aurigraph/internal/seal"
 )
 
-// sealChecks is what the checker knows of the end of the first epoch.
+// sealChecks is what the checker knows of the seal of an epoch.
 type sealChecks struct {
-	sealing  *coordinator // nil: nobody seals
-	ended    *chain.ProvedHandover
+	sealing  *coordinator              // nil: nobody seals
+	ended    *chain.ProvedHandover     // the seal
 	signed   map[int]chain.Hash        // the handover that each node signed, in all its lives
 	revealed map[int]chain.Height      // up to where each node signed in the epoch, as it said when it refused to go on
 	roots    map[seal.Point]chain.Hash // of states that were brought to an epoch's end
 }
 
 // misledIn reports whether a lying leader may have deceived a node: in the epoch before the seal. Then the liars are left out.
-func (c *checker) misledIn(n *replica) bool { return c.misled && n.epoch == simEpoch }
-
-// membersOf is the membership of an epoch, nil if there is none.
-func (c *checker) membersOf(e chain.Epoch) *chain.Membership {
-	switch {
-	case e == simEpoch:
-		return c.w.members
-	case e == simEpoch+1 && c.ended != nil:
-		return &c.ended.Next
-	}
-	return nil
+func (c *checker) misledIn(n *replica) bool {
+	return c.misled && (c.ended == nil || n.epoch < c.ended.Next.Epoch)
 }
 
 // liarsIn counts the liars among the members of an epoch.
@@ -46,7 +37,7 @@ func (c *checker) reveals(n *replica, r *seal.Reveal) {
 	if c.revealed == nil {
 		c.revealed = map[int]chain.Height{}
 	}
-	if n.up && r.Epoch == simEpoch {
+	if n.up && r.Epoch == c.sealing.epoch.Epoch() {
 		c.revealed[int(n.no)] = max(c.revealed[int(n.no)], r.Top(c.sealing.epoch).Height)
 	}
 }
@@ -80,8 +71,9 @@ func (c *checker) ends(p *chain.ProvedHandover) {
 	if c.ended = p; p.Height < c.top {
 		c.w.fail(checkSeal, "the epoch is sealed at height %d, height %d was published", p.Height, c.top)
 	}
-	for _, v := range c.sealing.leftOut {
-		c.model.gone[v] = p.Height
+	c.model.seal(p.Height, &p.Next)
+	if c.endOf(p.Next.Epoch-1) == nil {
+		c.note(p)
 	}
 	for i := range c.told {
 		if t := &c.told[i]; t.height > p.Height {
@@ -97,7 +89,7 @@ func (c *checker) ends(p *chain.ProvedHandover) {
 
 // voidStaysVoid checks that no header above the seal was signed by so many that with the liars a quorum could have.
 func (c *checker) voidStaysVoid(at heightKey) {
-	if c.ended == nil || at.epoch >= c.ended.Next.Epoch || at.height <= c.ended.Height {
+	if c.ended == nil || at.epoch != c.ended.Next.Epoch-1 || at.height <= c.ended.Height {
 		return
 	}
 	c.w.see(seenVoid, 1)
@@ -109,8 +101,8 @@ func (c *checker) voidStaysVoid(at heightKey) {
 // mayBeCertified finds a header that so many honest validators signed that a quorum may have.
 func (c *checker) mayBeCertified(at heightKey) (chain.Hash, bool) {
 	count := map[chain.Hash]int{}
-	for node := range c.w.honest() {
-		hash, ok := c.said[node][at]
+	for _, n := range c.w.truthful() {
+		hash, ok := c.said[n.no][at]
 		if !ok {
 			continue
 		}
@@ -121,27 +113,20 @@ func (c *checker) mayBeCertified(at heightKey) (chain.Hash, bool) {
 	return chain.Hash{}, false
 }
 
-// belongs checks that a height that a node shows is of the epoch that the height belongs to.
-func (c *checker) belongs(n *replica, x *block) {
-	e := simEpoch
-	if c.ended != nil && x.header.Height > c.ended.Height {
-		e = c.ended.Next.Epoch
-	}
-	if x.header.Epoch != e {
-		c.w.fail(checkSeal, "node %d shows height %d of epoch %d, which is of epoch %d", n.no, x.header.Height, x.header.Epoch, e)
-	}
-}
-
-// sealedBy is told of a height that a node stores without a certificate, because a seal stands for it.
-func (c *checker) sealedBy(n *replica, x *block) {
-	if n.up {
+// provedBy is told of a height that a node stores because the end of its epoch stands for it.
+func (c *checker) provedBy(n *replica, x *block) {
+	switch {
+	case !n.up || n.liar != nil:
+	case x.certificate != nil:
+		c.publishedBy(n, x)
+	default:
 		c.stands(n, x)
 	}
 }
 
 // whyUnproved says what is wrong with a height that a node shows.
 func (c *checker) whyUnproved(x *block) string {
-	if x.certificate == nil && c.ended != nil && x.header.Height <= c.ended.Height && c.hashAt(x.header.Height) == x.hash {
+	if end := c.endOf(x.header.Epoch); x.certificate == nil && end != nil && x.header.Height <= end.Height && c.hashAt(x.header.Height) == x.hash {
 		return ""
 	}
 	return c.whyUncertified(x.certificate, x.header, x.hash)
@@ -159,27 +144,14 @@ func (c *checker) reaches(n *replica) {
 	c.roots[at] = n.reached.root
 }
 
-// acceptedEnd checks a state that a node took from a peer, with which an epoch begins.
-func (c *checker) acceptedEnd(n *replica, x *checkpoint) {
-	_, tree, _, err := restore(c.w, x.sections)
-	if c.ended == nil || codec.HeaderHash(x.headers[0]) != c.ended.Header || err != nil || tree.Root() != c.ended.Root {
-		c.w.fail(checkRoots, "node %d takes a state of height %d that is not the one that the epoch begins with (%v)", n.no, x.height, err)
-	}
-}
-
 // finalEpochs checks, once all is at rest, that what may have been certified before a seal is in the history.
 func (c *checker) finalEpochs() {
 	if c.ended == nil {
 		return
 	}
-	for h := chain.Height(1); h <= c.ended.Height; h++ {
-		if hash, may := c.mayBeCertified(heightKey{simEpoch, h}); may && hash != c.hashAt(h) {
+	for h := c.sealing.epoch.Base.Height + 1; h <= c.ended.Height; h++ {
+		if hash, may := c.mayBeCertified(heightKey{c.ended.Next.Epoch - 1, h}); may && hash != c.hashAt(h) {
 			c.w.fail(checkSeal, "header %s of height %d may have a certificate, the history has %s", hash, h, c.hashAt(h))
-		}
-	}
-	for _, n := range c.w.honest() {
-		if n.epoch != c.ended.Next.Epoch {
-			c.w.fail(checkSeal, "node %d is in epoch %d at the end", n.no, n.epoch)
 		}
 	}
 }

@@ -46,9 +46,14 @@ type asked struct {
 }
 
 func newCoordinator(w *world) *coordinator {
-	c := &coordinator{w: w, epoch: &seal.Epoch{Set: w.setOf(w.members)}}
-	for v := w.size - w.liars; v < w.size; v++ {
-		c.leftOut = append(c.leftOut, chain.ValidatorNo(v))
+	c := &coordinator{w: w, epoch: &seal.Epoch{Set: w.proofs.first}}
+	if begin := w.check.endOf(w.check.newest().Epoch - 1); begin != nil {
+		c.epoch.Set, c.epoch.Base = w.proofs.setAfter(begin), seal.Point{Height: begin.Height, Header: begin.Header}
+	}
+	for _, m := range w.check.newest().Members {
+		if w.isLiar(m.No) {
+			c.leftOut = append(c.leftOut, m.No)
+		}
 	}
 	w.check.sealing = c
 	c.begin()

@@ -16,12 +16,14 @@ const (
 // request is a client's batch until its outcome is certified.
 type request struct {
 	id        chain.Hash
+	kind      chain.PayloadKind
 	payload   []byte
 	signature []byte
 	channel   *channel
 	sent      int   // how often
 	at        int64 // when it was made
 	done      bool
+	then      func() // instead of the next batch, once it is answered
 }
 
 // channel is one of the institution's: its batches are numbered, and mostly one is under way.
@@ -58,7 +60,8 @@ func (c *crowd) next(ch *channel) {
 	}
 	if ch.open < 2 {
 		r := c.make(ch)
-		c.submit(r, c.w.clientRand.IntN(c.w.size))
+		members := c.w.check.newest().Members
+		c.submit(r, int(members[c.w.clientRand.IntN(len(members))].No))
 	}
 	if ch.open == 2 || c.w.clientRand.IntN(8) > 0 {
 		return
@@ -89,7 +92,7 @@ func (c *crowd) make(ch *channel) *request {
 		c.w.fail("sim", "a client's batch: %v", err)
 	}
 	id := codec.Sum(b.Bytes())
-	made := &request{id: id, payload: b.Bytes(), signature: c.w.keys.signBatch(id), channel: ch, at: c.w.now}
+	made := &request{id: id, kind: chain.PayloadBatch, payload: b.Bytes(), signature: c.w.keys.signBatch(id), channel: ch, at: c.w.now}
 	c.made[id], c.open, c.list = made, append(c.open, made), append(c.list, made)
 	ch.open++
 	return made
@@ -103,7 +106,7 @@ func (c *crowd) submit(r *request, to int) {
 	c.w.after(clientMicros, to, func() { c.w.nodes[to].door(r) })
 	c.w.after(patienceMicros, -1, func() {
 		if !r.done {
-			c.submit(r, (to+1)%c.w.size)
+			c.submit(r, nextMember(c.w.check.newest(), to))
 		}
 	})
 }
@@ -121,7 +124,7 @@ func (n *replica) door(r *request) {
 	if n.liar != nil && n.liar.refuses() {
 		return
 	}
-	if !n.inLane[r.id] && n.cut(r.id, r.payload, r.signature) {
+	if !n.inLane[r.id] && n.cut(r) {
 		n.settle()
 	}
 }
@@ -150,12 +153,16 @@ func (c *crowd) close(r *request) {
 		return
 	}
 	r.done = true
-	r.channel.open--
 	for i := range c.open {
 		if c.open[i] == r {
 			c.open = append(c.open[:i:i], c.open[i+1:]...)
 			break
 		}
 	}
+	if r.then != nil {
+		r.then()
+		return
+	}
+	r.channel.open--
 	c.w.after(c.w.clientRand.Int64N(2*c.w.thinkUs), -1, func() { c.next(r.channel) })
 }

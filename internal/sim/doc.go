@@ -19,7 +19,7 @@
 // proves the cores, their formats and that contract; the product's own loops are tested where they live and in e2e.
 //
 // What is real: the cores, all frames and records byte by byte, hashes, execution, state roots. What is not: signatures
-// (macs: a hash over a secret that its owner alone uses, at a signature's length; what a seal is decided by has real ones) and
+// (macs: a hash over a secret that its owner alone uses, at a signature's length; what an epoch's end is proved by has real ones) and
 // disks (records with checksums, of which a crash leaves any number of the first ones that no sync covered, and perhaps a torn
 // one).
 //
@@ -28,6 +28,10 @@
 // rest. Liars are replicas as well: their cores work as anybody's, and what leaves them is changed, withheld or made up.
 // In some runs a person then seals the epoch (package seal), whether the network works, is damaged or was misled, and it must go
 // on in the next one. The coordinator is the simulation's own, step by step; rules, sealers and their records are the product's.
+//
+// In others governance changes the membership while the faults last (office): the transaction goes the way of all payments, and
+// the block that executes it ends the epoch. Who is to join exists from the beginning, and is not started before. Nodes stand in
+// a table by their number; who a number belongs to says the key that the person behind it has.
 //
 // Checkers see what no node can: all disks, every entry that was ever made, what each node said in all its lives, and a
 // second ledger (model) that executes the certified history. SeededBugs are mistakes in the honest hosts by which the
@@ -38,5 +42,6 @@
 // the time of a run, so a process makes one run at a time, and a Campaign gives its workers processes. A reader that gave
 // each network its own bytes would need to know on whose behalf it is read, which the library does not say.
 //
-// Bounds: shrinkRunsMax runs of a shrinker, bugSeedsMax seeds for a bug, livenessTimeouts for a network to go on.
+// Bounds: changesMax changes of the membership in a run, shrinkRunsMax runs of a shrinker, bugSeedsMax seeds for a bug,
+// livenessTimeouts for a network to go on.
 package sim

@@ -6,10 +6,6 @@ import (
 	"math/rand/v2"
 
 	"github.com/aurigraph/aurigraph/internal/chain"
-	"github.com/aurigraph/aurigraph/internal/codec"
-	"github.com/aurigraph/aurigraph/internal/epoch"
-	"github.com/aurigraph/aurigraph/internal/fault"
-	"github.com/aurigraph/aurigraph/internal/keys"
 )
 
 // drill is the seal of a run: after the faults a person ends the epoch, without the liars. Either all is well then, or a lying
@@ -21,29 +17,6 @@ type drill struct {
 	crashes int     // how often that may happen yet
 	away    uint64  // validators whom no coordinator reaches: they learn of the seal from peers
 	stops   int     // how many coordinators may stop in the middle yet
-	sets    map[chain.Hash]*epoch.Set
-	made    map[penned][]byte // real signatures
-}
-
-// penned is a header that a validator signed.
-type penned struct {
-	who    chain.ValidatorNo
-	header chain.Hash
-}
-
-// signed is the real signature for which a validator's mac over a header stands. A mac that is not valid stands for none.
-func (w *world) signed(v chain.ValidatorNo, header chain.Hash, mac []byte) []byte {
-	message := keys.HeaderMessage(simChain, header)
-	if !w.keys.verify(int(v), message, mac) || int(v) >= validatorsMax {
-		return mac
-	}
-	at := penned{v, header}
-	if w.drill.made[at] == nil {
-		signature, err := validatorKeys()[v].header.Sign(message)
-		fault.Invariant(err == nil, "a key in memory does not sign: %v", err)
-		w.drill.made[at] = signature
-	}
-	return w.drill.made[at]
 }
 
 // withSeal adds to a plan the seal of some runs. It draws from a source of its own: all other faults stay what they were.
@@ -76,7 +49,7 @@ func damagedOf(r *rand.Rand, s shape) (set uint64) {
 func (w *world) openDrill() {
 	for _, e := range w.plan {
 		if e.kind == faultSeal {
-			w.drill = &drill{rand: rand.New(rand.NewPCG(w.opts.Seed, 8)), rate: e.rate, crashes: e.records, stops: e.records, away: e.set, sets: map[chain.Hash]*epoch.Set{}, made: map[penned][]byte{}}
+			w.drill = &drill{rand: rand.New(rand.NewPCG(w.opts.Seed, 8)), rate: e.rate, crashes: e.records, stops: e.records, away: e.set}
 		}
 	}
 	for _, e := range w.plan {
@@ -86,22 +59,12 @@ func (w *world) openDrill() {
 	}
 }
 
-// setOf is a membership with its verifiers.
-func (w *world) setOf(m *chain.Membership) *epoch.Set {
-	hash := codec.MembershipHash(m)
-	set := w.drill.sets[hash]
-	if set == nil {
-		var err error
-		set, err = epoch.NewSet(simChain, m)
-		fault.Invariant(err == nil, "a membership of the simulation: %v", err)
-		w.drill.sets[hash] = set
-	}
-	return set
-}
-
-// losesPower draws whether a step of a seal is a validator's last one for a while.
+// losesPower draws whether a step of an epoch's end is a validator's last one for a while.
 func (n *replica) losesPower() bool {
 	d := n.w.drill
+	if n.up && n.w.office != nil && n.w.office.takesPower(n) {
+		return true
+	}
 	if !n.up || d == nil || d.crashes == 0 || n.w.check.sealing == nil || d.rand.Float64() >= d.rate {
 		return false
 	}

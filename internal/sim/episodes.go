@@ -5,7 +5,7 @@ package sim
 // schedule plans all episodes.
 func (w *world) schedule() {
 	for _, e := range w.plan {
-		if e.from > w.stormUs || e.kind == faultSeal || e.kind == faultDamage { // these come after the others (sealEpoch)
+		if e.from > w.stormUs || e.kind == faultSeal || e.kind == faultDamage || e.change != nil { // these come after the others (sealEpoch), or are the office's
 			continue
 		}
 		w.queue.push(e.from, -1, func() { w.begin(e) })

@@ -21,6 +21,9 @@ func (n *replica) executeNext() bool {
 		n.decided = n.decided[1:]
 		n.stepOrder(raft.Delivered{Height: p.Height})
 	}
+	if n.machine.Ended() { // what was decided above is void
+		return false
+	}
 	ahead := n.target == nil && n.machine.Height() >= n.blocks.head+chain.Height(n.w.depthMax)
 	if ahead && len(n.decided) > 0 {
 		n.w.see(seenDeep, 1)
@@ -88,10 +91,14 @@ func (n *replica) gather(p *chain.Proposal) ([]exec.Payload, bool) {
 
 func (n *replica) execute(p *chain.Proposal, payloads []exec.Payload) bool {
 	p = n.bent(p, payloads)
+	lanes := n.lanesNow()
 	ex, err := n.machine.Run(p, payloads)
 	if err != nil {
 		n.halt("executing height %d: %v", p.Height, err)
 		return false
+	}
+	if ex.Ends {
+		n.endsEpoch(ex, lanes, payloads)
 	}
 	x := &block{proposal: p, header: ex.Header, bytes: ex.HeaderBytes, hash: ex.Hash, outcomes: map[chain.Hash]chain.Hash{}}
 	for i := range ex.Batches {
@@ -156,8 +163,16 @@ func (n *replica) signOrCompare(x *block) {
 		n.sign(x)
 		return
 	}
-	if before := n.blocks.list[h]; before != nil && !bytes.Equal(before.bytes, x.bytes) {
+	switch before := n.blocks.list[h]; {
+	case before == nil || bytes.Equal(before.bytes, x.bytes):
+	case n.target != nil:
+		n.cannotReach("height %d comes out as %s, and was published as %s", h, x.hash, before.hash)
+		return
+	default:
 		n.halt("height %d comes out as %s, and was published as %s", h, x.hash, before.hash)
+	}
+	if n.ends(h) && n.target == nil {
+		n.leaveEpoch(n.endOf(n.epoch))
 	}
 }
 
@@ -165,10 +180,10 @@ func (n *replica) sign(x *block) {
 	if !n.up || n.refuses(x) {
 		return
 	}
-	vote := n.w.keys.vote(n.no, x.header, x.hash)
+	vote := n.vote(x.header, x.hash)
 	if n.bug() == bugHeaderLocal && n.life > 1 {
 		vote.Hash[0] ^= byte(n.life)
-		vote.Signature = n.w.keys.vote(n.no, x.header, vote.Hash).Signature
+		vote.Signature = n.vote(x.header, vote.Hash).Signature
 	}
 	switch own := n.certify.Own(x.header.Height); {
 	case own == nil:
@@ -178,6 +193,11 @@ func (n *replica) sign(x *block) {
 		n.wrongAt = x.header.Height
 	}
 	n.stepCertify(certify.Executed{Vote: vote})
+}
+
+// vote is what the node signs, with the keys that it has.
+func (n *replica) vote(h *chain.ExecutedHeader, hash chain.Hash) certify.Vote {
+	return n.w.keys.vote(n.no, validatorKeys()[n.key].ed25519, h, hash)
 }
 
 // noteExecuted remembers where lane entries were executed.

@@ -18,6 +18,10 @@ const (
 	faultClockSkew = "clock_skew" // a clock jumps, and runs fast or slow from there on
 	faultDamage    = "damage"     // a page of a state is damaged in memory
 	faultSeal      = "seal"       // a person ends the epoch by a seal
+
+	faultMembership = "membership" // governance adds, removes or re-keys a validator, which ends the epoch
+	faultLostDisk   = "lost_disk"  // a disk is gone, and with it the keys
+	faultDeparted   = "departed"   // who left, or had other keys, talks on
 )
 
 // The lies of a validator to the others' lanes, certificates and catching up.
@@ -33,6 +37,7 @@ const (
 	lieSignature = "false_signature" // a vote that nobody signed
 	lieJunk      = "junk"            // bytes that mean nothing, or nearly something
 	lieForward   = "forged_forward"  // asks the leader to order what nobody holds
+	lieEnds      = "false_handover"  // tells of an epoch's end that no quorum certified
 	lieFalseHold = "false_hold"      // tells the leader that it holds records of the ordering log before it does
 )
 
@@ -48,10 +53,10 @@ const (
 var (
 	faultKinds = []string{
 		faultDrop, faultDuplicate, faultReorder, faultDelay, faultPartition, faultOneWay, faultCrash, faultPowerCut, faultLostWrite,
-		faultTornTail, faultSlowDisk, faultClockSkew, faultDamage, faultSeal,
+		faultTornTail, faultSlowDisk, faultClockSkew, faultDamage, faultSeal, faultMembership, faultLostDisk, faultDeparted,
 	}
 	lieKinds = []string{
-		lieFork, lieWithhold, lieAck, lieHeaders, lieReplay, liePayload, lieBatch, lieState, lieSignature, lieJunk, lieForward, lieFalseHold,
+		lieFork, lieWithhold, lieAck, lieHeaders, lieReplay, liePayload, lieBatch, lieState, lieSignature, lieJunk, lieForward, lieFalseHold, lieEnds,
 	}
 	leadKinds = []string{lieLeadFork, lieLeadCommit, lieLeadLogTerm, lieLeadUnheld}
 )
@@ -93,14 +98,22 @@ const (
 	seenUncertified   = "blocks_sealed"       // a block below a seal that a node has no certificate of
 	seenSealMissed    = "seals_missed"        // a node whose own history does not lead to a seal takes a peer's state
 	seenSealLearned   = "seals_learned"       // a node learns of a seal from a peer
-	seenVoid          = "votes_void"          // a header that was signed above a seal
-	seenOldEpoch      = "old_epoch_dropped"   // a message of the ordering engine of another epoch
-	seenNoMember      = "strangers_dropped"   // a message of a validator that was left out
+	seenEndLearned    = "ends_learned"        // a node learns from a peer that its epoch ended
+	seenEndRefused    = "ends_refused"        // what a peer says of that is not proved
+	seenEndBroken     = "ends_interrupted"    // power is lost while an epoch ends by a change
+	seenCaughtUp      = "epochs_caught_up"    // a node takes a peer's state of an epoch that began without it
+	seenAdded         = "membership_add"      // the changes by their kinds
+	seenRekeyed       = "membership_rekey"
+	seenLeft          = "membership_leave"
+	seenVoid          = "votes_void"        // a header that was signed above a seal
+	seenOldEpoch      = "old_epoch_dropped" // a message of the ordering engine of another epoch
+	seenNoMember      = "strangers_dropped" // a message of a validator that was left out
 )
 
 var seenKinds = []string{
 	seenTerm, seenPassedOver, seenExecutedAgain, seenFromState, seenStateFetched, seenStateRefused,
 	seenMissing, seenGivenUp, seenSnapshot, seenOrderCut, seenSentAgain, seenStale,
 	seenEvidence, seenLaneEvidence, seenReturned, seenFull, seenDeep,
-	seenSealed, seenSealBroken, seenUncertified, seenSealMissed, seenSealLearned, seenVoid, seenOldEpoch, seenNoMember,
+	seenSealed, seenSealBroken, seenUncertified, seenSealMissed, seenSealLearned, seenEndLearned, seenEndRefused, seenEndBroken, seenCaughtUp,
+	seenAdded, seenRekeyed, seenLeft, seenVoid, seenOldEpoch, seenNoMember,
 }

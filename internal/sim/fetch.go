@@ -27,9 +27,9 @@ func (n *replica) fetchState(least chain.Height, ordered bool) {
 		n.stepOrder(raft.Fetched{Height: c.height, OK: true})
 		return
 	}
-	n.fetch = &fetch{least: least, ordered: ordered, peer: n.w.hostRand.IntN(len(n.w.nodes))}
+	n.fetch = &fetch{least: least, ordered: ordered, peer: n.w.hostRand.IntN(n.w.size)}
 	if n.w.liars > 0 && n.w.hostRand.IntN(2) == 0 {
-		n.fetch.peer = len(n.w.honest()) - 1 // bad luck: a liar is asked first
+		n.fetch.peer = n.w.size - n.w.liars - 1 // bad luck: a liar is asked first
 	}
 	n.askForState()
 }
@@ -51,9 +51,8 @@ func (n *replica) askForState() {
 		return
 	}
 	f.until = n.w.now + stateWaitMicros
-	f.peer = (f.peer + 1) % len(n.w.nodes)
-	if f.peer == int(n.no) {
-		f.peer = (f.peer + 1) % len(n.w.nodes)
+	if f.peer = nextMember(n.insiders(), f.peer); f.peer == int(n.no) {
+		f.peer = nextMember(n.insiders(), f.peer)
 	}
 	n.post(f.peer, frameStateAsk, binary.LittleEndian.AppendUint64(nil, uint64(f.least)))
 }
@@ -89,6 +88,12 @@ func (n *replica) takeState(f *frame) {
 	}
 	n.w.check.accepted(n, f.state)
 	n.fetch = nil
+	if n.lags && n.bug() == bugNewcomerHasty {
+		n.unsaved = f.state
+		n.blocks.leap(f.state)
+		n.restart()
+		return
+	}
 	n.writeCheckpoint(f.state, func() { n.goOnFrom(f.state, want) })
 }
 
@@ -159,7 +164,7 @@ func (n *replica) certified(c *chain.Certificate, h *chain.ExecutedHeader) bool 
 			return false
 		}
 	}
-	return n.w.keys.verifySignatures(c, h)
+	return n.w.keys.verifySignatures(members, c, h)
 }
 
 // goOnFrom makes a peer's state this node's, unless it executed as much by itself. One that was halted starts anew.
@@ -213,16 +218,22 @@ func (n *replica) tellLanesOfState() {
 		n.stepOrder(raft.Withdrawn{Digest: d})
 	}
 	for d, st := range n.stored { // each on its own
-		if _, sequence, _ := n.ledger.Lane(st.entry.Validator); n.executed[d] == 0 && st.entry.Sequence <= sequence {
+		if n.executed[d] == 0 && n.laneIsPast(&st.entry) {
 			n.executed[d] = n.machine.Height()
 		}
 	}
 }
 
+// laneIsPast reports whether an entry's lane is executed up to it.
+func (n *replica) laneIsPast(e *chain.LaneEntry) bool {
+	epoch, sequence, _ := n.ledger.Lane(e.Validator)
+	return epoch == e.JoinEpoch && e.Sequence <= sequence
+}
+
 // offeredAndExecuted lists entries that were offered to ordering and are executed in the state.
 func (n *replica) offeredAndExecuted() (list []chain.Hash) {
 	for d, st := range n.stored {
-		if _, sequence, _ := n.ledger.Lane(st.entry.Validator); st.offered && st.entry.Sequence <= sequence {
+		if st.offered && n.laneIsPast(&st.entry) {
 			list = append(list, d)
 		}
 	}

@@ -15,7 +15,7 @@ import (
 // What every simulated network begins with: one institution, its accounts, a dense asset and a sparse one.
 const (
 	simChain      chain.ChainID       = 404
-	simEpoch      chain.Epoch         = 1 // the first one, and in which all lanes begin
+	simEpoch      chain.Epoch         = 1 // the first one, and in which the first lanes begin
 	simClient     chain.InstitutionNo = 2
 	simKey        chain.KeyNo         = 2
 	simAccounts                       = 6 // of the institution, after the two house accounts
@@ -24,6 +24,9 @@ const (
 	simHolding                        = 300 // of each account and asset: some payments fail for want of it
 	genesisTimeUs                     = 1_700_000_000_000_000
 	validityMax   chain.Height        = 90_000
+
+	governance    chain.AccountNo = 1 // the house account of governance, and its key
+	governanceKey chain.KeyNo     = 1
 )
 
 func newGenesis(validators int) *chain.Genesis {
@@ -51,23 +54,26 @@ func newGenesis(validators int) *chain.Genesis {
 	return g
 }
 
-// validatorsMax is how many validators a simulated network has at most.
-const validatorsMax = 7
+// Of a simulated network, at most.
+const (
+	validatorsMax = 7                          // that it begins with
+	keysMax       = validatorsMax + changesMax // pairs of keys: each change of the membership may bring one
+)
 
-// validatorKey is what a validator signs headers and seals with, and both its public keys. They are the same in all runs: to
-// make them costs more than a run may.
+// validatorKey is what a validator signs headers, roots and seals with, and both its public keys. They are the same in all runs:
+// to make them costs more than a run may.
 type validatorKey struct {
-	header           keys.Signer
+	header, root     keys.Signer
 	ed25519, mldsa65 chain.HexBytes
 }
 
 var validatorKeys = sync.OnceValue(func() (list []validatorKey) {
-	for v := range validatorsMax {
+	for v := range keysMax {
 		header, err := keys.FromSeed(keys.Ed25519, [keys.SeedBytes]byte{1, byte(v)})
-		fault.Invariant(err == nil, "the key of validator %d: %v", v, err)
+		fault.Invariant(err == nil, "key %d of a validator: %v", v, err)
 		root, err := keys.FromSeed(keys.MLDSA65, [keys.SeedBytes]byte{2, byte(v)})
-		fault.Invariant(err == nil, "the key of validator %d: %v", v, err)
-		list = append(list, validatorKey{header, header.Public().Bytes()[1:], root.Public().Bytes()[1:]})
+		fault.Invariant(err == nil, "key %d of a validator: %v", v, err)
+		list = append(list, validatorKey{header, root, header.Public().Bytes()[1:], root.Public().Bytes()[1:]})
 	}
 	return list
 })

@@ -45,7 +45,7 @@ func (n *replica) keepLaneEvidence(e spread.Evidence) {
 	}
 	n.laneEvidence = append(n.laneEvidence, e)
 	if e.Kind == spread.EvidenceFork || e.Kind == spread.EvidenceParent {
-		n.faulted[e.Lane] = true
+		n.faulted[laneID{e.Lane, e.Epoch}] = true
 	}
 }
 
@@ -94,16 +94,29 @@ func splitEntry(body []byte) (head spread.EntryHead, payload []byte, ok bool) {
 
 func (n *replica) payloadIsRight(head *spread.EntryHead, payload []byte) bool {
 	e := &head.Entry
-	if e.Kind != chain.PayloadBatch || int(e.Bytes) != len(payload) {
+	if int(e.Bytes) != len(payload) || codec.Sum(payload) != e.Payload && n.bug() != bugPayloadUnchecked {
 		return false
 	}
-	if _, err := chain.ParseBatch(payload); err != nil {
-		return false
+	switch e.Kind {
+	case chain.PayloadBatch:
+		_, err := chain.ParseBatch(payload)
+		return err == nil && (n.w.keys.verifyBatch(e.Payload, head.Signature) || n.bug() == bugClientUnchecked)
+	case chain.PayloadTxs:
+		return n.w.txsAreRight(payload)
 	}
-	if codec.Sum(payload) != e.Payload && n.bug() != bugPayloadUnchecked {
-		return false
+	return false
+}
+
+// txsAreRight checks single transactions, which carry their signatures.
+func (w *world) txsAreRight(payload []byte) bool {
+	list, err := codec.SplitTxBatch(payload)
+	for _, raw := range list {
+		tx, id, err := codec.DecodeSignedTx(raw)
+		if err != nil || tx.Validate() != nil || !w.keys.verifyTx(id, tx.Signature) {
+			return false
+		}
 	}
-	return n.w.keys.verifyBatch(e.Payload, head.Signature) || n.bug() == bugClientUnchecked
+	return err == nil
 }
 
 // store writes an accepted entry, and says when it is durable, even if the disk had it before.
@@ -144,7 +157,7 @@ func (n *replica) storeUnchecked(head *spread.EntryHead, d chain.Hash, payload [
 	if n.stored[d] != nil {
 		return
 	}
-	at := spread.Position{Lane: head.Entry.Validator, Epoch: simEpoch, Sequence: head.Entry.Sequence, Digest: d}
+	at := spread.Position{Lane: head.Entry.Validator, Epoch: head.Entry.JoinEpoch, Sequence: head.Entry.Sequence, Digest: d}
 	n.write(head, d, payload, func() {
 		for v := range n.w.nodes {
 			if v != int(n.no) {
@@ -163,7 +176,7 @@ func (n *replica) receiveAck(f *frame) {
 	for _, at := range positions {
 		inputs = append(inputs, spread.Ack{From: chain.ValidatorNo(f.from), Position: at})
 		if n.bug() == bugAckCountedTwice {
-			other := (f.from + 1) % len(n.w.nodes)
+			other := nextMember(n.members, f.from)
 			inputs = append(inputs, spread.Ack{From: chain.ValidatorNo(other), Position: at})
 		}
 	}
@@ -179,23 +192,23 @@ func (n *replica) receiveAsk(f *frame) {
 	}
 }
 
-// cut puts a client's batch on the own lane. It returns false when the lane is full.
-func (n *replica) cut(id chain.Hash, payload, signature []byte) bool {
+// cut puts what a client sent on the own lane. It returns false when the lane is full.
+func (n *replica) cut(r *request) bool {
 	if n.full {
 		n.w.see(seenFull, 1)
 		return false
 	}
 	e := chain.LaneEntry{
-		Validator: n.no, JoinEpoch: simEpoch, Sequence: n.own.sequence + 1, Parent: n.own.digest,
-		Kind: chain.PayloadBatch, Payload: id, Bytes: uint32(len(payload)),
+		Validator: n.no, JoinEpoch: n.ownSince, Sequence: n.own.sequence + 1, Parent: n.own.digest,
+		Kind: r.kind, Payload: r.id, Bytes: uint32(len(r.payload)),
 	}
 	d := codec.EntryDigest(e)
 	n.own = tip{e.Sequence, d}
 	n.ownAt[e.Sequence] = d
-	n.inLane[id] = true
-	n.w.truths[d] = truth{e, payload}
-	head := &spread.EntryHead{Entry: e, Key: simKey, Signature: signature}
-	n.write(head, d, payload, func() { n.stepSpread(spread.OwnStored{Entry: e}) })
+	n.inLane[r.id] = true
+	n.w.truths[d] = truth{e, r.payload}
+	head := &spread.EntryHead{Entry: e, Key: simKey, Signature: r.signature}
+	n.write(head, d, r.payload, func() { n.stepSpread(spread.OwnStored{Entry: e}) })
 	if n.bug() == bugOfferUnacked {
 		n.offer(d)
 	}

@@ -103,13 +103,13 @@ func (n *replica) receiveVote(from chain.ValidatorNo, v *certify.Vote) {
 	if n.certify.Admit(from, v) != "" {
 		return
 	}
-	if !n.w.keys.verifyVote(v) && n.bug() != bugVoteUnverified {
+	if !n.isRight(v) {
 		return
 	}
 	n.stepCertify(certify.Received{From: from, Vote: *v})
 	if n.bug() == bugVoteCountedTwice {
 		other := *v
-		other.Validator = (from + 1) % chain.ValidatorNo(len(n.w.nodes))
+		other.Validator = chain.ValidatorNo(nextMember(n.members, int(from)))
 		n.stepCertify(certify.Received{From: other.Validator, Vote: other})
 	}
 	n.w.check.heard(n, v)
@@ -123,7 +123,7 @@ func (n *replica) receiveCertificate(from chain.ValidatorNo, x *chain.Certificat
 	if own := n.results[x.Height]; own != nil && own.hash == x.Header {
 		header = own.header
 	}
-	if n.w.keys.verifySignatures(x, header) {
+	if n.w.keys.verifySignatures(n.members, x, header) {
 		n.stepCertify(certify.ReceivedCertificate{From: from, Certificate: x})
 	}
 }
@@ -136,7 +136,7 @@ func (n *replica) publishNext() bool {
 		return false
 	}
 	x.certificate = n.certify.Certificate(h)
-	if x.certificate == nil && n.bug() != bugPublishedUncertified {
+	if x.certificate == nil && n.bug() != bugPublishedUncertified || n.ends(h) && n.losesPower() {
 		return false
 	}
 	delete(n.results, h)
@@ -145,11 +145,14 @@ func (n *replica) publishNext() bool {
 	n.stepCertify(certify.Published{Height: h})
 	n.answerClients(x)
 	n.rootCertified(x.header)
+	if n.up && n.ends(h) && x.certificate != nil {
+		n.handOver(x)
+	}
 	return n.up
 }
 
-// answerClients tells those who wait here what became of their batches. A node that went on from a peer's state does not
-// know what was executed before it: it must not tell a client that a batch is stale which it may have executed.
+// answerClients tells those who wait here what became of their batches. A node that went on from a peer's state knows the headers
+// before it alone: it must not tell a client that a batch is stale which one of them may have executed.
 func (n *replica) answerClients(x *block) {
 	for _, line := range x.header.Batches {
 		delete(n.inLane, line.Batch) // a client may try again what was refused
@@ -162,7 +165,7 @@ func (n *replica) answerClients(x *block) {
 		switch {
 		case at != nil:
 			n.w.crowd.answer(r, n, at, at.outcomes[line.Batch])
-		case n.blocks.fetched == 0 || n.bug() == bugStaleGuessed:
+		case !n.blocks.mayHave(&line) || n.bug() == bugStaleGuessed:
 			n.w.crowd.refuse(r, n, x)
 		}
 	}

@@ -92,6 +92,8 @@ func (l *liar) act() {
 		l.junk(to)
 	case lieForward:
 		l.forgeForward(to)
+	case lieEnds:
+		l.pushEnds(to)
 	case lieLeadUnheld:
 		l.orderUnheld()
 	}
@@ -115,6 +117,8 @@ func (l *liar) post(f frame) {
 		l.postOrder(f)
 	case frameState:
 		l.postState(f)
+	case frameEnds:
+		l.postEnds(f)
 	default:
 		w.net.send(f)
 	}
@@ -156,7 +160,7 @@ func (l *liar) refuses() bool { return l.on(lieWithhold) && l.n.w.lieRand.IntN(2
 
 // leads reports whether the ordering engine follows the liar.
 func (l *liar) leads() bool {
-	return l.n.up && l.n.halted == "" && l.n.order.Status().Role == "leader"
+	return l.n.leads()
 }
 
 // mislead notes that a liar lied to the ordering engine as its leader.

@@ -37,7 +37,7 @@ func (l *liar) forkFor(head *spread.EntryHead, to int) bool {
 	if l.forks[s] == nil && len(w.crowd.list) > 0 && w.lieRand.IntN(4) == 0 {
 		r := w.crowd.list[w.lieRand.IntN(len(w.crowd.list))] // any client's batch, once more
 		e := head.Entry
-		e.Payload, e.Bytes = r.id, uint32(len(r.payload))
+		e.Kind, e.Payload, e.Bytes = r.kind, r.id, uint32(len(r.payload))
 		if w.lieRand.IntN(3) == 0 {
 			e.Parent[0] ^= 1
 		}
@@ -53,6 +53,10 @@ func (l *liar) forkFor(head *spread.EntryHead, to int) bool {
 // falsified is a payload that moves another amount, of the same form.
 func falsified(payload []byte) []byte {
 	b := append([]byte(nil), payload...)
+	if len(b) <= chain.BatchHeaderBytes+16 { // it is no batch
+		b[len(b)-1] ^= 3
+		return b
+	}
 	b[chain.BatchHeaderBytes+16] ^= 3 // the first leg's amount
 	return b
 }
@@ -64,11 +68,11 @@ func (l *liar) forgeAck(to int) {
 	if w.lieRand.IntN(2) == 0 {
 		lane = chain.ValidatorNo(to) // who then does not send it
 	}
-	at := spread.Position{Lane: lane, Epoch: simEpoch}
 	peer := w.nodes[lane]
 	if !peer.up {
 		return
 	}
+	at := spread.Position{Lane: lane, Epoch: peer.ownSince}
 	at.Sequence, at.Digest = peer.own.sequence, peer.own.digest // as if it had seen it before all others
 	switch w.lieRand.IntN(6) {
 	case 0:
@@ -96,14 +100,14 @@ func (l *liar) forgeBatch() {
 	}
 	id := codec.Sum(b.Bytes())
 	e := chain.LaneEntry{
-		Validator: l.n.no, JoinEpoch: simEpoch, Sequence: l.n.own.sequence + 1, Parent: l.n.own.digest,
+		Validator: l.n.no, JoinEpoch: l.n.ownSince, Sequence: l.n.own.sequence + 1, Parent: l.n.own.digest,
 		Kind: chain.PayloadBatch, Payload: id, Bytes: uint32(len(b.Bytes())),
 	}
 	w.truths[codec.EntryDigest(e)] = truth{e, b.Bytes()}
 	l.lied(lieBatch)
 	for to := range w.nodes {
 		if to != int(l.n.no) {
-			body := entryFrame(e, w.keys.sign(int(l.n.no), id[:], 64), b.Bytes())
+			body := entryFrame(e, w.keys.sign([]byte("nobody"), id[:], 64), b.Bytes())
 			w.net.send(frame{from: int(l.n.no), to: to, kind: frameEntry, body: body})
 		}
 	}

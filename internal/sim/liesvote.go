@@ -30,7 +30,7 @@ func (l *liar) otherVote(v *certify.Vote) *certify.Vote {
 	other := *v
 	other.Hash[0] ^= 1 + byte(l.n.w.lieRand.IntN(3))
 	h := &chain.ExecutedHeader{Chain: simChain, Epoch: v.Epoch, Height: v.Height, RootAt: v.RootAt, StateRoot: v.StateRoot}
-	other.Signature = l.n.w.keys.vote(v.Validator, h, other.Hash).Signature
+	other.Signature = l.n.vote(h, other.Hash).Signature
 	return &other
 }
 
@@ -42,7 +42,7 @@ func (l *liar) forgeVote(to int) {
 	if x == nil {
 		return
 	}
-	v := w.keys.vote(l.n.no, x.header, x.hash)
+	v := l.n.vote(x.header, x.hash)
 	v.Signature[0] ^= 1
 	if w.lieRand.IntN(3) == 0 {
 		v.Validator = chain.ValidatorNo(w.lieRand.IntN(len(w.nodes)))
@@ -60,17 +60,22 @@ func (l *liar) postState(f frame) {
 	}
 	l.lied(lieState)
 	forged := *f.state
-	switch w.lieRand.IntN(4) {
+	quorum := l.n.members.Quorum()
+	how := w.lieRand.IntN(4)
+	if forged.end != nil { // what it begins with has no certificate of its own
+		how = 0
+	}
+	switch how {
 	case 0: // the true headers, another state
 		forged.sections = robbed(forged.sections)
 	case 1: // one signature too few for a quorum
 		few := *forged.certificate
-		few.Signatures = few.Signatures[:chain.Quorum(len(w.nodes))-1]
+		few.Signatures = few.Signatures[:quorum-1]
 		forged.certificate = &few
 	case 2: // its own signature alone
 		l.forgeState(&forged, 1)
 	case 3: // its own signature, as often as a quorum needs
-		l.forgeState(&forged, chain.Quorum(len(w.nodes)))
+		l.forgeState(&forged, quorum)
 	}
 	f.state = &forged
 	w.net.send(f)
@@ -102,7 +107,7 @@ func (l *liar) forgeState(c *checkpoint, signatures int) {
 	last.StateRoot = root
 	c.headers = append(append([]*chain.ExecutedHeader(nil), c.headers[:len(c.headers)-1]...), &last)
 	hash := codec.HeaderHash(&last)
-	v := l.n.w.keys.vote(l.n.no, &last, hash)
+	v := l.n.vote(&last, hash)
 	c.certificate = &chain.Certificate{Epoch: last.Epoch, Height: last.Height, Header: hash}
 	for range signatures {
 		c.certificate.Signatures = append(c.certificate.Signatures, chain.ValidatorSignature{Validator: l.n.no, Header: v.Signature, Root: v.RootSig})

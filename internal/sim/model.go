@@ -12,11 +12,28 @@ import (
 type model struct {
 	balances balances
 	channels [chain.ChannelsMax]uint64 // last sequence of each
-	lanes    []tip
-	executed map[chain.Hash]chain.Height        // lane entries
-	places   map[chain.Hash]place               // client batches that used up their sequence
-	after    []balances                         // by height, from 0
-	gone     map[chain.ValidatorNo]chain.Height // lanes that nobody has above a height
+	lanes    [chain.ValidatorsMax]laneEnd
+	executed map[chain.Hash]chain.Height // lane entries
+	places   map[chain.Hash]place        // client batches that used up their sequence
+	after    []balances                  // by height, from 0
+
+	members *chain.Membership                  // present
+	ends    []modelEnd                         // of epoch 1, 2, …
+	sealed  map[chain.Height]*chain.Membership // who goes on behind a height, as a seal says
+	next    *chain.Membership                  // who goes on behind the present height
+	nonces  map[uint64]bool                    // of governance
+}
+
+// laneEnd is the last executed entry of a lane, which began in an epoch; 0: nobody has the number.
+type laneEnd struct {
+	since chain.Epoch
+	tip
+}
+
+// modelEnd is where an epoch ended, and who goes on.
+type modelEnd struct {
+	height chain.Height
+	next   *chain.Membership
 }
 
 // balances by account and asset.
@@ -34,8 +51,11 @@ type place struct {
 	outcomes chain.Hash
 }
 
-func newModel(validators int) *model {
-	m := &model{lanes: make([]tip, validators), executed: map[chain.Hash]chain.Height{}, places: map[chain.Hash]place{}, gone: map[chain.ValidatorNo]chain.Height{}}
+func newModel(members *chain.Membership) *model {
+	m := &model{
+		executed: map[chain.Hash]chain.Height{}, places: map[chain.Hash]place{}, sealed: map[chain.Height]*chain.Membership{}, nonces: map[uint64]bool{},
+	}
+	m.enter(members)
 	for i := range m.balances {
 		for j := range m.balances[i] {
 			m.balances[i][j] = simHolding
@@ -63,17 +83,19 @@ func (m *model) run(p *chain.Proposal, known map[chain.Hash]truth) []chain.Batch
 			continue
 		}
 		last := &m.lanes[t.entry.Validator]
-		if end, ok := m.gone[t.entry.Validator]; ok && p.Height > end {
-			continue
-		}
-		if t.entry.JoinEpoch != simEpoch || t.entry.Sequence != last.sequence+1 || t.entry.Parent != last.digest {
+		if last.since == 0 || t.entry.JoinEpoch != last.since || t.entry.Sequence != last.sequence+1 || t.entry.Parent != last.digest {
 			continue // decided again, or out of turn
 		}
-		*last = tip{t.entry.Sequence, digest}
+		last.tip = tip{t.entry.Sequence, digest}
 		m.executed[digest] = p.Height
-		lines = append(lines, m.runBatch(p.Height, digest, &t))
+		if t.entry.Kind == chain.PayloadTxs {
+			lines = append(lines, m.runTxs(p.Height, digest, &t))
+		} else {
+			lines = append(lines, m.runBatch(p.Height, digest, &t))
+		}
 	}
 	m.after = append(m.after, m.balances)
+	m.endBlock(p.Height)
 	return lines
 }
 

@@ -16,7 +16,7 @@ const (
 	frameStateAsk
 	frameState
 	frameEndAsk
-	frameEnd
+	frameEnds
 )
 
 // frame is what a node sends another. The network does not change it.
@@ -24,10 +24,10 @@ type frame struct {
 	from, to int
 	kind     frameKind
 	body     []byte
-	epoch    chain.Epoch           // in which the sender was
-	state    *checkpoint           // of frameState; nil: I have none
-	end      *chain.ProvedHandover // of frameEnd
-	place    uint64                // on its way, to see what was overtaken
+	epoch    chain.Epoch // in which the sender was, and the newest one that it knew of
+	newest   chain.Epoch
+	state    *checkpoint // of frameState; nil: I have none
+	place    uint64      // on its way, to see what was overtaken
 }
 
 // Frames of a class arrive in the order sent, as on a connection, until a fault says otherwise.
@@ -89,7 +89,7 @@ func (d *disturbance) hits(w *world, f *frame) *episode {
 }
 
 func newNetwork(w *world) *network {
-	n := w.size
+	n := w.places
 	net := &network{w: w, ways: make([]way, n*n*classes)}
 	for range n {
 		net.cut, net.dark = append(net.cut, make([]int, n)), append(net.dark, make([]int, n))
@@ -102,9 +102,15 @@ func (net *network) latency(f *frame) int64 {
 	return 120 + net.w.netRand.Int64N(400) + int64(len(f.body))/50
 }
 
+// send carries a frame of who sends it now.
 func (net *network) send(f frame) {
+	f.epoch, f.newest = net.w.nodes[f.from].epoch, net.w.nodes[f.from].newestEpoch()
+	net.carry(f)
+}
+
+// carry carries a frame that says itself of which epoch it is.
+func (net *network) carry(f frame) {
 	w := net.w
-	f.epoch = w.nodes[f.from].epoch
 	if net.blocked(&f) {
 		return
 	}
@@ -113,7 +119,7 @@ func (net *network) send(f frame) {
 		return
 	}
 	w.note(uint64(f.from)<<48 | uint64(f.to)<<32 | uint64(f.kind)<<24 | uint64(len(f.body)))
-	way := &net.ways[(f.from*w.size+f.to)*classes+f.kind.class()]
+	way := &net.ways[(f.from*w.places+f.to)*classes+f.kind.class()]
 	way.sent++
 	f.place = way.sent
 	at := w.now + net.latency(&f)

@@ -153,22 +153,24 @@ func TestPartitions(t *testing.T) {
 func TestMacsCannotBeForged(t *testing.T) {
 	k := macs{7}
 	h := &chain.ExecutedHeader{Chain: simChain, Epoch: simEpoch, Height: 3, RootAt: 1, StateRoot: chain.Hash{9}}
-	v := k.vote(2, h, codec.HeaderHash(h))
-	if !k.verifyVote(&v) {
+	members := newGenesis(4).Membership()
+	v := k.vote(2, members.Members[2].Ed25519, h, codec.HeaderHash(h))
+	if !k.verifyVote(members, &v) {
 		t.Fatal("a vote is not its validator's")
 	}
 	for name, change := range map[string]func(v *certify.Vote){
 		"another's":    func(v *certify.Vote) { v.Validator = 1 },
 		"another hash": func(v *certify.Vote) { v.Hash[0]++ },
 		"another root": func(v *certify.Vote) { v.StateRoot[0]++ },
+		"no member's":  func(v *certify.Vote) { v.Validator = 4 },
 		"without root": func(v *certify.Vote) { v.RootAt = 0 },
 		"garbage":      func(v *certify.Vote) { v.Signature = make([]byte, 64) },
 		"nothing":      func(v *certify.Vote) { v.Signature = nil },
-		"other run":    func(v *certify.Vote) { v.Signature = macs{8}.vote(2, h, v.Hash).Signature },
+		"other run":    func(v *certify.Vote) { v.Signature = macs{8}.vote(2, members.Members[2].Ed25519, h, v.Hash).Signature },
 	} {
 		other := v
 		other.Signature = slices.Clone(v.Signature)
-		if change(&other); k.verifyVote(&other) {
+		if change(&other); k.verifyVote(members, &other) {
 			t.Errorf("%s: it verifies", name)
 		}
 	}
@@ -176,7 +178,7 @@ func TestMacsCannotBeForged(t *testing.T) {
 
 // TestModel checks the model by hand, for everything else is checked by it.
 func TestModel(t *testing.T) {
-	m := newModel(2)
+	m := newModel(newGenesis(2).Membership())
 	known := map[chain.Hash]truth{}
 	var last tip
 	entry := func(flags chain.BatchFlags, sequence uint64, legs ...chain.Leg) chain.Hash {

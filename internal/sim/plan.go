@@ -21,10 +21,14 @@ type episode struct {
 	set      uint64 // nodes, a bit each
 	records  int    // of a crash: in the how-manyth record after it began
 	told     bool   // of a partition: the transport notices
+	change   *change
 }
 
 // String describes an episode in a line.
 func (e *episode) String() string {
+	if e.change != nil {
+		return fmt.Sprintf("%d: %s at %.3f s: %s", e.id, e.kind, seconds(e.from), e.change)
+	}
 	return fmt.Sprintf("%d: %s from %.3f s to %.3f s, node %d, rate %.2f, %d µs, set %b, record %d, told %v",
 		e.id, e.kind, seconds(e.from), seconds(e.to), e.node, e.rate, e.micros, e.set, e.records, e.told)
 }
@@ -164,6 +168,9 @@ func (p *planner) absence() {
 // lies gives a liar some of the lies, for some of the time or all of it.
 func (p *planner) lies(v int) {
 	for _, kind := range lieKinds {
+		if kind == lieEnds { // drawn where epochs end
+			continue
+		}
 		if (p.IntN(2) == 0 || kind == lieState) && (kind != lieFalseHold || p.size == 4) { // of seven, two such liars could undo a majority
 			p.lie(v, kind)
 		}

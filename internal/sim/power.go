@@ -27,6 +27,7 @@ func (n *replica) loses(e *episode) {
 
 // wrote is called in each record.
 func (n *replica) wrote() {
+	n.w.office.recorded(n)
 	if n.doomed == nil {
 		return
 	}
@@ -70,11 +71,11 @@ func (n *replica) bootAfter(micros int64) {
 // noticePeers tells the lanes who is connected.
 func (n *replica) noticePeers() {
 	for v, peer := range n.w.nodes {
-		if peer == n || n.members.Find(chain.ValidatorNo(v)) == nil {
+		if peer == n || n.insiders().Find(peer.no) == nil {
 			continue
 		}
 		now := 0
-		if peer.up && n.w.net.linked(int(n.no), v) {
+		if peer.up && peer.insiders().Find(n.no) != nil && n.w.net.linked(int(n.no), v) {
 			now = peer.life
 		}
 		if n.halted != "" || now == n.peers[v] {

@@ -30,9 +30,13 @@ type replica struct {
 	liar *liar // nil: honest
 
 	disk
-	clock  clock
-	slow   []*episode // disk
-	doomed *episode   // a crash that waits for its record
+	clock clock
+	slow  []*episode // disk
+	// key is the number of the pair of keys in the person's hands who runs the node. keptDown: it is not started.
+	key      int
+	keptDown bool
+	sent     []frame  // in this and earlier epochs, the newest ones: what it may send again when it left
+	doomed   *episode // a crash that waits for its record
 	// damaged: it computed another state once, and what it signed then is no lie.
 	damaged bool
 	life    int // how often it was powered up
@@ -45,12 +49,19 @@ type replica struct {
 type disk struct {
 	payloads, orders, votes *wal
 	blocks                  blocks
-	slots                   [2]*checkpoint // double-buffered
-	faulted                 []bool         // lanes that forked
+	slots                   [2]*checkpoint  // double-buffered
+	faulted                 map[laneID]bool // that forked
 	evidence                []certify.Evidence
 	laneEvidence            []spread.Evidence
 	offeredBefore           map[chain.Hash]bool // of a seeded bug alone
+	unsaved                 *checkpoint         // of another
 	epochs                                      // and what ends them
+}
+
+// laneID is a lane: it belongs to who has a number since an epoch.
+type laneID struct {
+	validator chain.ValidatorNo
+	epoch     chain.Epoch
 }
 
 // memory is what does not.
@@ -69,6 +80,7 @@ type memory struct {
 
 	stored       map[chain.Hash]*stored
 	ownAt        map[uint64]chain.Hash // own entries behind the executed one
+	ownSince     chain.Epoch           // in which the own lane began
 	own          tip                   // of the own lane, durable or not
 	full         bool
 	decided      []*chain.Proposal
@@ -87,6 +99,8 @@ type memory struct {
 	fetch        *fetch
 	checkpointed int64 // when the last checkpoint was begun
 	writing      bool
+	afterwards   func()  // once what is being written is durable
+	ending       *ending // the epoch's last block, once it is executed
 
 	sealing
 
@@ -105,17 +119,20 @@ type stored struct {
 }
 
 func newReplica(w *world, v int) *replica {
-	n := &replica{w: w, no: chain.ValidatorNo(v), memory: &memory{}}
-	n.payloads, n.orders, n.votes = newWal(n), newWal(n), newWal(n)
-	n.ordersOf = simEpoch
-	n.records = newSealDisk(n)
-	n.faulted = make([]bool, w.size)
-	n.offeredBefore = map[chain.Hash]bool{}
+	n := &replica{w: w, no: chain.ValidatorNo(v), memory: &memory{}, key: v, keptDown: v >= w.size}
+	n.disk = newDisk(n)
 	n.clock.base = genesisTimeUs + 10_000_000
 	if w.isLiar(n.no) {
 		n.liar = newLiar(n)
 	}
 	return n
+}
+
+// newDisk is an empty one.
+func newDisk(n *replica) disk {
+	d := disk{payloads: newWal(n), orders: newWal(n), votes: newWal(n), faulted: map[laneID]bool{}, offeredBefore: map[chain.Hash]bool{}}
+	d.ordersOf, d.records = simEpoch, newSealDisk(n)
+	return d
 }
 
 // bug is the seeded bug of an honest node's host.
@@ -149,7 +166,7 @@ func (n *replica) tick() {
 	if n.fetch != nil {
 		n.askForState()
 	}
-	n.askForEnd()
+	n.askForEnds()
 	if n.halted != "" {
 		return
 	}
@@ -169,20 +186,25 @@ func (n *replica) tick() {
 // the empty blocks that let it appear do not count.
 func (n *replica) restless() bool { return n.rootShown < n.lastWork }
 
-// receive takes a frame, whose sender the transport knows.
+// receive takes a frame, whose sender the transport knows: others than the newest members are not let in.
 func (n *replica) receive(f *frame) {
 	if !n.up {
 		return
 	}
+	if n.insiders().Find(chain.ValidatorNo(f.from)) == nil && n.bug() != bugStrangerCounted {
+		n.w.see(seenNoMember, 1)
+		return
+	}
+	n.noteEpoch(f)
 	switch f.kind {
 	case frameStateAsk:
 		n.serveState(f)
 	case frameState:
 		n.takeState(f)
 	case frameEndAsk:
-		n.tellEnd(f)
-	case frameEnd:
-		n.learnEnd(f)
+		n.tellEnds(f)
+	case frameEnds:
+		n.learnEnds(f)
 	}
 	if n.halted == "" && n.up {
 		n.receiveForCores(f)
@@ -211,6 +233,7 @@ func (n *replica) receiveForCores(f *frame) {
 // post sends a frame, unless a liar has it otherwise.
 func (n *replica) post(to int, kind frameKind, body []byte) {
 	f := frame{from: int(n.no), to: to, kind: kind, body: body}
+	n.remember(f)
 	switch {
 	case !n.up:
 	case n.liar != nil:

@@ -81,11 +81,14 @@ func jitter(seed uint64) io.Reader {
 // goesOn lets time pass after the faults until every honest node has published a height above all before, and every
 // client has its answer. It returns how long that took.
 func (w *world) goesOn() int64 {
-	begin, goal := w.now, w.check.top+1
+	begin, goal, newest := w.now, w.check.top+1, w.check.newest()
 	pending := append([]*request(nil), w.crowd.open...)
 	for w.now-begin < w.patience() && w.failure == nil {
 		w.run(w.now+sliceMicros, nil)
-		if w.beyond(goal) && answered(pending) {
+		if w.check.newest() != newest { // who goes on must publish in the epoch that began
+			newest, goal = w.check.newest(), w.check.top+1
+		}
+		if w.beyond(goal) && answered(pending) && w.office.done() {
 			return w.now - begin
 		}
 	}
@@ -175,11 +178,11 @@ func (w *world) finish() {
 
 // resting reports whether all honest nodes published the same, and owe nobody anything.
 func (w *world) resting() bool {
-	if len(w.crowd.open) > 0 {
+	if len(w.crowd.open) > 0 || !w.office.done() && !w.excused() {
 		return false
 	}
 	for _, n := range w.honest() {
-		if w.check.model.lanes[n.no].sequence < n.own.sequence {
+		if lane := &w.check.model.lanes[n.no]; lane.since == n.ownSince && lane.sequence < n.own.sequence {
 			return false
 		}
 	}

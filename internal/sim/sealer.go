@@ -4,7 +4,6 @@ package sim
 
 import (
 	"context"
-	"slices"
 
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/codec"
@@ -21,6 +20,7 @@ type sealing struct {
 	target   *target      // nil: the node orders
 	reached  *reached
 	damage   byte  // by which the roots that it computes are wrong
+	lags     bool  // the epoch ended by a change while the node was away: it takes a peer's state
 	ahead    int   // a peer that is in a later epoch; -1: none
 	endAsked int64 // when one was asked how this one ended, or was first heard of
 }
@@ -35,13 +35,12 @@ var _ seal.Host = sealHost{}
 
 // openSealer reads what the node said of its epoch's end in earlier lives.
 func (n *replica) openSealer() (err error) {
-	n.ahead = -1
 	if n.w.drill == nil || n.liar != nil {
 		return nil
 	}
 	base := n.epochBase()
 	n.sealer, err = seal.Open(n.records, seal.RecordName, seal.Config{
-		Epoch: &seal.Epoch{Set: n.w.setOf(n.members), Base: base.Point}, Self: n.no, Key: validatorKeys()[n.no].header, Host: sealHost{n},
+		Epoch: &seal.Epoch{Set: n.setOf(n.epoch), Base: base.Point}, Self: n.no, Key: validatorKeys()[n.key].header, Host: sealHost{n},
 	})
 	if err == nil && n.bug() != bugRefusalForgotten {
 		n.refused = n.sealer.Refused()
@@ -74,7 +73,7 @@ func (s sealHost) Reveal(context.Context) (*seal.Known, error) {
 	known := &seal.Known{}
 	from := n.epochBase().Height
 	if c, h := n.newestCertificate(); c != nil && c.Epoch == n.epoch {
-		known.Certificate, known.Header = n.w.signedCertificate(c), codec.AppendHeader(nil, h)
+		known.Certificate, known.Header = n.w.proofs.certificate(n.members, c, nil), codec.AppendHeader(nil, h)
 		from = h.Height
 	}
 	if n.bug() == bugVotesHidden {
@@ -85,19 +84,8 @@ func (s sealHost) Reveal(context.Context) (*seal.Known, error) {
 		if v == nil {
 			return known, nil
 		}
-		known.Votes = append(known.Votes, seal.Vote{Point: seal.Point{Height: h, Header: v.Hash}, Signature: n.w.signed(n.no, v.Hash, v.Signature)})
+		known.Votes = append(known.Votes, seal.Vote{Point: seal.Point{Height: h, Header: v.Hash}, Signature: n.w.proofs.signedHeader(n.members.Find(n.no), v.Hash, v.Signature)})
 	}
-}
-
-// signedCertificate is a certificate with real signatures of its header.
-func (w *world) signedCertificate(c *chain.Certificate) *chain.Certificate {
-	real := *c
-	real.Signatures = slices.Clone(c.Signatures)
-	for i := range real.Signatures {
-		s := &real.Signatures[i]
-		s.Header = w.signed(s.Validator, c.Header, s.Header)
-	}
-	return &real
 }
 
 // newestCertificate is the newest one on disk, with its header: of a published height, or of a state that a peer gave.
@@ -135,6 +123,6 @@ func (s sealHost) Prepare(_ context.Context, choice *seal.Choice, next *chain.Me
 
 // Finish implements seal.Host.
 func (s sealHost) Finish(_ context.Context, p *chain.ProvedHandover) error {
-	s.n.takeEnd(p)
+	s.n.takeSeal(p)
 	return nil
 }

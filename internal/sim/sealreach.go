@@ -37,11 +37,10 @@ type reached struct {
 
 // beginSealing does at a start what an epoch's end asks for.
 func (n *replica) beginSealing() {
-	end := n.endOf(n.epoch)
 	switch {
 	case !n.up:
-	case end != nil && n.missed == n.epoch:
-		n.fetchState(end.Height, false)
+	case n.halted == epochMissed:
+		n.fetchState(n.lastPoint().Height, false)
 	case n.target != nil:
 		n.beginReplay()
 	}
@@ -84,7 +83,13 @@ func (l *wal) Scan(_ context.Context, _ seglog.Pos, fn func(seglog.Pos, seglog.R
 
 // arrive ends a replay that is at its target.
 func (n *replica) arrive() {
-	if n.target == nil || n.reached != nil || !n.up || n.halted != "" || n.machine.Height() != n.target.last.Height {
+	switch {
+	case n.target == nil || n.reached != nil || !n.up || n.halted != "":
+		return
+	case n.target.end != nil && n.target.end.Verdict == chain.VerdictNone:
+		n.arriveAtChange()
+		return
+	case n.machine.Height() != n.target.last.Height:
 		return
 	}
 	for _, p := range append(n.target.through[:len(n.target.through):len(n.target.through)], n.target.last) {
@@ -95,9 +100,7 @@ func (n *replica) arrive() {
 	}
 	header := codec.AppendHeader(nil, n.replayedHeader(n.target.last.Height))
 	r := &reached{header: header}
-	for v := range n.members.Size() {
-		r.lanes = append(r.lanes, n.laneExecuted(chain.ValidatorNo(v)))
-	}
+	r.lanes = n.lanesNow()
 	if err := n.ledger.ApplySeal(n.target.next); err != nil {
 		n.cannotReach("%v", err)
 		return
@@ -113,7 +116,10 @@ func (n *replica) arrive() {
 
 // laneExecuted is the sequence up to which a lane is executed in the node's state.
 func (n *replica) laneExecuted(v chain.ValidatorNo) uint64 {
-	if n.reached != nil && int(v) < len(n.reached.lanes) {
+	switch {
+	case n.ending != nil && int(v) < len(n.ending.lanes):
+		return n.ending.lanes[v]
+	case n.reached != nil && int(v) < len(n.reached.lanes):
 		return n.reached.lanes[v]
 	}
 	_, sequence, _ := n.ledger.Lane(v)
@@ -128,7 +134,9 @@ func (n *replica) cannotReach(format string, args ...any) {
 	n.reached = &reached{err: fault.Reasoned(fault.Conflict, "other_history", format, args...)}
 	n.decided = nil
 	if n.target.end != nil && !n.losesPower() {
-		n.w.see(seenSealMissed, 1)
+		if n.target.end.Verdict != chain.VerdictNone {
+			n.w.see(seenSealMissed, 1)
+		}
 		n.missed = n.epoch
 		n.restart()
 	}
@@ -167,7 +175,7 @@ func (n *replica) endEpoch(sn *pages.Snapshot) {
 			continue
 		}
 		n.blocks.put(x)
-		n.w.check.sealedBy(n, x)
+		n.w.check.provedBy(n, x)
 	}
 	c := &checkpoint{height: end.Height, end: end, headers: []*chain.ExecutedHeader{n.replayedHeader(end.Height)}, sections: copySections(sn), history: n.blocks.history(end.Height)}
 	n.writeCheckpoint(c, func() {

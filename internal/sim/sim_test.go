@@ -128,6 +128,29 @@ func TestSeededBugsOfSeals(t *testing.T) {
 	}
 }
 
+// TestSeededBugsOfEpochs is the same for those in what the end of an epoch by a change asks of a host.
+func TestSeededBugsOfEpochs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it tries rare seeds")
+	}
+	var r Runner
+	of := []Bug{
+		bugOldMembers, bugStrangerCounted, bugHandoverShort, bugHandoverHalf, bugHandoverUnkept, bugEndOrderedAgain, bugEndUnforced, bugNewcomerHasty,
+		bugFirstBase, bugLaneCarried,
+	}
+	for _, b := range SeededBugs() {
+		if !slices.Contains(of, b.Name) {
+			continue
+		}
+		c := r.Catch(b)
+		if c.By == nil {
+			t.Errorf("%s: %s: %s", b.Name, b.What, c.Reason)
+			continue
+		}
+		t.Logf("%s: seed %d: %s", b.Name, c.Seed, c.By.Check)
+	}
+}
+
 func TestSeededBugsAreNamedOnce(t *testing.T) {
 	var names []string
 	for _, b := range SeededBugs() {
@@ -247,7 +270,7 @@ func TestManualListsEverything(t *testing.T) {
 	}
 	words := slices.Concat(faultKinds, lieKinds, leadKinds, []string{
 		checkOrder, checkGap, checkCertificate, checkVote, checkHeld, checkAck, checkHistory, checkConservation, checkRoots,
-		checkAcknowledged, checkEvidence, checkRetention, checkBounds, checkHalt, checkStart, checkSeal, checkLiveness,
+		checkAcknowledged, checkEvidence, checkRetention, checkBounds, checkHalt, checkStart, checkMembership, checkSeal, checkLiveness,
 	})
 	for _, word := range words {
 		if !strings.Contains(manual, "`"+word+"`") {

@@ -164,6 +164,10 @@ func (n *replica) writeCheckpoint(c *checkpoint, done func()) {
 		if done != nil {
 			done()
 		}
+		if next := n.afterwards; next != nil {
+			n.afterwards = nil
+			next()
+		}
 	})
 }
 

@@ -24,7 +24,10 @@ type world struct {
 	events int
 	trace  uint64
 	net    *network
-	nodes  []*replica // the last ones are the liars
+	nodes  []*replica // by number: the honest ones of the first epoch, the liars, and who is to join
+	well   []*replica // honest members of the newest epoch
+	others []*replica // all that are no liars
+	places int        // of nodes
 	crowd  *crowd
 	check  *checker
 
@@ -32,7 +35,9 @@ type world struct {
 	genesisHash chain.Hash
 	members     *chain.Membership // of the first epoch
 	keys        macs
+	proofs      *proofs
 	drill       *drill               // nil: nobody seals the epoch
+	office      *office              // nil: nobody changes the membership
 	truths      map[chain.Hash]truth // every lane entry that was ever made
 
 	// One source of chance for each purpose, so that a fault left out changes as little else as can be.
@@ -57,7 +62,7 @@ func newWorld(o Options, s *slabs) *world {
 	for i, r := range []**rand.Rand{&w.netRand, &w.diskRand, &w.lieRand, &w.clientRand, &w.hostRand} {
 		*r = rand.New(rand.NewPCG(o.Seed, uint64(2+i)))
 	}
-	w.plan = withSeal(drawPlan(draw, w.shape), w.shape, o.Seed)
+	w.plan = withChanges(withSeal(drawPlan(draw, w.shape), w.shape, o.Seed), w.shape, o.Seed)
 	w.plan = slices.DeleteFunc(w.plan, func(e *episode) bool { return slices.Contains(o.Without, e.id) })
 	if o.StormMillis > 0 {
 		w.stormUs = min(w.stormUs, o.StormMillis*1000)
@@ -65,19 +70,20 @@ func newWorld(o Options, s *slabs) *world {
 	w.genesis = newGenesis(w.size)
 	w.genesisHash = codec.GenesisHash(w.genesis)
 	w.members = w.genesis.Membership()
+	w.proofs = newProofs(w.keys, w.genesis)
 	w.openDrill()
+	w.openOffice()
 	w.net, w.check = newNetwork(w), newChecker(w)
-	for v := range w.size {
+	for v := range w.places {
 		w.nodes = append(w.nodes, newReplica(w, v))
+		if !w.isLiar(chain.ValidatorNo(v)) {
+			w.others = append(w.others, w.nodes[v])
+		}
 	}
+	w.meet(w.members)
 	w.crowd = newCrowd(w)
 	return w
 }
-
-// honest are the nodes that no liar runs.
-func (w *world) honest() []*replica { return w.nodes[:w.size-w.liars] }
-
-func (w *world) isLiar(v chain.ValidatorNo) bool { return int(v) >= w.size-w.liars }
 
 // after plans an event.
 func (w *world) after(micros int64, node int, do func()) {
