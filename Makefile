@@ -9,6 +9,7 @@ GO           ?= go
 PACKAGES     ?= ./...
 TEST_TIMEOUT ?= 15m
 TEST_JOBS    ?= 2
+TAGS         ?=
 FUZZ_TIME    ?= 10s
 FAULT_ROUNDS ?= 3
 SIM_FIRST    ?= 1
@@ -23,20 +24,33 @@ TOOLS        := bin/tools
 
 .PHONY: help
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## build bin/aurigraph
-	$(GO) build -trimpath -o bin/aurigraph ./cmd/aurigraph
+build: ## build bin/aurigraph; TAGS=rocksdb for the V10 reference ledger on RocksDB
+	$(GO) build -trimpath -tags "$(TAGS)" -o bin/aurigraph ./cmd/aurigraph
 
 .PHONY: up
 up: build ## build, then run a network on this machine in .aurigraph
 	bin/aurigraph up --network .aurigraph
 
+.PHONY: deps
+deps: ## install what some tests use (RocksDB, nftables); without it they are skipped aloud
+	@scripts/deps
+
 .PHONY: test
 test: ## vet, then all tests, the repository's own rules included
 	$(GO) vet $(PACKAGES)
 	$(GO) test -p $(TEST_JOBS) -timeout $(TEST_TIMEOUT) $(PACKAGES)
+	@$(MAKE) --no-print-directory test-rocksdb
+
+.PHONY: test-rocksdb
+test-rocksdb: ## the tests of the V10 reference ledger once more, on RocksDB
+	@if scripts/deps have-rocksdb; then \
+		$(GO) vet -tags rocksdb ./legacy/... && \
+		$(GO) test -tags rocksdb -timeout $(TEST_TIMEOUT) ./legacy ./legacy/store/rocks && \
+		$(GO) test -tags rocksdb -timeout $(TEST_TIMEOUT) -run V10 ./cmd/aurigraph; \
+	else echo "*** librocksdb-dev is missing (make deps): tests of the V10 reference ledger on RocksDB are SKIPPED ***"; fi
 
 .PHONY: check
 check: format vet lint staticcheck ## gofmt, vet, the repository's own rules, staticcheck
