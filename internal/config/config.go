@@ -30,6 +30,7 @@ type Node struct {
 	Commit   Commit `yaml:"commit"`
 	Intake   Intake `yaml:"intake"`
 	Index    Index  `yaml:"index"`
+	Rest     Rest   `yaml:"rest"`
 	// Validators says how this node and the other validators reach each other; empty in a network of one.
 	Validators Validators `yaml:"validators"`
 
@@ -131,6 +132,7 @@ func Default() Node {
 		Commit:   Commit{CheckpointInterval: 3 * time.Second, RetainBytes: 4 << 30, SegmentBytes: 64 << 20, CheckpointBytesPerSecond: 64 << 20, ReserveBytes: 64 << 20},
 		Intake:   Intake{AdmitWaitMax: 250 * time.Millisecond, CutDelay: time.Millisecond},
 		Index:    Index{Enabled: true, RowsPerSecondMax: 20_000},
+		Rest:     Rest{Access: "access", Providers: []RestProvider{}, Audit: "access/audit", Accounts: []string{}},
 		Validators: Validators{ // no addresses: a list that is there, so that what is written reads back equal
 			Addresses: []string{},
 			CA:        "tls/validators-ca.pem", Cert: "tls/validator.pem", Key: "tls/validator.key", LinkBytesPerSecond: 1_250_000_000,
@@ -147,20 +149,12 @@ const fileBytesMax = 1 << 20
 // Load reads and checks the settings in a node's folder.
 func Load(dir string) (Node, error) {
 	path := filepath.Join(dir, FileName)
-	f, err := os.Open(path)
+	text, err := readFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return Node{}, fault.New(fault.NotFound, "%s does not exist: make a node there first with `aurigraph node init --dir %s`", path, dir)
 	}
 	if err != nil {
-		return Node{}, fault.Wrap(fault.Unavailable, err, "open settings")
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, fileBytesMax+1))
-	if err != nil {
-		return Node{}, fault.Wrap(fault.Unavailable, err, "read settings")
-	}
-	if len(text) > fileBytesMax {
-		return Node{}, fault.New(fault.Invalid, "%s is longer than %d bytes", path, fileBytesMax)
+		return Node{}, err
 	}
 	n, err := Parse(text)
 	if err != nil {
@@ -170,21 +164,45 @@ func Load(dir string) (Node, error) {
 	return n, nil
 }
 
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fault.Wrap(fault.Unavailable, err, "open settings")
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, fileBytesMax+1))
+	if err != nil {
+		return nil, fault.Wrap(fault.Unavailable, err, "read settings")
+	}
+	if len(text) > fileBytesMax {
+		return nil, fault.New(fault.Invalid, "%s is longer than %d bytes", path, fileBytesMax)
+	}
+	return text, nil
+}
+
 // Parse reads settings over the defaults and checks them.
 func Parse(text []byte) (Node, error) {
 	n := Default()
-	d := yaml.NewDecoder(bytes.NewReader(text))
-	d.KnownFields(true)
-	if err := d.Decode(&n); err != nil && !errors.Is(err, io.EOF) {
-		return Node{}, fault.New(fault.Invalid, "%v", err)
-	}
-	if err := d.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		return Node{}, fault.New(fault.Invalid, "settings are one YAML document; what follows the first would be ignored")
+	if err := decode(text, &n); err != nil {
+		return Node{}, err
 	}
 	if err := n.Validate(); err != nil {
 		return Node{}, err
 	}
 	return n, nil
+}
+
+// decode reads the one document of a settings file over defaults. A field that nobody knows is an error.
+func decode(text []byte, into any) error {
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	d.KnownFields(true)
+	if err := d.Decode(into); err != nil && !errors.Is(err, io.EOF) {
+		return fault.New(fault.Invalid, "%v", err)
+	}
+	if err := d.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return fault.New(fault.Invalid, "settings are one YAML document; what follows the first would be ignored")
+	}
+	return nil
 }
 
 // Write writes settings into a node's folder. It never overwrites.
@@ -261,6 +279,9 @@ func (n Node) Validate() error {
 	case n.Index.RowsPerSecondMax < 1:
 		return bad("index.rows_per_second_max", "%d, must be at least 1", n.Index.RowsPerSecondMax)
 	}
+	if err := n.Rest.validate(bad); err != nil {
+		return err
+	}
 	return n.Validators.validate(bad)
 }
 
@@ -324,11 +345,15 @@ func Replace(dir string, n Node) error {
 	if err := n.Validate(); err != nil {
 		return err
 	}
-	text, err := yaml.Marshal(n)
+	return replaceFile(filepath.Join(dir, FileName), n)
+}
+
+// replaceFile writes settings over a file, whole or not at all.
+func replaceFile(path string, settings any) error {
+	text, err := yaml.Marshal(settings)
 	if err != nil {
 		return fault.Wrap(fault.Internal, err, "encode settings")
 	}
-	path := filepath.Join(dir, FileName)
 	f, err := os.Create(path + ".tmp")
 	if err != nil {
 		return fault.Wrap(fault.Unavailable, err, "write settings")
@@ -340,5 +365,5 @@ func Replace(dir string, n Node) error {
 	if err := os.Rename(path+".tmp", path); err != nil {
 		return fault.Wrap(fault.Unavailable, err, "write settings")
 	}
-	return fault.Wrap(fault.Unavailable, syncFolder(dir), "write settings")
+	return fault.Wrap(fault.Unavailable, syncFolder(filepath.Dir(path)), "write settings")
 }

@@ -49,7 +49,7 @@ func newBuilder(dir string, o Options) *builder {
 }
 
 func (b *builder) build() error {
-	for _, step := range []func() error{b.chooseAddresses, b.makeFolders, b.makeInstitutions, b.makeAccounts, b.makeNodes, b.writeGenesis, b.writeConfigs} {
+	for _, step := range []func() error{b.chooseAddresses, b.makeFolders, b.makeInstitutions, b.makeV10Keys, b.makeAccounts, b.makeV10Accounts, b.makeNodes, b.writeGenesis, b.writeConfigs, b.makeGateway} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -65,6 +65,9 @@ func (b *builder) chooseAddresses() error {
 	for i := range b.options.Nodes {
 		b.configs = append(b.configs, b.config(i))
 		b.network.Nodes = append(b.network.Nodes, Node{ID: nodeName(i), Dir: nodeName(i)})
+	}
+	if b.options.Nodes > 1 {
+		b.network.Gateway = &Gateway{Dir: gatewayName, GRPC: anyAddress, Metrics: anyAddress}
 	}
 	if err := b.network.assign(b.configs, b.options.Port); err != nil {
 		return err
@@ -135,6 +138,9 @@ func (b *builder) makeAccounts() error {
 	}
 	b.network.Asset = demoAsset
 	b.genesis.Assets = []chain.GenesisAsset{{Code: demoAsset, Name: "Aurigraph demo", Scale: demoScale, Flags: chain.AssetDense, Issuer: 2}}
+	if b.options.V10 {
+		b.genesis.Assets[0].Flags |= chain.AssetPortable
+	}
 	units, err := chain.ParseAmount(strconv.Itoa(demoBalance), demoScale)
 	if err != nil {
 		return err
@@ -185,12 +191,11 @@ func (b *builder) config(i int) config.Node {
 	cfg := config.Default()
 	cfg.Dir, cfg.Name = filepath.Join(b.dir, nodeName(i)), nodeName(i)
 	cfg.GRPC, cfg.Metrics = anyAddress, anyAddress
-	cfg.Order.Engine = b.options.Engine
+	cfg.Order.Engine, cfg.Rest = b.options.Engine, b.rest()
 	if b.options.Nodes > 1 {
 		cfg.Order.IntervalMin = intervalOfSeveral
 		cfg.Commit.CheckpointBytesPerSecond /= int64(b.options.Nodes) // they share one disk
-		// One index serves the network on one machine, for the CPU time of one. Who asks another node is sent on by the client.
-		cfg.Index.Enabled = i == 0
+		cfg.Index.Enabled = false                                     // the gateway has it
 	}
 	return cfg
 }
@@ -223,4 +228,11 @@ func (b *builder) writeConfigs() error {
 		}
 	}
 	return nil
+}
+
+func (b *builder) makeGateway() error {
+	if b.network.Gateway == nil {
+		return nil
+	}
+	return b.network.makeGateway()
 }

@@ -94,6 +94,9 @@ func (c *Changer) Add(ctx context.Context, name string) (*Changed, error) {
 	if err := n.Save(); err != nil {
 		return nil, err
 	}
+	if err := n.updateGateway(); err != nil {
+		return nil, err
+	}
 	return c.settle(ctx, done)
 }
 
@@ -142,9 +145,6 @@ func (c *Changer) Remove(ctx context.Context, id string) (*Changed, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := n.giveIndex(i); err != nil {
-		return nil, err
-	}
 	done, err := c.enact(ctx, p, &chain.ChangeValidator{Validator: p.Validator})
 	if err != nil {
 		return nil, err
@@ -154,6 +154,9 @@ func (c *Changer) Remove(ctx context.Context, id string) (*Changed, error) {
 		return nil, err
 	}
 	if err := n.writeAddresses(); err != nil {
+		return nil, err
+	}
+	if err := n.updateGateway(); err != nil {
 		return nil, err
 	}
 	return c.settle(ctx, done)

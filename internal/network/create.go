@@ -25,6 +25,7 @@ type Options struct {
 	Engine   string // that orders, of config; empty = solo for one validator, raft for several
 	Demo     bool   // with a demo asset and funded accounts
 	Accounts int    // funded demo accounts
+	V10      bool   // with Demo: V10's clients are served, and have funded accounts
 	Port     int    // of node 0's API, the network's other ports follow it; 0 = free ones
 }
 
@@ -73,6 +74,9 @@ func open(dir string, o Options) (*Network, error) {
 	if members := n.Members(); o.Nodes != 0 && o.Nodes != members {
 		return nil, fault.New(fault.Conflict, "the network in %s has %d validators, not %d: leave the number out to run it, change it with `aurigraph validators`, or name another folder with --network", dir, members, o.Nodes)
 	}
+	if err := n.giveGateway(); err != nil {
+		return nil, err
+	}
 	if err := n.moveTo(o.Port); err != nil {
 		return nil, err
 	}
@@ -90,7 +94,15 @@ func (n *Network) moveTo(port int) error {
 	if err := n.assign(configs, port); err != nil {
 		return err
 	}
-	return n.replace(configs, before)
+	if n.Gateway != nil {
+		for i := range configs {
+			configs[i].Index.Enabled = false
+		}
+	}
+	if err := n.replace(configs, before); err != nil {
+		return err
+	}
+	return n.updateGateway()
 }
 
 // settings reads each node's, by number. Those of nodes that left are empty.

@@ -8,6 +8,7 @@
 //	ca.pem         who vouches for the TLS certificates of all nodes
 //	keys/          key files of the accounts, the institutions and the authority, unencrypted: this is a network to try things on
 //	node0/ …       a node's folder (package config): its keys, certificates, genesis, settings, and data
+//	gateway/       the gateway's folder, in a network of several: certificate, genesis, settings, and the query index
 //	run.json       which processes run, while `aurigraph up` runs
 //	change.json    which change of the validators was begun and is not finished
 //
@@ -21,9 +22,10 @@
 //     newcomer has its number. Who runs the nodes follows the description.
 //  3. What Create returns can start: every address is free, and every node's list of validators is the same. Addresses that
 //     were taken meanwhile are replaced in all settings, unless they were asked for.
-//  4. One authority vouches for all nodes, also for those that join later. A certificate of an API names no validator, and a
+//  4. Who validates knows nothing of the gateway, and runs without it. It is told of a change when the change is made.
+//  5. One authority vouches for all nodes, also for those that join later. A certificate of an API names no validator, and a
 //     validator's names no host, so that neither serves as the other.
-//  5. A change of the validators can be made again after a crash at any step and is made once: what the ledger did is known by
+//  6. A change of the validators can be made again after a crash at any step and is made once: what the ledger did is known by
 //     its handovers alone. No node starts under keys that it must not have, or without the address of a member: it is held
 //     while its folder is changed, and a newcomer's address is on all lists before the ledger can have admitted it.
 //

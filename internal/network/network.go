@@ -32,11 +32,13 @@ type Network struct {
 	GenesisHash string            `json:"genesis_hash"`
 	CA          string            `json:"ca"`
 	Nodes       []Node            `json:"nodes"`
+	Gateway     *Gateway          `json:"gateway,omitempty"`  // nil: there is none
 	Accounts    []string          `json:"accounts,omitempty"` // addresses
 	Keys        map[string]string `json:"keys,omitempty"`     // key file by address
 	Governance  Institution       `json:"governance"`
 	Institution Institution       `json:"institution"`
 	Asset       string            `json:"asset,omitempty"` // code
+	V10         *V10              `json:"v10,omitempty"`   // nil: V10's clients are not served
 
 	// Dir is the folder. It is not in the file.
 	Dir string `json:"-"`
@@ -49,6 +51,7 @@ type Node struct {
 	Dir       string      `json:"dir"`
 	GRPC      string      `json:"grpc"`
 	Metrics   string      `json:"metrics"`
+	REST      string      `json:"rest,omitempty"`       // where it serves the V10 dialect; empty if it does not
 	Validator string      `json:"validator,omitempty"`  // where it takes its peers' connections; empty without peers
 	JoinEpoch chain.Epoch `json:"join_epoch,omitempty"` // in which it joined under its present keys; 0: with the genesis
 	LeftEpoch chain.Epoch `json:"left_epoch,omitempty"` // the first one of which it is no member; 0: it is one
@@ -119,8 +122,17 @@ func (n *Network) Members() (count int) {
 	return count
 }
 
-// Endpoints are the API addresses of the nodes that validate.
+// Endpoints are the addresses at which clients find the network: the gateway's, if there is one, and then those of all nodes that
+// validate, so that a client goes on without any one of them.
 func (n *Network) Endpoints() []string {
+	if n.Gateway == nil {
+		return n.Validators()
+	}
+	return append([]string{n.Gateway.GRPC}, n.Validators()...)
+}
+
+// Validators are the API addresses of the nodes that validate.
+func (n *Network) Validators() []string {
 	out := make([]string, 0, len(n.Nodes))
 	for _, node := range n.Nodes {
 		if !node.Left() {

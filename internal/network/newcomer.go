@@ -50,7 +50,7 @@ func (n *Network) newcomer(p *pending) error {
 	if err != nil {
 		return err
 	}
-	node := Node{ID: p.Name, Dir: dir, GRPC: cfg.GRPC, Metrics: cfg.Metrics, Validator: cfg.Validators.Listen}
+	node := Node{ID: p.Name, Dir: dir, GRPC: cfg.GRPC, Metrics: cfg.Metrics, Validator: cfg.Validators.Listen, REST: cfg.Rest.Listen}
 	if i == len(n.Nodes) {
 		n.Nodes = append(n.Nodes, node)
 	} else if n.Nodes[i].Left() {
@@ -175,10 +175,14 @@ func newcomerSettings(template config.Node, dir, name string) config.Node {
 	cfg.Dir, cfg.Name = dir, name
 	cfg.Genesis, cfg.Keys, cfg.TLS = own.Genesis, own.Keys, own.TLS
 	cfg.GRPC, cfg.Metrics = anyAddress, anyAddress
+	if cfg.Rest.Listen != "" {
+		cfg.Rest.Listen = anyAddress
+	}
+	cfg.Rest.Accounts = slices.Clone(cfg.Rest.Accounts)
 	v := &cfg.Validators
 	v.Listen, v.CA, v.Cert, v.Key = anyAddress, own.Validators.CA, own.Validators.Cert, own.Validators.Key
 	v.Addresses = slices.Clone(v.Addresses)
-	cfg.Index.Enabled = false // another node has it
+	cfg.Index.Enabled = false // the gateway has it, or the node that was alone until now
 	return cfg
 }
 
@@ -219,30 +223,4 @@ func (n *Network) awaited() (no int, address string, ok bool) {
 	}
 	cfg, err := config.Load(n.Path(nodeName(int(p.Validator))))
 	return int(p.Validator), reachable(cfg.Validators.Listen), err == nil
-}
-
-// giveIndex lets another node build the query index when the one that leaves alone has it.
-func (n *Network) giveIndex(leaves int) error {
-	configs, err := n.settings()
-	if err != nil {
-		return err
-	}
-	if !configs[leaves].Index.Enabled {
-		return nil
-	}
-	heir := -1
-	for i, node := range n.Nodes {
-		switch {
-		case i == leaves || node.Left():
-		case configs[i].Index.Enabled:
-			return nil
-		case heir < 0:
-			heir = i
-		}
-	}
-	if heir < 0 {
-		return nil
-	}
-	configs[heir].Index.Enabled = true
-	return config.Replace(configs[heir].Dir, configs[heir])
 }

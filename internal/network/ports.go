@@ -31,7 +31,7 @@ const anyAddress = "127.0.0.1:0"
 func (n *Network) assign(configs []config.Node, port int) (err error) {
 	keep := port != 0
 	if keep {
-		if err := number(configs, port); err != nil {
+		if err := n.number(configs, port); err != nil {
 			return err
 		}
 	}
@@ -46,6 +46,19 @@ func (n *Network) assign(configs []config.Node, port int) (err error) {
 		}
 	}
 	n.listAddresses(configs)
+	return n.assignGateway(&held, keep)
+}
+
+// assignGateway gives the gateway addresses.
+func (n *Network) assignGateway(held *reservation, keep bool) (err error) {
+	if n.Gateway == nil {
+		return nil
+	}
+	for _, a := range []*string{&n.Gateway.GRPC, &n.Gateway.Metrics} {
+		if *a, err = held.take(*a, keep); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -54,12 +67,12 @@ func (n *Network) assignNode(c *config.Node, i int, held *reservation, keep bool
 	if hasPeers(c) && c.Validators.Listen == "" {
 		c.Validators.Listen = anyAddress
 	}
-	for _, a := range []*string{&c.GRPC, &c.Metrics, &c.Validators.Listen} {
+	for _, a := range []*string{&c.GRPC, &c.Metrics, &c.Validators.Listen, &c.Rest.Listen} {
 		if *a, err = held.take(*a, keep); err != nil {
 			return err
 		}
 	}
-	n.Nodes[i].GRPC, n.Nodes[i].Metrics, n.Nodes[i].Validator = c.GRPC, c.Metrics, c.Validators.Listen
+	n.Nodes[i].GRPC, n.Nodes[i].Metrics, n.Nodes[i].Validator, n.Nodes[i].REST = c.GRPC, c.Metrics, c.Validators.Listen, c.Rest.Listen
 	return nil
 }
 
@@ -86,8 +99,9 @@ func (n *Network) listAddresses(configs []config.Node) {
 // is the same program.
 func hasPeers(c *config.Node) bool { return c.Order.Engine != config.EngineSolo }
 
-// number gives the nodes ports from one on: API, metrics and, with peers, validators of the first, then of the next.
-func number(configs []config.Node, port int) error {
+// number gives the nodes ports from one on: API, metrics and, with peers, validators of the first, then of the next; then the
+// gateway's API and metrics, and the nodes' V10 dialects.
+func (n *Network) number(configs []config.Node, port int) error {
 	next := func() string {
 		port++
 		return net.JoinHostPort("127.0.0.1", strconv.Itoa(port-1))
@@ -100,6 +114,10 @@ func number(configs []config.Node, port int) error {
 			c.Validators.Listen = next()
 		}
 	}
+	if n.Gateway != nil {
+		n.Gateway.GRPC, n.Gateway.Metrics = next(), next()
+	}
+	port = numberRest(configs, port)
 	if first < 1 || port-1 > portMax {
 		return fault.New(fault.Invalid, "ports %d to %d: take a first one of 1 to %d", first, port-1, portMax-(port-1-first))
 	}

@@ -27,13 +27,15 @@ type ReadyLine struct {
 	Ready   bool   `json:"ready"`
 	GRPC    string `json:"grpc"`
 	Metrics string `json:"metrics"`
+	REST    string `json:"rest,omitempty"` // where the V10 dialect listens
 	PID     int    `json:"pid"`
 }
 
-// Process is a running node.
+// Process is a running node, or the gateway.
 type Process struct {
 	Node  Node
 	Ready ReadyLine // after AwaitReady
+	what  string    // it is, for people
 	cmd   *exec.Cmd
 	line  chan string // its first line
 	log   tail
@@ -43,16 +45,21 @@ type Process struct {
 
 // Launch starts a node of the network as a child process of binary. Its log goes to logs. The child ends with this process.
 func (n *Network) Launch(i int, binary string, logs io.Writer) (*Process, error) {
-	cmd := exec.Command(binary, "node", "start", "--dir", n.Path(n.Nodes[i].Dir), "--json")
+	p := &Process{Node: n.Nodes[i], what: "node " + n.Nodes[i].ID}
+	return p, p.launch(binary, logs, "node", "start", "--dir", n.Path(n.Nodes[i].Dir), "--json")
+}
+
+func (p *Process) launch(binary string, logs io.Writer, args ...string) error {
+	cmd := exec.Command(binary, args...)
 	cmd.Stderr = logs
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return nil, fault.Wrap(fault.Internal, err, "open the node's output")
+		return fault.Wrap(fault.Internal, err, "open the output of %s", p.what)
 	}
-	p := &Process{Node: n.Nodes[i], cmd: cmd, line: make(chan string, 1), log: openTail(logs), ended: make(chan struct{})}
+	p.cmd, p.line, p.log, p.ended = cmd, make(chan string, 1), openTail(logs), make(chan struct{})
 	if err := cmd.Start(); err != nil {
-		return nil, fault.Wrap(fault.Unavailable, err, "start %s", binary)
+		return fault.Wrap(fault.Unavailable, err, "start %s", binary)
 	}
 	go func() {
 		defer close(p.ended)
@@ -60,10 +67,10 @@ func (n *Network) Launch(i int, binary string, logs io.Writer) (*Process, error)
 		if text, err := r.ReadString('\n'); err == nil {
 			p.line <- text
 		}
-		_, _ = io.Copy(io.Discard, r) // until the node ends
+		_, _ = io.Copy(io.Discard, r) // until the process ends
 		p.err = cmd.Wait()
 	}()
-	return p, nil
+	return nil
 }
 
 // StartNode launches a node and waits until it serves.
@@ -126,7 +133,7 @@ func (p *Process) AwaitReady(ctx context.Context) error {
 			return p.heed(text)
 		default:
 		}
-		return fault.New(fault.Unavailable, "node %s did not start: %v%s", p.Node.ID, p.err, p.log.lines())
+		return fault.New(fault.Unavailable, "%s did not start: %v%s", p.what, p.err, p.log.lines())
 	case <-ctx.Done():
 		return errors.Join(ctx.Err(), p.Stop())
 	}
@@ -142,9 +149,9 @@ func (p *Process) heed(text string) error {
 	}
 	if err := json.Unmarshal([]byte(text), &said); err == nil && said.Error.Text != "" {
 		_ = p.Stop() // its exit code says no more than the text
-		return fault.Reasoned(kindNamed(said.Error.Kind), said.Error.Reason, "node %s did not start: %s", p.Node.ID, said.Error.Text)
+		return fault.Reasoned(kindNamed(said.Error.Kind), said.Error.Reason, "%s did not start: %s", p.what, said.Error.Text)
 	}
-	return errors.Join(fault.New(fault.Internal, "node %s said %q instead of being ready", p.Node.ID, text), p.Stop())
+	return errors.Join(fault.New(fault.Internal, "%s said %q instead of being ready", p.what, text), p.Stop())
 }
 
 func kindNamed(name string) fault.Kind {
@@ -175,12 +182,12 @@ func (p *Process) Stop() error {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended already
 	select {
 	case <-p.ended:
-		return fault.Wrap(fault.Internal, p.err, "node %s", p.Node.ID)
+		return fault.Wrap(fault.Internal, p.err, "%s", p.what)
 	case <-time.After(stopWaitMax):
 	}
 	if err := p.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return fault.Wrap(fault.Internal, err, "kill node %s", p.Node.ID)
+		return fault.Wrap(fault.Internal, err, "kill %s", p.what)
 	}
 	<-p.ended
-	return fault.New(fault.Timeout, "node %s did not stop within %s and was killed", p.Node.ID, stopWaitMax)
+	return fault.New(fault.Timeout, "%s did not stop within %s and was killed", p.what, stopWaitMax)
 }

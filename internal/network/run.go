@@ -26,6 +26,15 @@ type Run struct {
 	Version int       `json:"version"`
 	PID     int       `json:"pid"` // of the program that runs them; 0: it is gone
 	Nodes   []RunNode `json:"nodes"`
+	Edge    *RunEdge  `json:"edge,omitempty"` // the gateway; nil: the network has none
+}
+
+// RunEdge is what runs of the gateway.
+type RunEdge struct {
+	PID   int    `json:"pid"` // 0: it does not run now
+	Dir   string `json:"dir"` // in the network's folder
+	GRPC  string `json:"grpc"`
+	Ready bool   `json:"ready"` // it serves, or did a moment ago
 }
 
 // RunNode is what runs of a node.
@@ -64,6 +73,9 @@ func ReadRun(dir string) (*Run, error) {
 	if !alive(r.PID) {
 		r.PID = 0
 	}
+	if e := r.Edge; e != nil && !alive(e.PID) {
+		e.PID, e.Ready = 0, false
+	}
 	for i := range r.Nodes {
 		if n := &r.Nodes[i]; !alive(n.PID) {
 			n.PID, n.Ready = 0, false
@@ -86,6 +98,9 @@ type RunFile struct {
 // NewRunFile begins with no node running. Nothing is written before the first Set.
 func (n *Network) NewRunFile() *RunFile {
 	f := &RunFile{path: n.Path(runName), run: Run{Version: runVersion, PID: os.Getpid()}}
+	if g := n.Gateway; g != nil {
+		f.run.Edge = &RunEdge{Dir: g.Dir, GRPC: g.GRPC}
+	}
 	f.Follow(n)
 	return f
 }
@@ -116,10 +131,34 @@ func (f *RunFile) Hold(i int) error {
 	return f.set(i, func(n *RunNode) { n.PID, n.Ready, n.Held = 0, false, true })
 }
 
+// SetEdge notes the gateway's process. The network has one.
+func (f *RunFile) SetEdge(pid int, ready bool) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.run.Edge.PID, f.run.Edge.Ready = pid, ready
+	return f.write()
+}
+
+// Edge is what was last set of the gateway; nil if there is none.
+func (f *RunFile) Edge() *RunEdge {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.run.Edge == nil {
+		return nil
+	}
+	e := *f.run.Edge
+	return &e
+}
+
 func (f *RunFile) set(i int, change func(*RunNode)) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	change(&f.run.Nodes[i])
+	return f.write()
+}
+
+// write writes the file, whole or not at all. mu is held.
+func (f *RunFile) write() error {
 	text, err := json.MarshalIndent(f.run, "", "  ")
 	if err != nil {
 		return fault.Wrap(fault.Internal, err, "encode what runs of the network")

@@ -57,7 +57,7 @@ func TestSeveral(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%+v", x.options), func(t *testing.T) {
 			n := several(t, x.options)
-			if len(n.Nodes) != x.nodes || len(n.Endpoints()) != x.nodes {
+			if len(n.Nodes) != x.nodes || len(n.Validators()) != x.nodes {
 				t.Fatalf("%d nodes", len(n.Nodes))
 			}
 			taken := map[string]bool{}
@@ -66,7 +66,7 @@ func TestSeveral(t *testing.T) {
 				if c.Order.Engine != x.engine || c.Name != n.Nodes[i].ID || c.GRPC != n.Nodes[i].GRPC || c.Metrics != n.Nodes[i].Metrics || c.Validators.Listen != n.Nodes[i].Validator {
 					t.Errorf("node %d: %+v, described as %+v", i, c, n.Nodes[i])
 				}
-				if c.Index.Enabled != (i == 0) {
+				if c.Index.Enabled != (x.nodes == 1) {
 					t.Errorf("node %d: index %v", i, c.Index.Enabled)
 				}
 				for _, a := range []string{c.GRPC, c.Metrics, c.Validators.Listen} {
@@ -77,6 +77,7 @@ func TestSeveral(t *testing.T) {
 				}
 				checkAddresses(t, n, c)
 			}
+			checkGateway(t, n, taken)
 		})
 	}
 }
@@ -202,7 +203,7 @@ func TestMovedPorts(t *testing.T) {
 // Ports that begin at one follow each other; a network is not another one of another size.
 func TestGivenPorts(t *testing.T) {
 	n := several(t, Options{Nodes: 4})
-	for first := 20_000 + os.Getpid()%1000; ; first += 12 {
+	for first := 20_000 + os.Getpid()%1000; ; first += 14 {
 		given, err := Create(n.Dir, Options{Nodes: 4, Port: first})
 		if fault.Is(err, fault.Unavailable) && first < 31_000 {
 			continue // somebody listens there
@@ -216,6 +217,9 @@ func TestGivenPorts(t *testing.T) {
 				}
 				port++
 			}
+		}
+		if want := fmt.Sprintf("127.0.0.1:%d", port); given.Gateway.GRPC != want {
+			t.Errorf("the gateway is at %s, must be at %s", given.Gateway.GRPC, want)
 		}
 		for _, c := range configsOf(t, given) {
 			checkAddresses(t, given, c)
