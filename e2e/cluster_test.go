@@ -106,7 +106,7 @@ func TestValidatorsDie(t *testing.T) {
 		t.Skip("runs four validators for half a minute")
 	}
 	n := upWith(t, filepath.Join(t.TempDir(), "net"), 4)
-	if len(n.ready.Nodes) != 4 || len(n.ready.GRPC) != 4 {
+	if len(n.ready.Nodes) != 4 || len(n.ready.GRPC) != 5 || n.ready.Edge == nil || n.ready.GRPC[0] != n.ready.Edge.GRPC {
 		t.Fatalf("%+v", n.ready)
 	}
 	p := n.payers(3)

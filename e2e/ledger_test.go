@@ -196,15 +196,19 @@ func TestMetricsAreDocumented(t *testing.T) {
 	compareMetrics(t, 4, every+several)
 }
 
-// compareMetrics compares a page with what the nodes of a network have together: one of them took the payment, one has the
-// query index.
+// compareMetrics compares a page with what the nodes of a network and its gateway have together: one of them took the payment,
+// one has the query index.
 func compareMetrics(t *testing.T, nodes int, page string) {
 	t.Helper()
 	n := upWith(t, filepath.Join(t.TempDir(), "net"), nodes)
 	defer n.stop()
 	n.run(0, "pay", n.ready.Accounts[0], n.ready.Accounts[1], "1")
 	has := map[string]bool{}
-	for _, url := range n.ready.Metrics {
+	pages := n.ready.Metrics
+	if n.ready.Edge != nil {
+		pages = append(pages, n.ready.Edge.Metrics)
+	}
+	for _, url := range pages {
 		for _, m := range metricName.FindAllStringSubmatch(get(t, url), -1) {
 			has[m[1]] = true
 		}

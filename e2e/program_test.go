@@ -74,9 +74,15 @@ type net struct {
 			ID, Dir string
 			PID     int
 		}
-		Accounts []string
-		Keys     map[string]string
-		Asset    string
+		Edge *struct {
+			Dir, GRPC, Metrics string
+			PID                int
+		}
+		REST        string
+		V10Accounts []string `json:"v10_accounts"`
+		Accounts    []string
+		Keys        map[string]string
+		Asset       string
 	}
 }
 

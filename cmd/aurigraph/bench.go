@@ -121,6 +121,9 @@ func (a *app) launchBench(ctx context.Context, cfg loadgen.Config) (*loadgen.Tar
 	}
 	processes, err := a.startNodes(ctx, n)
 	t.Stop = func() error { return network.StopAll(processes) }
+	if err == nil {
+		err = a.addEdge(ctx, n, t)
+	}
 	if err != nil {
 		return nil, errors.Join(err, t.Stop())
 	}
@@ -129,6 +132,21 @@ func (a *app) launchBench(ctx context.Context, cfg loadgen.Config) (*loadgen.Tar
 		t.Nodes = append(t.Nodes, loadgen.TargetNode{ID: p.Node.ID, PID: p.PID(), Dir: n.Path(p.Node.Dir), Metrics: metricsURL(p.Ready.Metrics)})
 	}
 	return t, nil
+}
+
+// addEdge starts the gateway of a bench's network, if it has one. The load goes to the validators themselves.
+func (a *app) addEdge(ctx context.Context, n *network.Network, t *loadgen.Target) error {
+	if n.Gateway == nil {
+		return nil
+	}
+	p, err := a.startGateway(ctx, n)
+	if err != nil {
+		return err
+	}
+	stopNodes := t.Stop
+	t.Stop = func() error { return errors.Join(p.Stop(), stopNodes()) }
+	t.Edge = &loadgen.TargetEdge{PID: p.PID(), GRPC: p.Ready.GRPC}
+	return nil
 }
 
 func benchTable(r *loadgen.Report, row func(...any)) {
@@ -149,7 +167,7 @@ func benchTable(r *loadgen.Report, row func(...any)) {
 	row("CPU", fmt.Sprintf("%.3f us a transfer in each node", r.CPUUsPerTransferPerNode), fmt.Sprintf("%.3f us in the load generator", r.LoadCPUUsPerTransfer))
 	row("memory", fmt.Sprintf("%.0f MB at most", r.RSSMBMax))
 	row("disk", fmt.Sprintf("%.0f bytes a transfer", r.DiskBytesPerTransfer))
-	row("index", fmt.Sprintf("%d rows behind", r.IndexLagRows))
+	row("index", fmt.Sprintf("%d rows behind", r.IndexLagRows), fmt.Sprintf("%.2f s of CPU in the edge", r.EdgeCPUS))
 	row("checked", fmt.Sprintf("%d legs proved by slices", r.ReceiptsChecked), "roots equal "+yesNo(r.RootsEqual), "money conserved "+yesNo(r.Conserved))
 	var refusals []string
 	for reason, n := range r.Refusals {

@@ -107,6 +107,9 @@ func (a *app) launchFleet(ctx context.Context, cfg loadgen.FailoverConfig, bar *
 	case <-ctx.Done():
 		return nil, errors.Join(ctx.Err(), target.Stop())
 	}
+	if e := s.file.Edge(); e != nil {
+		target.Edge = &loadgen.TargetEdge{PID: e.PID, GRPC: e.GRPC}
+	}
 	return &loadgen.Fleet{Target: *target, Kill: func(i int) error {
 		pid := s.file.Nodes()[i].PID
 		if pid == 0 {

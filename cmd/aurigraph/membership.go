@@ -61,7 +61,7 @@ func (g *governed) Serving(ctx context.Context, e chain.Epoch) (list []chain.Val
 	cfg := client.Config{CAFile: n.Path(n.CA), Trust: g.trust}
 	var mu sync.Mutex
 	var asking sync.WaitGroup
-	for _, endpoint := range n.Endpoints() {
+	for _, endpoint := range n.Validators() {
 		asking.Go(func() {
 			s, err := client.StatusOf(ctx, cfg, endpoint)
 			if err != nil || s.Epoch != e || s.State != client.StateLeader && s.State != client.StateFollower {

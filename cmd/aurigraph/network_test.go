@@ -214,7 +214,7 @@ func TestPayRefusals(t *testing.T) {
 		{exitRefused, "99 3 1", "there is no account 99 here"},
 		{exitRefused, "3 bob 1", "or alias: and its V10 name"},
 		{exitRefused, "3 0x12 1", "must have 40 hex digits"},
-		{exitRefused, "3 alias:bob 1", "account new --alias"},
+		{exitRefused, "3 alias:bob 1", "there is no account alias:bob here"},
 		{exitRefused, "3 4 1 --asset NOPE", "aurigraph asset list"},
 		{exitRefused, "3 4 999999999", "holds less than the amount"},
 		{exitFailed, "3 4 1 --key /none", "no such file"},

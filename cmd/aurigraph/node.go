@@ -175,7 +175,7 @@ func (a *app) announceNode(n *node.Node, ended <-chan struct{}, bar *bar) error 
 	if !a.json {
 		return nil
 	}
-	text, err := json.Marshal(network.ReadyLine{Ready: true, GRPC: n.GRPCAddress(), Metrics: n.MetricsAddress(), PID: os.Getpid()})
+	text, err := json.Marshal(network.ReadyLine{Ready: true, GRPC: n.GRPCAddress(), Metrics: n.MetricsAddress(), REST: n.RestAddress(), PID: os.Getpid()})
 	if err != nil {
 		return fault.Wrap(fault.Internal, err, "encode the ready line")
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/aurigraph/aurigraph/client"
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/network"
 	"github.com/aurigraph/aurigraph/internal/payfile"
 )
 
@@ -52,7 +53,7 @@ func (s *session) importFile(ctx context.Context, name string, file *payfile.Fil
 	if f.file != "" {
 		s.app.announceFile(file)
 	}
-	j, err := payfile.OpenJournal(payfile.OSDisk{}, name, file, s.trust.ChainID, uint8(1+rand.IntN(255)))
+	j, err := payfile.OpenJournal(payfile.OSDisk{}, name, file, s.trust.ChainID, uint8(1+rand.IntN(network.DeskChannelFirst-1)))
 	if err != nil {
 		return nil, last, err
 	}

@@ -33,6 +33,7 @@ const lagCatchingUp = 64
 // is asked, and speaks of the others.
 type rollCall struct {
 	rows []rollRow // by number; some are vacant
+	edge *edgeRow  // the gateway; nil: there is none, or it was not asked
 	best *client.Status
 	// leader and term are the newest that any of them names; leader is nil while none does.
 	leader *rollRow
@@ -55,7 +56,7 @@ func (a *app) callRoll(ctx context.Context) (*rollCall, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &rollCall{rows: rowsOf(s.network, cfg.Endpoints)}
+	r := &rollCall{rows: rowsOf(s.network, cfg.Endpoints), edge: edgeOf(s.network)}
 	patience := askMax
 	if s.network == nil {
 		patience = askRemoteMax
@@ -108,6 +109,9 @@ func (r *rollCall) ask(ctx context.Context, cfg client.Config, patience time.Dur
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var asking sync.WaitGroup
+	if e := r.edge; e != nil {
+		asking.Go(func() { e.said, e.err = client.StatusOf(ctx, cfg, e.address) })
+	}
 	for i := range r.rows {
 		row := &r.rows[i]
 		if row.vacant() {
@@ -243,12 +247,19 @@ func (row *rollRow) note() string {
 		return row.said.HaltedReason
 	case row.err == nil:
 		return ""
-	case fault.Is(row.err, fault.Timeout):
-		return "it does not answer"
-	case strings.Contains(row.err.Error(), "connection refused"):
-		return "nothing listens at " + row.address
 	}
-	return row.err.Error()
+	return noteOf(row.err, row.address)
+}
+
+// noteOf says in few words why nobody answered at an address.
+func noteOf(err error, address string) string {
+	switch {
+	case fault.Is(err, fault.Timeout):
+		return "it does not answer"
+	case strings.Contains(err.Error(), "connection refused"):
+		return "nothing listens at " + address
+	}
+	return err.Error()
 }
 
 // signed is what the others' certificates have of a validator's signatures; its own certificates always have them. A network

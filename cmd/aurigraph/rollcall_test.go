@@ -74,6 +74,13 @@ func (c *choir) says(i int, s query.Status) {
 
 func (c *choir) serve(i int, s *speaker) {
 	c.t.Helper()
+	c.network.Nodes[i].GRPC = c.listen(i, s)
+	c.save()
+}
+
+// listen serves a speaker with the certificate of a validator.
+func (c *choir) listen(i int, s *speaker) (address string) {
+	c.t.Helper()
 	settings, err := config.Load(c.network.Path(c.network.Nodes[i].Dir))
 	if err != nil {
 		c.t.Fatal(err)
@@ -92,8 +99,7 @@ func (c *choir) serve(i int, s *speaker) {
 	done := make(chan error, 1)
 	go func() { done <- edge.Serve(ctx, l) }()
 	c.t.Cleanup(func() { cancel(); <-done })
-	c.network.Nodes[i].GRPC = l.Addr().String()
-	c.save()
+	return l.Addr().String()
 }
 
 func (c *choir) status() map[string]any {
@@ -205,6 +211,33 @@ func TestStatusOfThoseBehind(t *testing.T) {
 		t.Error(m)
 	}
 	if text := want(t, exitDone, "status", "--network", c.network.Dir).out; strings.Count(text, "its header differs") != 2 {
+		t.Error(text)
+	}
+}
+
+// The gateway says how far the index is; it speaks for no validator.
+func TestStatusOfTheEdge(t *testing.T) {
+	c := newChoir(t)
+	c.says(0, query.Status{Height: 9, State: query.StateLeader, Order: leading(0, 5)})
+	edge := func() map[string]any { return c.status()["edge"].(map[string]any) }
+	if e := edge(); e["state"] != "down" || e["error"] == nil || e["index_height"] != 0.0 {
+		t.Error(e)
+	}
+	said := query.Status{Height: 12, State: query.StateFollower, Order: led(0, 5), IndexHeight: 7, IndexLagRows: 40, Validators: c.genesis.Membership().Members}
+	said.Chain, said.Network, said.Genesis, said.Engine = c.genesis.Chain, c.genesis.Name, codec.GenesisHash(c.genesis), "raft"
+	c.network.Gateway.GRPC = c.listen(0, &speaker{says: said})
+	c.save()
+	if err := c.run.SetEdge(os.Getpid(), true); err != nil {
+		t.Fatal(err)
+	}
+	m := c.status()
+	if e := edge(); e["state"] != "up" || e["index_height"] != 7.0 || e["index_lag_rows"] != 40.0 || e["pid"] != float64(os.Getpid()) || e["grpc"] != c.network.Gateway.GRPC {
+		t.Error(e)
+	}
+	if m["height"] != 9.0 || m["index_height"] != 7.0 || m["index_lag_rows"] != 40.0 || len(m["validators"].([]any)) != 4 {
+		t.Error(m)
+	}
+	if text := want(t, exitDone, "status", "--network", c.network.Dir).out; !strings.Contains(text, "index at height 7, 40 rows behind") {
 		t.Error(text)
 	}
 }

@@ -34,6 +34,7 @@ type statusJSON struct {
 	IndexLagRows  uint64          `json:"index_lag_rows"`
 	OldestPayload chain.Height    `json:"oldest_payload_height"`
 	Validators    []validatorJSON `json:"validators"`
+	Edge          *edgeJSON       `json:"edge,omitempty"` // the gateway
 	Halted        bool            `json:"halted"`
 	HaltedReason  string          `json:"halted_reason,omitempty"`
 }
@@ -63,7 +64,8 @@ func newStatus(a *app) *cobra.Command {
 		Use:   "status",
 		Short: "Show how the network is",
 		Long: `Asks every validator of the network on this machine at once and shows what they say: who leads in which term, the certified
-height, the newest state root, how much there is, how far the query index is behind, and how each validator is. It answers
+height, the newest state root, how much there is, how far the query index is behind, and how each validator and the gateway, the
+network's edge, is. It answers
 within a second, also when some of them do not. With --endpoint one node is asked, and speaks for itself.
 
 A validator is leader or follower; candidate while it looks for a leader; catching_up when it is more than 64 heights behind,
@@ -108,12 +110,15 @@ func (r *rollCall) status() statusJSON {
 		if s == nil {
 			continue
 		}
-		if s.IndexHeight >= j.IndexHeight { // one of them may have the index for all
+		if s.IndexHeight >= j.IndexHeight { // it is alone, or from before there were gateways
 			j.IndexHeight, j.IndexLagRows = s.IndexHeight, s.IndexLagRows
 		}
 		if s.Halted && !j.Halted {
 			j.Halted, j.HaltedReason = true, s.HaltedReason
 		}
+	}
+	if j.Edge = r.edge.json(); j.Edge != nil && r.edge.said != nil {
+		j.IndexHeight, j.IndexLagRows = j.Edge.IndexHeight, j.Edge.IndexLagRows
 	}
 	return j
 }
@@ -145,6 +150,9 @@ func (r *rollCall) statusTable(row func(...any)) {
 	row("assets", j.Assets)
 	row("transfers", j.Legs)
 	row("index", fmt.Sprintf("height %d, %d rows behind", j.IndexHeight, j.IndexLagRows))
+	if j.Edge != nil {
+		row("edge", j.Edge.text())
+	}
 	row("writer halted", strings.TrimSpace(yesNo(j.Halted)+" "+j.HaltedReason))
 	row()
 	row("VALIDATOR", "STATE", "HEIGHT", "BEHIND", "PID", "ADDRESS", "")

@@ -33,7 +33,8 @@ const (
 //     again would end the same way. If the others that serve are no quorum, the network stops.
 //  3. One that says before it ever served that its folder will not do stops the network at once.
 //  4. What runs is in the network's run file, and everything that happens is said on standard error.
-//  5. It follows the network's description (following). A validator that says that it left the network is not started again.
+//  5. The network's gateway is kept running too, and is stopped before the validators. Nothing depends on it (keepEdge).
+//  6. It follows the network's description (following). A validator that says that it left the network is not started again.
 type supervisor struct {
 	app     *app
 	network *network.Network // as it was at the start
@@ -41,10 +42,11 @@ type supervisor struct {
 	bar     *bar
 	pause   time.Duration
 	file    *network.RunFile
+	ending  <-chan struct{} // closed when all is to stop: the gateway first, and nothing is started again
 
 	mu     sync.Mutex // guards what follows
 	served map[int]bool
-	awaits int           // how many must serve before the network is ready
+	awaits int           // how many, the gateway too, must serve before the network is ready
 	all    chan struct{} // closed when each has served
 }
 
@@ -59,7 +61,21 @@ func newSupervisor(a *app, n *network.Network, bar *bar) (*supervisor, error) {
 // when each has served.
 func (s *supervisor) run(ctx context.Context, ready func() error) error {
 	group, running := errgroup.WithContext(ctx)
-	f := newFollowing(s, running, group)
+	s.ending = running.Done()
+	validators, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	if s.network.Gateway != nil {
+		s.awaits++
+	}
+	f := newFollowing(s, validators, group)
+	group.Go(func() error {
+		if s.network.Gateway != nil {
+			s.keepEdge(running)
+		}
+		<-running.Done()
+		stop()
+		return nil
+	})
 	group.Go(func() error { f.run(); return nil })
 	var announced error
 	group.Go(func() error {
@@ -85,7 +101,7 @@ func (s *supervisor) run(ctx context.Context, ready func() error) error {
 func (s *supervisor) keep(ctx context.Context, n *network.Network, i int, late bool) error {
 	id := n.Nodes[i].ID
 	var early earlyDeaths
-	for served := false; ctx.Err() == nil; await(ctx, s.pause) {
+	for served := false; !s.ends(ctx); await(ctx, s.pause) {
 		p, err := s.start(ctx, n, i)
 		switch {
 		case left(err):
@@ -101,11 +117,11 @@ func (s *supervisor) keep(ctx context.Context, n *network.Network, i int, late b
 			case <-p.Ended():
 			case <-ctx.Done():
 			}
-			if ctx.Err() != nil {
+			if s.ends(ctx) {
 				return p.Stop()
 			}
 			s.say("validator %s (pid %d) ended: %s; it is started again in %s", p.Node.ID, p.PID(), p.How(), s.pause)
-		case ctx.Err() != nil:
+		case s.ends(ctx):
 			return nil // it was told to stop before it served
 		case !served && !passes(err) && late:
 			s.note(i, 0, false)
@@ -128,6 +144,9 @@ func (s *supervisor) keep(ctx context.Context, n *network.Network, i int, late b
 	}
 	return nil
 }
+
+// ends reports whether a validator is to stop, or all are about to.
+func (s *supervisor) ends(ctx context.Context) bool { return ctx.Err() != nil || closed(s.ending) }
 
 // start starts a validator and waits until it serves.
 func (s *supervisor) start(ctx context.Context, n *network.Network, i int) (*network.Process, error) {

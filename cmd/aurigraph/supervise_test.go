@@ -271,7 +271,7 @@ func TestEarlyDeaths(t *testing.T) {
 func TestFourValidators(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "net")
 	d := upWith(t, dir)
-	if len(d.ready.Nodes) != 4 || len(d.ready.GRPC) != 4 || len(d.ready.Metrics) != 4 {
+	if len(d.ready.Nodes) != 4 || len(d.ready.GRPC) != 5 || d.ready.GRPC[0] != d.ready.Edge.GRPC || len(d.ready.Metrics) != 4 {
 		t.Fatalf("%+v", d.ready)
 	}
 	paid := 0
@@ -292,7 +292,7 @@ func TestFourValidators(t *testing.T) {
 			r, err := network.ReadRun(dir)
 			return err == nil && r.Nodes[i].Ready && r.Nodes[i].PID != d.ready.Nodes[i].PID
 		})
-		at := []string{"--endpoint", d.ready.GRPC[i], "--trust", filepath.Join(dir, "genesis.json"), "--ca", d.ready.TLS.CA}
+		at := []string{"--endpoint", d.ready.GRPC[1+i], "--trust", filepath.Join(dir, "genesis.json"), "--ca", d.ready.TLS.CA}
 		pay()
 		eventually(t, "it has them all", func() bool {
 			return answer(t, exitDone, append([]string{"status"}, at...)...)["transfers"] == float64(paid)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -25,7 +26,7 @@ const demoAccounts = 3
 var validatorsOffered = []int{1, 4, 7}
 
 func newUp(a *app) *cobra.Command {
-	o := network.Options{Name: "demo", Demo: true, Accounts: demoAccounts}
+	o := network.Options{Name: "demo", Demo: true, Accounts: demoAccounts, V10: true}
 	c := &cobra.Command{
 		Use:   "up",
 		Short: "Run a network on this machine, made on the first run",
@@ -33,10 +34,16 @@ func newUp(a *app) *cobra.Command {
 and three funded accounts. Ctrl-C stops it cleanly; running it again on the same folder continues. A second Ctrl-C does not wait.
 
 Each validator is a process of its own. One that dies is started again after a second, and standard error says so; with four of
-them the network goes on meanwhile. One that ends five times within a minute before it serves stops the network.
+them the network goes on meanwhile. One that ends five times within a minute before it serves stops the network. In front of
+several validators runs a gateway ("aurigraph gateway"), a process too: it keeps the index from which transfers are listed, and
+passes all other calls on. It is started again like a validator; the network pays without it.
+
+Every validator also serves the REST dialect of Aurigraph V10 to clients on this machine, without asking who they are: three
+accounts with V10 names are funded, and the network signs for them.
 
 When it is ready it prints the accounts, where their keys are, and a payment to try. A validator's log is node.log in its folder,
-node0 and so on; with --json logs go to standard error, and standard output gets one line of JSON when the network is ready.
+node0 and so on, the gateway's is gateway.log in gateway; with --json logs go to standard error, and standard output gets one
+line of JSON when the network is ready.
 While it runs, run.json of the folder names the processes. A validator that "aurigraph validators add" admits is started, one
 that "aurigraph validators remove" removes is stopped and not started any more.
 
@@ -92,10 +99,13 @@ type upJSON struct {
 	TLS         tlsJSON           `json:"tls"`
 	Metrics     []string          `json:"metrics"`
 	Nodes       []upNode          `json:"nodes"`
+	Edge        *upEdge           `json:"edge,omitempty"` // the gateway
 	Accounts    []string          `json:"accounts"`
 	Keys        map[string]string `json:"keys"`
 	Institution upInstitution     `json:"institution"`
 	Asset       string            `json:"asset"`
+	REST        string            `json:"rest,omitempty"`         // the V10 dialect of a validator
+	V10Accounts []string          `json:"v10_accounts,omitempty"` // funded, in the network's custody
 }
 
 type tlsJSON struct {
@@ -106,6 +116,13 @@ type upNode struct {
 	ID  string `json:"id"`
 	PID int    `json:"pid"`
 	Dir string `json:"dir"`
+}
+
+type upEdge struct {
+	PID     int    `json:"pid"`
+	Dir     string `json:"dir"`
+	GRPC    string `json:"grpc"`
+	Metrics string `json:"metrics"`
 }
 
 type upInstitution struct {
@@ -134,7 +151,7 @@ func (a *app) up(ctx context.Context, o network.Options) error {
 	}
 	err = s.run(ctx, func() error {
 		bar.clear()
-		return a.announce(n, s.file.Nodes())
+		return a.announce(n, s.file.Nodes(), s.file.Edge())
 	})
 	bar.clear()
 	if ctx.Err() != nil && err == nil && !a.json {
@@ -215,9 +232,9 @@ func (a *app) closeLog(logs io.Writer) {
 	}
 }
 
-func (a *app) announce(n *network.Network, running []network.RunNode) error {
+func (a *app) announce(n *network.Network, running []network.RunNode, edge *network.RunEdge) error {
 	j := upJSON{
-		Ready: true, Chain: n.Chain, TLS: tlsJSON{n.Path(n.CA)}, Accounts: n.Accounts, Keys: map[string]string{}, Asset: n.Asset,
+		Ready: true, Chain: n.Chain, GRPC: n.Endpoints(), TLS: tlsJSON{n.Path(n.CA)}, Accounts: n.Accounts, Keys: map[string]string{}, Asset: n.Asset,
 		Institution: upInstitution{fmt.Sprint(n.Institution.ID), n.Path(n.Institution.KeyFile)},
 	}
 	for address, path := range n.Keys {
@@ -227,15 +244,23 @@ func (a *app) announce(n *network.Network, running []network.RunNode) error {
 		if node.Left() {
 			continue
 		}
-		j.GRPC = append(j.GRPC, node.GRPC)
 		j.Metrics = append(j.Metrics, metricsURL(node.Metrics))
 		j.Nodes = append(j.Nodes, upNode{node.ID, running[i].PID, n.Path(node.Dir)})
+	}
+	if edge != nil {
+		j.Edge = &upEdge{edge.PID, n.Path(edge.Dir), edge.GRPC, metricsURL(n.Gateway.Metrics)}
+	}
+	if rest := n.REST(); n.V10 != nil && len(rest) > 0 {
+		j.REST, j.V10Accounts = rest[0], n.V10.Accounts
 	}
 	return a.print(j, func(row func(...any)) {
 		row("network", n.Dir)
 		row("chain", n.Chain)
 		for i, node := range j.Nodes {
-			row("validator", node.ID, "grpc "+j.GRPC[i], "metrics "+j.Metrics[i], fmt.Sprintf("pid %d", node.PID))
+			row("validator", node.ID, "grpc "+n.Validators()[i], "metrics "+j.Metrics[i], fmt.Sprintf("pid %d", node.PID))
+		}
+		if e := j.Edge; e != nil {
+			row("edge", "gateway", "grpc "+e.GRPC, "metrics "+e.Metrics, fmt.Sprintf("pid %d", e.PID))
 		}
 		row("institution", n.Institution.ID, j.Institution.KeyFile)
 		for _, address := range n.Accounts {
@@ -244,6 +269,10 @@ func (a *app) announce(n *network.Network, running []network.RunNode) error {
 		row("asset", n.Asset)
 		if len(n.Accounts) > 1 {
 			row("try", a.tryLine(n.Accounts[0], n.Accounts[1]))
+		}
+		if len(j.V10Accounts) > 1 {
+			row("v10", "rest "+j.REST, "accounts "+strings.Join(j.V10Accounts, ", "))
+			row("try", curlLine(j.REST, j.V10Accounts[0], j.V10Accounts[1]))
 		}
 		row("ready: Ctrl-C stops the network, the same command continues it")
 	})
@@ -256,6 +285,11 @@ func (a *app) tryLine(from, to string) string {
 		words = append(words, "--network", a.network)
 	}
 	return shellLine(words...)
+}
+
+// curlLine is a payment of a V10 client to copy into another terminal.
+func curlLine(url, from, to string) string {
+	return shellLine("curl", url+"/api/v10/transactions", "-d", fmt.Sprintf(`{"from":%q,"to":%q,"amount":12.5}`, from, to))
 }
 
 func metricsURL(address string) string {

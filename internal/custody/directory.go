@@ -95,6 +95,7 @@ func (d *Desk) Names(ctx context.Context, numbers []chain.AccountNo) (map[chain.
 	ctx, cancel := d.bounded(ctx)
 	defer cancel()
 	out := make(map[chain.AccountNo]string, len(numbers))
+	d.keeper.known(numbers, out) // before the vault: what is on its way there is in one of the two
 	if d.vault != nil {
 		known, err := d.vault.Get(ctx, numbers)
 		if err != nil {

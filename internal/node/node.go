@@ -100,7 +100,7 @@ type Node struct {
 // Open opens the node in the settings' folder and recovers its state. Close must follow.
 func Open(ctx context.Context, cfg config.Node, log *slog.Logger) (*Node, error) {
 	n := &Node{cfg: cfg, log: log, metrics: obs.NewRegistry(), health: obs.NewHealth(componentState, componentAPI), fatal: make(chan error, 1)}
-	for _, step := range []func(context.Context) error{n.openFolder, n.readValidatorKeys, n.openEpochs, n.openRepair, n.openLogs, n.adopt, n.openState, n.finishAdoption, n.openEpoch, n.openDivergence, n.openEvidence, n.openPeers, n.openCatchUp, n.openOrder, n.openCertifier, n.openSeal, n.openLoop, n.openDoor, n.openServices} {
+	for _, step := range []func(context.Context) error{n.openFolder, n.readValidatorKeys, n.openEpochs, n.openRepair, n.openLogs, n.adopt, n.openState, n.finishAdoption, n.openEpoch, n.openDivergence, n.openEvidence, n.openPeers, n.openCatchUp, n.openOrder, n.openCertifier, n.openSeal, n.openLoop, n.openDoor, n.openServices, n.openRest} {
 		if err := step(ctx); err != nil {
 			return n.openAgain(ctx, errors.Join(err, n.Close()))
 		}
@@ -360,7 +360,7 @@ func (n *Node) channelSequence(ctx context.Context, institution chain.Institutio
 // must end: Close leaves the block store as it is. A node that a quorum contradicts writes no more, and answers readers until
 // ctx ends.
 func (n *Node) Run(ctx context.Context) error {
-	err := n.ended(n.run(ctx))
+	err := n.ended(n.services.withRest(ctx, n.run))
 	if errors.Is(err, commit.ErrEpochEnded) {
 		n.log.Info("the membership epoch has ended; the node goes on with the next members", obs.KeyEpoch, uint64(n.epoch), obs.KeyHeight, uint64(n.loop.Height()))
 		err = ErrRestart

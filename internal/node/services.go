@@ -36,6 +36,7 @@ type services struct {
 	api     *grpcapi.Server
 	grpc    net.Listener
 	metrics net.Listener
+	rest    *rest // nil: the V10 dialect is not served
 	ready   chan struct{}
 	signers signers
 	halted  halted

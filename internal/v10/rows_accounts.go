@@ -47,16 +47,16 @@ func assetRows(plural string, group Group, list any) []Endpoint {
 		{Method: "GET", Path: base, Group: group, RPC: "Ledger.ListAssets", Response: list, Example: base, Note: note},
 		{
 			Method: "POST", Path: base, Group: group, RPC: "Custody.CreateAsset", AccountKey: KeyBodyIssuer, Request: CreateAsset{},
-			Response: AssetCreated{}, Note: "409 if there is an asset of this code.",
+			Response: AssetCreated{}, Retry: RetryNever, Note: "409 if there is an asset of this code.",
 		},
 		{Method: "GET", Path: base + "/{code}", Group: group, RPC: "Ledger.GetAsset", Response: Asset{}, Example: base + "/<asset>"},
 		{
 			Method: "POST", Path: base + "/{code}/issue", Group: group, RPC: "Custody.Issue", AccountKey: KeyBodyIssuer, Request: IssueAsset{},
-			Response: SubmitAnswer{}, Note: "403 if issuer is not the asset's.",
+			Response: SubmitAnswer{}, Retry: RetryNever, Note: "403 if issuer is not the asset's. A server may refuse an Idempotency-Key here with 400: look before you repeat it.",
 		},
 		{
 			Method: "POST", Path: base + "/{code}/redeem", Group: group, RPC: "Custody.Redeem", AccountKey: KeyBodyIssuer, Request: RedeemAsset{},
-			Response: SubmitAnswer{}, Note: "From the issuer's own holding.",
+			Response: SubmitAnswer{}, Retry: RetryNever, Note: "From the issuer's own holding. Keys as with issue.",
 		},
 		{
 			Method: "POST", Path: base + "/{code}/transfer", Group: group, RPC: "Custody.Pay", AccountKey: KeyBodyFrom, Request: TransferAsset{},

@@ -29,7 +29,7 @@ func transactionRows() []Endpoint {
 			Method: "GET", Path: "/api/v10/transactions", Group: GroupTransactions, RPC: "Ledger.ListTransfers", Response: TransactionList{},
 			Query:   append([]Param{{"account", "string", "paid by it or to it"}}, listParams...),
 			Example: "/api/v10/transactions?limit=10",
-			Note:    "Newest first, from the index, which may lag; a lookup by id never does.",
+			Note:    "Newest first. A server that keeps an index may lag; a lookup by id never does. A page may be short, or empty, while there is a cursor.",
 		},
 		{
 			Method: "GET", Path: "/api/v10/transactions/{id}", Group: GroupTransactions, RPC: "Ledger.GetTransaction", Response: Transaction{},
@@ -82,7 +82,7 @@ func blockRows() []Endpoint {
 		},
 		{
 			Method: "GET", Path: "/api/v10/blocks/latest", Group: GroupBlocks, RPC: "Ledger.GetBlock", Response: Block{}, Example: "/api/v10/blocks/latest",
-			Note: "404 before the first block.",
+			Note: "Before the first block it is the genesis, block 0.",
 		},
 		{
 			Method: "GET", Path: "/api/v10/blocks/{height}", Group: GroupBlocks, RPC: "Ledger.GetBlock", Response: Block{}, Example: "/api/v10/blocks/<height>",

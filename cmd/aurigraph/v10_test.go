@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/aurigraph/aurigraph/legacy"
+	"github.com/aurigraph/aurigraph/legacy/ledger"
+)
+
+func TestV10Generate(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "v10")
+	words := []string{"v10", "generate", "--dir", dir, "--accounts", "50", "--transactions", "500", "--json"}
+	for _, want := range []string{`{"accounts":51,"transactions":553,`, `{"accounts":51,"transactions":553,`} {
+		if r := cli(t, words...); r.code != exitDone || !strings.HasPrefix(r.out, want) {
+			t.Errorf("exit %d, %s%s, want %s…", r.code, r.out, r.err, want)
+		}
+	}
+	words[7] = "600"
+	if r := cli(t, words...); r.code != exitDone || !strings.HasPrefix(r.out, `{"accounts":51,"transactions":653,`) {
+		t.Errorf("exit %d, %s%s", r.code, r.out, r.err)
+	}
+}
+
+func TestV10Usage(t *testing.T) {
+	for _, words := range []string{
+		"v10 serve", "v10 serve --dir x --store leveldb", "v10 serve --dir x --fund alice", "v10 serve --dir x --fund alice=1.123456789",
+		"v10 generate", "v10 generate --dir x --accounts 1",
+	} {
+		if r := cli(t, strings.Fields(words)...); r.code != exitRefused || !strings.Contains(r.err, "--help") {
+			t.Errorf("%s: exit %d, %s", words, r.code, r.err)
+		}
+	}
+	if legacy.HasRocksDB {
+		return
+	}
+	r := cli(t, "v10", "generate", "--dir", t.TempDir(), "--store", "rocksdb")
+	if r.code != exitRefused || !strings.Contains(r.err, "built without RocksDB") {
+		t.Errorf("exit %d, %s", r.code, r.err)
+	}
+}
+
+// TestV10Killed kills the served ledger under load, three times: what was answered is there, and nothing was paid twice by who
+// asks again under the same key.
+func TestV10Killed(t *testing.T) {
+	engines := []string{legacy.EnginePebble}
+	if legacy.HasRocksDB {
+		engines = append(engines, legacy.EngineRocksDB)
+	}
+	for _, engine := range engines {
+		t.Run(engine, func(t *testing.T) {
+			dir, paid := filepath.Join(t.TempDir(), "v10"), 0
+			for range 3 {
+				paid = v10PayUntilKilled(t, dir, engine, paid)
+			}
+			served := startV10(t, dir, engine)
+			// The last payment of each life may have been done and its answer lost: asked for again, it is done once.
+			for i := range paid {
+				if _, ok := served.pay(i); !ok {
+					t.Errorf("payment %d of %d is refused", i, paid)
+				}
+			}
+			want := fmt.Sprintf(`{"account":"shop","balances":[{"asset":"AUR","amount":%d}],"total":1}`, paid)
+			if got := served.get("/api/v10/accounts/shop/balances"); got != want {
+				t.Errorf("%s, want %s", got, want)
+			}
+			served.kill(t)
+			checkV10Log(t, dir, engine)
+		})
+	}
+}
+
+// checkV10Log reads the change log of a killed ledger from its beginning: it has every round, and nothing else.
+func checkV10Log(t *testing.T, dir, engine string) {
+	t.Helper()
+	s, err := legacy.OpenStore(engine, dir, 0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	l, err := ledger.Open(s, ledger.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := s.Head()
+	begin.Sequence = 0
+	tail, err := s.Since(begin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tail.Close()
+	batches := uint64(0)
+	for {
+		_, more, err := tail.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !more {
+			break
+		}
+		batches++
+	}
+	if rounds := l.Totals().Round + 1; batches != rounds {
+		t.Errorf("the change log has %d batches, the ledger %d rounds", batches, rounds)
+	}
+}
+
+// v10PayUntilKilled pays one by one, each twice, and kills the ledger while it does. It returns how many were asked for.
+func v10PayUntilKilled(t *testing.T, dir, engine string, from int) int {
+	t.Helper()
+	served := startV10(t, dir, engine)
+	for i := from; ; i++ {
+		if i == from+50 {
+			go served.cmd.Process.Kill()
+		}
+		first, ok := served.pay(i)
+		if ok {
+			var again string
+			if again, ok = served.pay(i); ok && again != first {
+				t.Errorf("payment %d: %s, again %s", i, first, again)
+			}
+		}
+		if !ok {
+			served.kill(t)
+			return i + 1
+		}
+	}
+}
+
+// servedV10 is a ledger in a process of its own.
+type servedV10 struct {
+	cmd    *exec.Cmd
+	url    string
+	client http.Client
+}
+
+func startV10(t *testing.T, dir, engine string) *servedV10 {
+	t.Helper()
+	s := &servedV10{cmd: program("v10", "serve", "--dir", dir, "--store", engine, "--listen", "127.0.0.1:0", "--json")}
+	out, err := s.cmd.StdoutPipe()
+	if err == nil {
+		err = s.cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadBytes('\n')
+	var ready v10Ready
+	if err == nil {
+		err = json.Unmarshal(line, &ready)
+	}
+	if err != nil || !ready.Ready {
+		t.Fatalf("%s %v", line, err)
+	}
+	s.url, s.client.Timeout = ready.V10, waitMax
+	return s
+}
+
+func (s *servedV10) kill(t *testing.T) {
+	t.Helper()
+	s.client.CloseIdleConnections()
+	_ = s.cmd.Process.Kill() // it may be dead already
+	if err := s.cmd.Wait(); err == nil {
+		t.Error("a killed ledger ended well")
+	}
+}
+
+// pay pays 1 AUR to shop under a key of its own; ok is whether that was answered with 200.
+func (s *servedV10) pay(i int) (answer string, ok bool) {
+	body := strings.NewReader(`{"from":"` + ledger.Treasury + `","to":"shop","amount":1}`)
+	r, err := http.NewRequest(http.MethodPost, s.url+"/api/v10/transactions", body)
+	if err != nil {
+		return "", false
+	}
+	r.Header.Set("Idempotency-Key", fmt.Sprint("payment-", i))
+	got, err := s.client.Do(r)
+	if err != nil {
+		return "", false
+	}
+	defer got.Body.Close()
+	text, err := io.ReadAll(got.Body)
+	return string(text), err == nil && got.StatusCode == http.StatusOK
+}
+
+func (s *servedV10) get(path string) string {
+	got, err := s.client.Get(s.url + path)
+	if err != nil {
+		return err.Error()
+	}
+	defer got.Body.Close()
+	text, err := io.ReadAll(got.Body)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"io"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/aurigraph/aurigraph/internal/network"
+	"github.com/aurigraph/aurigraph/internal/v10/contracttest"
+)
+
+// TestV10 plays the contract of the V10 dialect against a network of four processes, and repeats a payment at another validator.
+func TestV10(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs four validators")
+	}
+	n := upWith(t, filepath.Join(t.TempDir(), "net"), 4)
+	if len(n.ready.V10Accounts) != 3 || n.ready.REST == "" {
+		t.Fatalf("%+v", n.ready)
+	}
+	contracttest.Run(t, contracttest.World{URL: n.ready.REST, Accounts: [3]string(n.ready.V10Accounts)})
+	folder, err := network.Open(n.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var first string
+	for i, url := range folder.REST() {
+		answer := payV10(t, url, "rent-07", n.ready.V10Accounts[0], n.ready.V10Accounts[1])
+		if i == 0 {
+			first = answer
+		} else if answer != first {
+			t.Errorf("validator %d answers %s, the first did %s", i, answer, first)
+		}
+	}
+}
+
+// payV10 pays one AUR under a key and returns the answer.
+func payV10(t *testing.T, url, key, from, to string) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/api/v10/transactions", strings.NewReader(`{"from":"`+from+`","to":"`+to+`","amount":1}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Idempotency-Key", key)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("%d %s %v", resp.StatusCode, text, err)
+	}
+	return string(text)
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+
+	"google.golang.org/grpc/metadata"
+
+	"github.com/aurigraph/aurigraph/internal/access"
+	"github.com/aurigraph/aurigraph/internal/access/trail"
+	"github.com/aurigraph/aurigraph/internal/config"
+	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/server/custodyapi"
+)
+
+// Names in the folder of who may call.
+const (
+	apiKeysFile  = "keys.json"
+	apiUsersFile = "users.json"
+	tokenKeyFile = "token.key"
+)
+
+// openAccess opens who may call, and the trail of what callers do.
+func (r *rest) openAccess() (err error) {
+	n, cfg := r.node, &r.node.cfg.Rest
+	dir := n.cfg.Path(cfg.Access)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fault.Wrap(fault.Unavailable, err, "make the folder of API keys")
+	}
+	who := access.Config{
+		Open: cfg.Auth == config.AuthOpen, Keys: filepath.Join(dir, apiKeysFile), Users: filepath.Join(dir, apiUsersFile), TokenKey: filepath.Join(dir, tokenKeyFile),
+	}
+	for _, p := range cfg.Providers {
+		who.Providers = append(who.Providers, access.Provider{Name: p.Name, Issuer: p.Issuer, Audience: p.Audience, KeySet: p.KeySet, Roles: p.Roles})
+	}
+	if r.guard, err = access.New(who, access.Parts{Log: n.log, Metrics: n.metrics}); err != nil || cfg.Audit == "" {
+		return err
+	}
+	r.trail, err = trail.Open(trail.Config{Dir: n.cfg.Path(cfg.Audit), Tag: r.custody.AliasKey.Tag}, trail.Parts{Log: n.log, Metrics: n.metrics})
+	return err
+}
+
+// custodyAccess says who calls the custody service: by the same headers as the REST edge, which gRPC has as metadata.
+type custodyAccess struct{ guard *access.Guard }
+
+// Enter reads the caller from a call's metadata.
+func (a custodyAccess) Enter(ctx context.Context) (custodyapi.Caller, error) {
+	m, _ := metadata.FromIncomingContext(ctx)
+	c, err := a.guard.EnterBy(ctx, access.Headers{APIKey: m.Get("x-api-key"), Authorization: m.Get("authorization")})
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}

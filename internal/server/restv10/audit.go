@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package restv10
+
+import (
+	"context"
+	"time"
+
+	"github.com/aurigraph/aurigraph/internal/access/trail"
+	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/obs"
+	v10 "github.com/aurigraph/aurigraph/internal/v10"
+)
+
+// trailWaitMax is how long a line may wait for a trail that does not keep up. Then it is lost, and counted there.
+const trailWaitMax = 5 * time.Second
+
+// requestIDHeader is the client's or its proxy's own word for a request.
+const requestIDHeader = "X-Request-Id"
+
+// audits reports whether what a row does is written down.
+func (s *Server) audits(row *v10.Endpoint) bool {
+	return s.parts.Trail != nil && row.Writes() && row.Retry != v10.RetryRead
+}
+
+// note writes down what a caller did, whatever became of it.
+func (s *Server) note(ctx context.Context, q *request, err error) {
+	if !s.audits(q.row) || q.caller == nil {
+		return
+	}
+	e := trail.Entry{
+		What: q.row.Method + " " + q.row.Path, Accounts: q.acted, Result: "ok", Request: q.Header.Get(requestIDHeader), Height: uint64(q.height),
+	}
+	e.Who, e.Person = q.caller.Who()
+	if err != nil {
+		e.Result = reasonOf(err)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), trailWaitMax)
+	defer cancel()
+	if err := s.parts.Trail.Append(ctx, &e); err != nil {
+		s.parts.Log.Error("what was done is not in the audit trail", obs.KeyMethod, e.What, obs.Err(err))
+	}
+}
+
+// reasonOf is the word for a refusal, also for one of the ledger.
+func reasonOf(err error) string {
+	if p, ok := err.(problem); ok {
+		return p.Text
+	}
+	return fault.ReasonOf(err)
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package restv10 serves the dialect of Aurigraph V10 over HTTP/1.1: the rows of v10.Endpoints, answered from the certified ledger,
+// and payments through the custody desk. It translates; rules of money are the desk's and the ledger's, words are package v10's.
+//
+//	s, err := restv10.New(restv10.Config{…}, restv10.Parts{Desk: desk, Reader: reader, Access: access, …})
+//	err = s.Serve(ctx, listener) // until ctx ends, then it drains
+//
+// A request is matched, admitted, read, handled and answered in one place each: serve.go, admit.go, request.go, the handler of its
+// row, answer.go. Handlers stand in one file for each group of the table, and routes.go says which is whose.
+//
+// Invariants:
+//
+//  1. A payment is answered 200 only when it is certified. A refusal is never answered as success, and what nobody knows yet is
+//     504, never a refusal.
+//  2. Figures are the ledger's or this server's own measurements; what has no engine is zero or empty, as the table says.
+//  3. A transaction is looked up by its place; only lists may come from the index.
+//  4. Everything a client can make grow has a bound in bounds.go, which /api/v10/admin/limits publishes. At the bound the client is
+//     told 413, 429 or 503 with Retry-After, a slow one is cut off, and all are counted.
+//  5. A subscriber is a cursor on the chain, not a queue. One that stalls delays nobody: it is closed with a reason and the height
+//     from which it can resume.
+//  6. A server that is told to stop first says so (unhealthy, Connection: close), goes on for a while, and then ends what is under
+//     way. Serve returns when everything that it started has ended.
+package restv10
