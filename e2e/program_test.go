@@ -79,6 +79,7 @@ type net struct {
 			PID                int
 		}
 		REST        string
+		V10         string
 		V10Accounts []string `json:"v10_accounts"`
 		Accounts    []string
 		Keys        map[string]string
@@ -90,9 +91,10 @@ type net struct {
 func up(t *testing.T, dir string) *net { return upWith(t, dir, 1) }
 
 // upWith runs a network of so many validators.
-func upWith(t *testing.T, dir string, validators int) *net {
+func upWith(t *testing.T, dir string, validators int, flags ...string) *net {
 	t.Helper()
-	n := &net{t: t, dir: dir, cmd: exec.Command(program, "up", "--validators", strconv.Itoa(validators), "--network", dir, "--json"), ended: make(chan struct{})}
+	args := append([]string{"up", "--validators", strconv.Itoa(validators), "--network", dir, "--json"}, flags...)
+	n := &net{t: t, dir: dir, cmd: exec.Command(program, args...), ended: make(chan struct{})}
 	logs, err := os.Create(filepath.Join(t.TempDir(), "up.log"))
 	if err != nil {
 		t.Fatal(err)

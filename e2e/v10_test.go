@@ -38,6 +38,41 @@ func TestV10(t *testing.T) {
 	}
 }
 
+// TestWithV10 runs a V10 reference ledger beside a network: the same accounts, each ledger with its own payments, also after a
+// restart.
+func TestWithV10(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "net")
+	for round := range 2 {
+		n := upWith(t, dir, 1, "--with-v10")
+		if n.ready.V10 == "" || n.ready.REST == "" || n.ready.V10 == n.ready.REST || len(n.ready.V10Accounts) != 3 {
+			t.Fatalf("%+v", n.ready)
+		}
+		from, to := n.ready.V10Accounts[0], n.ready.V10Accounts[1]
+		if round == 0 {
+			payV10(t, n.ready.V10, "a", from, to)
+			payV10(t, n.ready.REST, "a", from, to)
+			payV10(t, n.ready.REST, "b", from, to)
+		}
+		if on := balanceV10(t, n.ready.V10, to); !strings.Contains(on, "1000001") {
+			t.Errorf("round %d: V10 has %s", round, on)
+		}
+		if on := balanceV10(t, n.ready.REST, to); !strings.Contains(on, "1000002") {
+			t.Errorf("round %d: V11 has %s", round, on)
+		}
+		n.stop()
+	}
+}
+
+// balanceV10 returns the answer about an account's balances.
+func balanceV10(t *testing.T, url, account string) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/api/v10/accounts/"+account+"/balances", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answerOf(t, req)
+}
+
 // payV10 pays one AUR under a key and returns the answer.
 func payV10(t *testing.T, url, key, from, to string) string {
 	t.Helper()
@@ -46,6 +81,12 @@ func payV10(t *testing.T, url, key, from, to string) string {
 		t.Fatal(err)
 	}
 	req.Header.Set("Idempotency-Key", key)
+	return answerOf(t, req)
+}
+
+// answerOf asks, and wants 200.
+func answerOf(t *testing.T, req *http.Request) string {
+	t.Helper()
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)

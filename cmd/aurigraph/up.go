@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -17,6 +18,7 @@ import (
 	"github.com/aurigraph/aurigraph/internal/config"
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/network"
+	"github.com/aurigraph/aurigraph/legacy"
 )
 
 // demoAccounts is how many funded accounts a demo network has.
@@ -25,8 +27,15 @@ const demoAccounts = 3
 // validatorsOffered are the sizes of networks that make sense on one machine: with 4 one may fail or lie, with 7 two.
 var validatorsOffered = []int{1, 4, 7}
 
+// upOptions is what to run.
+type upOptions struct {
+	network.Options
+	withV10  bool   // a V10 reference ledger beside the network
+	v10Store string // what keeps it
+}
+
 func newUp(a *app) *cobra.Command {
-	o := network.Options{Name: "demo", Demo: true, Accounts: demoAccounts, V10: true}
+	o := upOptions{Options: network.Options{Name: "demo", Demo: true, Accounts: demoAccounts, V10: true}}
 	c := &cobra.Command{
 		Use:   "up",
 		Short: "Run a network on this machine, made on the first run",
@@ -39,7 +48,8 @@ several validators runs a gateway ("aurigraph gateway"), a process too: it keeps
 passes all other calls on. It is started again like a validator; the network pays without it.
 
 Every validator also serves the REST dialect of Aurigraph V10 to clients on this machine, without asking who they are: three
-accounts with V10 names are funded, and the network signs for them.
+accounts with V10 names are funded, and the network signs for them. With --with-v10 a V10 reference ledger runs beside it
+("aurigraph v10 serve"), with the same accounts, in v10-ledger of the folder; the two know nothing of each other.
 
 When it is ready it prints the accounts, where their keys are, and a payment to try. A validator's log is node.log in its folder,
 node0 and so on, the gateway's is gateway.log in gateway; with --json logs go to standard error, and standard output gets one
@@ -51,13 +61,17 @@ Exit codes: 0 it was told to stop; 1 a validator could not start; 2 the folder i
 number of validators.`,
 		Example: `  aurigraph up
   aurigraph up --validators 1 --network /srv/trial --port 7450
-  aurigraph up --network /tmp/net --json`,
+  aurigraph up --network /tmp/net --json
+  aurigraph up --with-v10`,
 		Args: args(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkValidators(cmd, o.Nodes); err != nil {
 				return err
 			}
 			if err := checkPort(cmd, o.Port); err != nil {
+				return err
+			}
+			if err := checkV10Store(cmd, o); err != nil {
 				return err
 			}
 			return a.up(cmd.Context(), o)
@@ -67,6 +81,8 @@ number of validators.`,
 	c.Flags().IntVar(&o.Port, "port", 0, "port of the first validator's API, 1 to 65534; the network's others are the next ones (default: free ones)")
 	c.Flags().IntVar(&o.Nodes, "nodes", 0, "what --validators was called")
 	_ = c.Flags().MarkHidden("nodes") // it is there
+	c.Flags().BoolVar(&o.withV10, "with-v10", false, "run a V10 reference ledger beside the network, with the same funded accounts")
+	c.Flags().StringVar(&o.v10Store, "v10-store", legacy.EnginePebble, "what keeps that ledger: "+legacy.EnginePebble+" or "+legacy.EngineRocksDB)
 	return networkFlag(a, c)
 }
 
@@ -77,6 +93,16 @@ func checkValidators(cmd *cobra.Command, n int) error {
 		return usage(cmd, "--nodes is what --validators was called: give one of them")
 	case (changed("nodes") || changed("validators")) && !slices.Contains(validatorsOffered, n):
 		return usage(cmd, "--validators %d, must be 1, 4 or 7", n)
+	}
+	return nil
+}
+
+func checkV10Store(cmd *cobra.Command, o upOptions) error {
+	switch {
+	case cmd.Flags().Changed("v10-store") && !o.withV10:
+		return usage(cmd, "--v10-store says what keeps the ledger of --with-v10: give both")
+	case o.v10Store != legacy.EnginePebble && o.v10Store != legacy.EngineRocksDB:
+		return usage(cmd, "--v10-store %q, must be %s or %s", o.v10Store, legacy.EnginePebble, legacy.EngineRocksDB)
 	}
 	return nil
 }
@@ -105,6 +131,7 @@ type upJSON struct {
 	Institution upInstitution     `json:"institution"`
 	Asset       string            `json:"asset"`
 	REST        string            `json:"rest,omitempty"`         // the V10 dialect of a validator
+	V10         string            `json:"v10,omitempty"`          // the reference ledger
 	V10Accounts []string          `json:"v10_accounts,omitempty"` // funded, in the network's custody
 }
 
@@ -130,7 +157,7 @@ type upInstitution struct {
 	KeyFile string `json:"key_file"`
 }
 
-func (a *app) up(ctx context.Context, o network.Options) error {
+func (a *app) up(ctx context.Context, o upOptions) error {
 	dir, err := filepath.Abs(a.network)
 	if err != nil {
 		return fault.Wrap(fault.Invalid, err, "--network")
@@ -138,7 +165,7 @@ func (a *app) up(ctx context.Context, o network.Options) error {
 	if err := a.notRunning(dir); err != nil {
 		return err
 	}
-	n, err := network.Create(dir, o)
+	n, err := network.Create(dir, o.Options)
 	if err != nil {
 		return err
 	}
@@ -149,15 +176,31 @@ func (a *app) up(ctx context.Context, o network.Options) error {
 	if err != nil {
 		return err
 	}
-	err = s.run(ctx, func() error {
-		bar.clear()
-		return a.announce(n, s.file.Nodes(), s.file.Edge())
-	})
+	err = a.runNetwork(ctx, n, s, o)
 	bar.clear()
 	if ctx.Err() != nil && err == nil && !a.json {
 		fmt.Fprintln(a.err, "stopped")
 	}
 	return err
+}
+
+// runNetwork runs a network, and what is to run beside it, until ctx ends or one of them does.
+func (a *app) runNetwork(ctx context.Context, n *network.Network, s *supervisor, o upOptions) (err error) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	v10 := ""
+	if o.withV10 {
+		var beside *besideV10
+		if beside, err = a.startV10(ctx, n, o.v10Store, stop); err != nil {
+			return err
+		}
+		v10 = beside.url
+		defer func() { err = errors.Join(err, beside.close()) }()
+	}
+	return s.run(ctx, func() error {
+		s.bar.clear()
+		return a.announce(n, s.file.Nodes(), s.file.Edge(), v10)
+	})
 }
 
 // notRunning refuses a network whose nodes run already: making it ready for a start would give it other ports.
@@ -232,9 +275,9 @@ func (a *app) closeLog(logs io.Writer) {
 	}
 }
 
-func (a *app) announce(n *network.Network, running []network.RunNode, edge *network.RunEdge) error {
+func (a *app) announce(n *network.Network, running []network.RunNode, edge *network.RunEdge, v10 string) error {
 	j := upJSON{
-		Ready: true, Chain: n.Chain, GRPC: n.Endpoints(), TLS: tlsJSON{n.Path(n.CA)}, Accounts: n.Accounts, Keys: map[string]string{}, Asset: n.Asset,
+		Ready: true, V10: v10, Chain: n.Chain, GRPC: n.Endpoints(), TLS: tlsJSON{n.Path(n.CA)}, Accounts: n.Accounts, Keys: map[string]string{}, Asset: n.Asset,
 		Institution: upInstitution{fmt.Sprint(n.Institution.ID), n.Path(n.Institution.KeyFile)},
 	}
 	for address, path := range n.Keys {
@@ -273,6 +316,9 @@ func (a *app) announce(n *network.Network, running []network.RunNode, edge *netw
 		if len(j.V10Accounts) > 1 {
 			row("v10", "rest "+j.REST, "accounts "+strings.Join(j.V10Accounts, ", "))
 			row("try", curlLine(j.REST, j.V10Accounts[0], j.V10Accounts[1]))
+			if j.V10 != "" {
+				row("v10 ledger", "rest "+j.V10, "kept in "+n.Path(legacyFolder))
+			}
 		}
 		row("ready: Ctrl-C stops the network, the same command continues it")
 	})

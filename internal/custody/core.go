@@ -3,7 +3,9 @@
 package custody
 
 import (
+	"cmp"
 	"container/list"
+	"slices"
 
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/fault"
@@ -15,11 +17,13 @@ import (
 //   - A payer has at most one load under way, so that his payments keep their order whatever happens to a batch.
 //   - A free carrier takes all that is ready, up to legsMax, from the payer who has waited longest on. So one payer's thousands
 //     delay the others by one load at most.
+//   - What travels together is in the order of arrival, whoever pays: who was paid a moment ago may pay on.
 //   - What was admitted is loaded exactly once, unless it was withdrawn before.
 type core struct {
 	waitingMax, legsMax int
 
-	waiting int // requests in the queues of all payers
+	arrived uint64 // requests so far
+	waiting int    // requests in the queues of all payers
 	payers  map[chain.AccountNo]*payer
 	ready   *list.List // of *payer: with requests, and nothing under way
 	free    []int      // carriers without a load
@@ -48,6 +52,8 @@ func newCore(waitingMax, legsMax int) *core {
 func (c *core) arrive(rs []*request) (admitted int, out []load) {
 	admitted = min(len(rs), c.waitingMax-c.waiting)
 	for _, r := range rs[:admitted] {
+		c.arrived++
+		r.number = c.arrived
 		c.push(r)
 	}
 	return admitted, c.cut()
@@ -111,6 +117,7 @@ func (c *core) fill(carrier int) load {
 		c.aboard[carrier] = append(c.aboard[carrier], p)
 		c.rest(p)
 	}
+	slices.SortFunc(l.requests, func(a, b *request) int { return cmp.Compare(a.number, b.number) })
 	return l
 }
 

@@ -103,6 +103,13 @@ func TestHotPayer(t *testing.T) {
 	s.leave(0, "0: a3 a4")
 }
 
+// TestOrderOfArrival lets what travels together stand in the order of arrival: b was paid by a1, and c by b1.
+func TestOrderOfArrival(t *testing.T) {
+	s := newScript(t, 100, 8)
+	s.arrive("a1 b1 c1 a2 b2", "5 ")
+	s.leave(0, "0: a1 b1 c1 a2 b2")
+}
+
 func TestBound(t *testing.T) {
 	s := newScript(t, 3, 4)
 	s.arrive("a1 b1 c1 d1", "3 ")

@@ -53,6 +53,7 @@ type request struct {
 	since time.Time // when it was queued
 
 	// Owned by the core.
+	number     uint64 // in the order of arrival
 	payer      *payer
 	next, prev *request
 	queued     bool

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"github.com/aurigraph/aurigraph/internal/chain"
@@ -25,7 +24,11 @@ const (
 	demoAsset   = "AUR"
 	demoScale   = 8
 	demoBalance = 1_000_000
+	demoUnit    = 100_000_000 // smallest units, by demoScale
 )
+
+// DemoBalance is what each account of a demo network has, in the smallest units of its asset.
+func DemoBalance() chain.Amount { return chain.Units(demoBalance * demoUnit) }
 
 // certificateLifetime is how long validators know each other by what Create writes.
 const certificateLifetime = 5 * 365 * 24 * time.Hour
@@ -141,10 +144,6 @@ func (b *builder) makeAccounts() error {
 	if b.options.V10 {
 		b.genesis.Assets[0].Flags |= chain.AssetPortable
 	}
-	units, err := chain.ParseAmount(strconv.Itoa(demoBalance), demoScale)
-	if err != nil {
-		return err
-	}
 	for i := range b.options.Accounts {
 		path := fmt.Sprintf("keys/account%d.key", i+1)
 		s, err := b.newKey(path, keys.Ed25519)
@@ -155,7 +154,7 @@ func (b *builder) makeAccounts() error {
 		b.network.Accounts = append(b.network.Accounts, address)
 		b.network.Keys[address] = path
 		b.genesis.Accounts = append(b.genesis.Accounts, chain.GenesisAccount{PublicKey: s.Public().Bytes(), Slot: chain.SlotNone})
-		b.genesis.Holdings = append(b.genesis.Holdings, chain.GenesisHolding{Account: chain.AccountNo(len(b.genesis.Institutions) + i + 1), Asset: 1, Amount: units.String()})
+		b.genesis.Holdings = append(b.genesis.Holdings, chain.GenesisHolding{Account: chain.AccountNo(len(b.genesis.Institutions) + i + 1), Asset: 1, Amount: DemoBalance().String()})
 	}
 	return nil
 }

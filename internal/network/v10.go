@@ -63,17 +63,13 @@ func (b *builder) makeV10Accounts() error {
 	if err != nil {
 		return err
 	}
-	units, err := chain.ParseAmount(strconv.Itoa(demoBalance), demoScale)
-	if err != nil {
-		return err
-	}
 	for _, name := range b.network.V10.Accounts {
 		tag, address := alias.Tag(name), keys.AliasAddress(name)
 		b.genesis.Accounts = append(b.genesis.Accounts, chain.GenesisAccount{
 			Institution: chain.InstitutionNo(b.network.Institution.ID), AliasTag: tag[:], Address: address[:], Slot: keys.AliasSlot(name),
 		})
 		no := chain.AccountNo(len(b.genesis.Institutions) + len(b.genesis.Accounts))
-		b.genesis.Holdings = append(b.genesis.Holdings, chain.GenesisHolding{Account: no, Asset: 1, Amount: units.String()})
+		b.genesis.Holdings = append(b.genesis.Holdings, chain.GenesisHolding{Account: no, Asset: 1, Amount: DemoBalance().String()})
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/codec"
 	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/history"
 )
 
 // Bounds of what one answer looks at where no index says where things are.
@@ -43,6 +44,9 @@ type TransferFilter struct {
 	Asset   chain.AssetNo
 	SinceUs uint64 // in blocks of this time or later
 	Outcome OutcomeFilter
+	// Payments leaves out what is no payment of a client: issues, redemptions and holds, and a payment that was asked for again
+	// under its idempotency key.
+	Payments bool
 }
 
 // OutcomeFilter says which outcomes are wanted.
@@ -56,6 +60,9 @@ const (
 )
 
 func (f *TransferFilter) wants(t *Transfer) bool {
+	if f.Payments && (t.Kind != history.KindTransfer || t.Outcome == chain.Duplicate) {
+		return false
+	}
 	return t.Touches(f.Account, f.Asset) && (f.Outcome == AnyOutcome || (t.Outcome == chain.OK) == (f.Outcome == OnlyDone))
 }
 

@@ -35,7 +35,10 @@ func (w *world) everyTransfer(t *testing.T) (rows []query.Transfer) {
 
 // manyBlocks makes blocks of batches of several legs, some of them refused, and single transactions.
 func (w *world) manyBlocks() {
+	keyed := pay(house, alice, gold, 5)
+	keyed.Arg, keyed.Reference = chain.LegKeyed, chain.KeyedReference(chain.IdempotencyKey{1}, [16]byte{2})
 	for i := range uint64(8) {
+		w.Batch(keyed) // a duplicate from the second time on
 		w.Batch(pay(house, alice, gold, i+1), pay(alice, bob, gold, 1<<50), pay(house, bob, gold, i+100))
 		issue, _ := w.Tx(house, govKey, &chain.Issue{To: house, Asset: silver, Amount: chain.Units(i + 1)})
 		w.Txs(issue)
@@ -52,13 +55,19 @@ func TestFindTransfers(t *testing.T) {
 		slices.Reverse(rows)
 		since := rows[len(rows)/2].TimeUs
 		for _, f := range []query.TransferFilter{
-			{}, {Account: bob}, {Asset: silver}, {Account: alice, Asset: gold}, {Outcome: query.OnlyRefused}, {Outcome: query.OnlyDone, Account: bob}, {SinceUs: since}, {Account: 999},
+			{}, {Account: bob}, {Asset: silver}, {Account: alice, Asset: gold}, {Outcome: query.OnlyRefused}, {Outcome: query.OnlyDone, Account: bob}, {SinceUs: since}, {Account: 999}, {Payments: true},
 		} {
 			var want []string
 			for _, r := range rows {
+				if f.Payments && (r.Kind != "transfer" || r.Outcome == chain.Duplicate) {
+					continue
+				}
 				if r.Touches(f.Account, f.Asset) && r.TimeUs >= f.SinceUs && (f.Outcome == query.AnyOutcome || (f.Outcome == query.OnlyDone) == (r.Outcome == chain.OK)) {
 					want = append(want, fmt.Sprint(r.Height, r.Index, r.Item))
 				}
+			}
+			if f.Payments && (len(want) == 0 || len(want) >= len(rows)-8) {
+				t.Errorf("%d of %d are payments", len(want), len(rows))
 			}
 			for _, limit := range []int{1, 2, 3, 7, 1000} {
 				if got := findAll(t, q, f, limit); !slices.Equal(got, want) {

@@ -53,7 +53,15 @@ func (s *Server) showAccount(ctx context.Context, q *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return v10.Account{Account: name, Status: accountStatus(acc), Nonce: acc.Nonce, Balances: balancesOf(acc)}, nil
+	return v10.Account{Account: name, Status: accountStatus(acc), Nonce: nonceOf(acc), Balances: balancesOf(acc)}, nil
+}
+
+// nonceOf is the highest nonce that the account's owner used. In custody there is none: the custodian's are not his.
+func nonceOf(a *query.Account) uint64 {
+	if a.Institution != 0 {
+		return 0
+	}
+	return a.Nonce
 }
 
 func accountStatus(a *query.Account) string {
@@ -85,7 +93,7 @@ func (s *Server) nonce(ctx context.Context, q *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return v10.Nonce{Account: name, Nonce: acc.Nonce}, nil
+	return v10.Nonce{Account: name, Nonce: nonceOf(acc)}, nil
 }
 
 // accounts lists them in the order of opening.

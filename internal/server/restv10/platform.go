@@ -210,7 +210,7 @@ func (s *Server) sampleLedger(ctx context.Context, sample *v10.Sample) error {
 		b := blockOf(found[0])
 		sample.Height, sample.Hash = strconv.FormatUint(b.Height, 10), b.Hash
 	}
-	page, err := s.parts.Reader.FindTransfers(ctx, query.TransferFilter{}, 1, "")
+	page, err := s.parts.Reader.FindTransfers(ctx, query.TransferFilter{Payments: true}, 1, "")
 	if err != nil {
 		return err
 	}

@@ -136,7 +136,7 @@ func (s *Server) filter(ctx context.Context, q *request, account string) (f quer
 	if err != nil {
 		return f, 0, err
 	}
-	f.SinceUs = uint64(since) * 1000
+	f.SinceUs, f.Payments = uint64(since)*1000, true
 	switch status := q.param("status"); status {
 	case "":
 	case v10.Confirmed:
@@ -158,7 +158,7 @@ func (s *Server) filter(ctx context.Context, q *request, account string) (f quer
 
 // feed answers the last transfers in the form of server H.
 func (s *Server) feed(ctx context.Context, _ *request) (any, error) {
-	page, err := s.parts.Reader.FindTransfers(ctx, query.TransferFilter{}, feedMax, "")
+	page, err := s.parts.Reader.FindTransfers(ctx, query.TransferFilter{Payments: true}, feedMax, "")
 	if err != nil {
 		return nil, err
 	}
