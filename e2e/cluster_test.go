@@ -113,9 +113,7 @@ func TestValidatorsDie(t *testing.T) {
 	p.progress(5, 20*time.Second)
 	for round := range 3 {
 		_, pid := n.leader()
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-			t.Fatal(err)
-		}
+		signalTo(t, pid, syscall.SIGKILL)
 		p.progress(3, 15*time.Second)
 		v := n.status().Validators
 		if other := v[rand.IntN(4)]; round == 1 && other.PID != 0 && other.PID != pid {
@@ -124,13 +122,9 @@ func TestValidatorsDie(t *testing.T) {
 		}
 	}
 	_, frozen := n.leader()
-	if err := syscall.Kill(frozen, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	signalTo(t, frozen, syscall.SIGSTOP)
 	p.progress(3, 20*time.Second)
-	if err := syscall.Kill(frozen, syscall.SIGCONT); err != nil {
-		t.Fatal(err)
-	}
+	signalTo(t, frozen, syscall.SIGCONT)
 	p.progress(3, 20*time.Second)
 	p.stop()
 	n.allThere(&p.acknowledged)

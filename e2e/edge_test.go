@@ -93,17 +93,13 @@ func TestEdge(t *testing.T) {
 		t.Errorf("a validator lists transfers: %v", err)
 	}
 
-	if err := syscall.Kill(n.ready.Edge.PID, syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
+	signalTo(t, n.ready.Edge.PID, syscall.SIGKILL)
 	pay(validator, 3) // the gateway is not there
 	pay(n.ledgerAt(n.ready.GRPC...), 2)
 	n.edgeServes(func(pid int) bool { return pid != 0 && pid != n.ready.Edge.PID })
 	caughtUp(30 * time.Second)
 
-	if err := syscall.Kill(n.ready.Nodes[0].PID, syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
+	signalTo(t, n.ready.Nodes[0].PID, syscall.SIGKILL)
 	pay(n.ledgerAt(n.ready.Edge.GRPC), 5)
 	caughtUp(30 * time.Second)
 	n.stop()

@@ -133,6 +133,17 @@ func upWith(t *testing.T, dir string, validators int, flags ...string) *net {
 	return n
 }
 
+// signalTo sends a signal to a process. A pid of 0 would mean this test's own group.
+func signalTo(t *testing.T, pid int, s syscall.Signal) {
+	t.Helper()
+	if pid <= 0 {
+		t.Fatalf("pid %d: it does not run", pid)
+	}
+	if err := syscall.Kill(pid, s); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // stop stops the network as Ctrl-C does.
 func (n *net) stop() {
 	_ = n.cmd.Process.Signal(syscall.SIGTERM) // it may have ended

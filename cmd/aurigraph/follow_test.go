@@ -82,9 +82,7 @@ func TestOneThatLeft(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(f.network.Dir, "node2", "left"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Kill(f.node(t, 2).PID, syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
+	killNow(t, f.node(t, 2).PID)
 	eventually(t, "node2 is left alone", func() bool { return strings.Count(f.logs.String(), "I left; it is not started again") == 2 })
 	path := filepath.Join(f.network.Dir, network.FileName)
 	if err := os.Rename(path, path+".away"); err != nil {

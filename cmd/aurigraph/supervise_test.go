@@ -105,6 +105,17 @@ func (f *fleet) pids(t *testing.T) (pids [4]int, ready bool) {
 	return pids, ready
 }
 
+// killNow kills a process. A pid of 0 would mean this test's own group.
+func killNow(t *testing.T, pid int) {
+	t.Helper()
+	if pid <= 0 {
+		t.Fatalf("pid %d: it does not run", pid)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // A validator that is killed comes back, as often as it is killed; the others run on.
 func TestDeadValidatorComesBack(t *testing.T) {
 	for _, asJSON := range []bool{false, true} {
@@ -113,9 +124,7 @@ func TestDeadValidatorComesBack(t *testing.T) {
 		first, _ := f.pids(t)
 		for range earlyDeathsMax + 1 {
 			before, _ := f.pids(t)
-			if err := syscall.Kill(before[2], syscall.SIGKILL); err != nil {
-				t.Fatal(err)
-			}
+			killNow(t, before[2])
 			eventually(t, "node2 serves again", func() bool {
 				now, ready := f.pids(t)
 				return ready && now[2] != before[2]
@@ -172,9 +181,7 @@ func TestStartIsGivenUp(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(f.network.Dir, fmt.Sprintf("node%d", i), "broken"), nil, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if err := syscall.Kill(pids[i], syscall.SIGKILL); err != nil {
-			t.Fatal(err)
-		}
+		killNow(t, pids[i])
 	}
 	breaks(3)
 	for deadline := time.Now().Add(waitMax); !strings.Contains(f.logs.String(), "validator node3 is left as it is"); <-time.After(time.Millisecond) {
@@ -231,12 +238,13 @@ func TestStartIsRefused(t *testing.T) {
 // Whoever stops a network that is not ready yet does not wait for it.
 func TestStoppedBeforeReady(t *testing.T) {
 	f := newFleet(t, false, `case $dir in */node0) touch $dir/started; sleep 60;; esac`)
+	pid := 0
 	eventually(t, "node0 is started", func() bool {
+		pid = f.file.Nodes()[0].PID
 		_, err := os.Stat(filepath.Join(f.network.Dir, "node0", "started"))
-		return err == nil
+		return err == nil && pid != 0
 	})
 	f.stop()
-	pid := f.file.Nodes()[0].PID
 	_ = syscall.Kill(-pid, syscall.SIGKILL) // a shell heeds the signal only when its child has ended
 	if err := f.end(t); err != nil {
 		t.Error(err)
@@ -284,9 +292,7 @@ func TestFourValidators(t *testing.T) {
 	}
 	for _, i := range []int{0, 2} {
 		pay()
-		if err := syscall.Kill(d.ready.Nodes[i].PID, syscall.SIGKILL); err != nil {
-			t.Fatal(err)
-		}
+		killNow(t, d.ready.Nodes[i].PID)
 		pay()
 		eventually(t, "it serves again", func() bool {
 			r, err := network.ReadRun(dir)

@@ -94,9 +94,7 @@ func transfers(t *testing.T, dir string) int {
 func (d *demo) kill(t *testing.T) {
 	t.Helper()
 	pid := d.running(t).PID
-	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
+	killNow(t, pid)
 	eventually(t, "the validator serves again", func() bool {
 		n := d.running(t)
 		return n.Ready && n.PID != pid
