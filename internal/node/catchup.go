@@ -83,7 +83,10 @@ func (n *Node) openCatchUp(context.Context) error {
 	}
 	n.health.Ready(componentCatchUp)
 	rules := n.rules()
-	var err error
+	err := n.peers.handovers.open()
+	if err != nil {
+		return err
+	}
 	c := &catchUp{node: n, wants: make(chan want, 1)}
 	links, checkpoints := syncLinks{n.peers.links}, n.cfg.Data("checkpoints")
 	if c.server, err = catchup.NewServer(catchup.ServerConfig{

@@ -23,11 +23,13 @@ import (
 // A membership epoch ends with a block (a change by governance) or with a seal. The node goes on in the next one by opening
 // its folder again, with the members that the handover names:
 //
-//	1 the handover is in the block store, in one write with the last block            | a crash: the old epoch's log brings it again
+//	1 the handover is in the block store, in one write with the last block            | a crash: the own log is executed to there again
 //	2 a checkpoint of the state that the next epoch begins with is durable            | from here on the old epoch's log is not needed
 //	3 Run ends with ErrRestart; Open finds that checkpoint, whose ledger names the new epoch, and a new ordering log
 //
-// A node whose state is of an older epoch than the handovers it knows was away when it ended: it takes a peer's state.
+// A node whose state is of an older epoch than the handovers it knows gets to the end of it by its own log, decided or not: the
+// others may order nothing there any more, not even again what they decided (reach). It takes a peer's state if it did not
+// publish the last block of a change, if its history does not lead to the end, or if its keys are not those of that epoch.
 
 // openEpochs reads who validated when, as far as this node knows, and finds its own place among the newest members.
 func (n *Node) openEpochs(context.Context) error {
@@ -78,31 +80,35 @@ func (n *Node) takeHandoversFile() error {
 	if rest > 0 {
 		return fault.New(fault.Invalid, "%s ends within a handover: get it again from a validator", n.cfg.Data(handoversName))
 	}
-	_, err = n.learn(list)
+	_, refused, err := n.learn(list)
+	if err == nil && refused != nil {
+		err = fault.Wrap(fault.Invalid, refused, "a handover in %s is false: get the file again from another validator", n.cfg.Data(handoversName))
+	}
 	return err
 }
 
-// learn proves handovers and keeps those that are new. It returns how many were.
-func (n *Node) learn(list [][]byte) (learned int, err error) {
+// learn proves handovers and keeps those that are new. It returns how many were, and why the others are refused: those before
+// a false one are kept, for the history in memory has them, and must not be ahead of the disk. err is the disk's alone.
+func (n *Node) learn(list [][]byte) (learned int, refused, err error) {
 	var changes store.Changes
 	for _, raw := range list {
-		p, err := codec.DecodeProvedHandover(raw)
-		if err != nil {
-			return 0, err
+		var p *chain.ProvedHandover
+		if p, refused = codec.DecodeProvedHandover(raw); refused != nil {
+			break
 		}
 		if p.Next.Epoch <= n.epochs.Current().Epoch() {
 			continue
 		}
-		if err := n.epochs.Extend(p); err != nil {
-			return 0, err
+		if refused = n.epochs.Extend(p); refused != nil {
+			break
 		}
 		store.WriteHandover(&changes, p.Next.Epoch, raw)
 		learned++
 	}
-	if learned == 0 {
-		return 0, nil
+	if learned > 0 {
+		err = n.store.Apply(&changes, true)
 	}
-	return learned, n.store.Apply(&changes, true)
+	return learned, refused, err
 }
 
 // newest is the newest membership that the node knows of; its state may be of an older one.
@@ -159,17 +165,21 @@ func (n *Node) openEpoch(context.Context) error {
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		return err
 	}
-	// Who has the last block of its epoch gets to its end by itself.
 	if end, ok := n.epochs.End(n.epoch); ok && n.awayAt(&end, head) {
 		n.lags = true
-		n.log.Warn("the membership changed while this node was away; it takes a peer's state", obs.KeyEpoch, uint64(n.epoch), "newest", uint64(newest))
+		n.log.Warn("the membership changed, and this node cannot get to the end of its epoch by itself; it takes a peer's state", obs.KeyEpoch, uint64(n.epoch), "newest", uint64(newest))
 	}
 	return n.openOrderLog()
 }
 
-// awayAt reports whether this node cannot get to the end of its epoch by itself. After a seal it looks what it has first.
+// awayAt reports whether this node cannot get to the end of its epoch by itself. After a seal it looks what it has first. After
+// a change it must have published the last block: those below it need certificates of their own, which nobody gives any more.
+// Who has other keys by now can sign nothing in the old epoch.
 func (n *Node) awayAt(end *chain.Handover, head chain.Height) bool {
-	if end.Verdict != chain.VerdictNone {
+	switch m := n.members().Find(n.self); {
+	case m == nil || !n.isMember(m):
+		return true
+	case end.Verdict != chain.VerdictNone:
 		return n.missedSeal()
 	}
 	return head < end.Height

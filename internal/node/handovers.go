@@ -6,7 +6,11 @@ import (
 	"context"
 	"encoding/binary"
 	"io"
+	"strconv"
+	"sync"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/aurigraph/aurigraph/internal/catchup"
 	"github.com/aurigraph/aurigraph/internal/chain"
@@ -31,7 +35,21 @@ const (
 )
 
 // handovers learns from peers how later epochs began, and tells peers.
-type handovers struct{ node *Node }
+type handovers struct {
+	node    *Node
+	refused *prometheus.CounterVec
+
+	mu sync.Mutex // one list at a time: an epoch is on disk before the one after it
+}
+
+// open makes what is refused countable.
+func (h *handovers) open() error {
+	h.refused = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "aurigraph_node_handovers_refused_total", Help: "Lists of handovers to later membership epochs of which one proved nothing, or was no handover, by the peer that sent them.",
+	}, []string{"peer"})
+	_, err := obs.Register(h.node.metrics, "the handovers", h.refused)
+	return err
+}
 
 // run asks peers that are in a later epoch, and, once the node knows of one, lets it take a peer's state.
 func (h *handovers) run(ctx context.Context) error {
@@ -72,11 +90,12 @@ func (h *handovers) ask(peer chain.ValidatorNo) {
 	_ = h.node.peers.links.Send(peer, transport.Sync, frameAskHandovers, body) // asked again at the next look
 }
 
-// takeState wants a peer's state of the newest epoch: a node that was away when its own epoch ended gets no block of it.
+// takeState wants a peer's state of the newest epoch: a node that was away when its own epoch ended gets no block of it. What it
+// published itself it does not take again.
 func (h *handovers) takeState(ctx context.Context) error {
 	n := h.node
 	end, _ := n.epochs.End(n.newest().Epoch() - 1)
-	w := want{least: end.Height, first: (n.self + 1) % chain.ValidatorNo(n.newest().Size()), still: func() bool { return true }, ended: make(chan struct{})}
+	w := want{least: max(end.Height, n.loop.Height()+1), first: (n.self + 1) % chain.ValidatorNo(n.newest().Size()), still: func() bool { return true }, ended: make(chan struct{})}
 	select {
 	case n.peers.catchUp.wants <- w:
 	case <-ctx.Done():
@@ -118,17 +137,28 @@ func (h *handovers) tell(to chain.ValidatorNo, from chain.Epoch) {
 	}
 }
 
-// learn keeps what a peer proved. If the node's own epoch is over by it and the node cannot get there by itself, it opens its
-// folder again to take a peer's state.
+// keep is learn for one list at a time.
+func (h *handovers) keep(list [][]byte) (learned int, refused, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.node.learn(list)
+}
+
+// learn keeps what a peer proved, also if something false follows. The node's own epoch is over by it: it opens its folder again,
+// to get to the end or to take a peer's state.
 func (h *handovers) learn(from chain.ValidatorNo, body []byte) error {
 	list, rest := codec.SplitHandovers(body)
 	if rest > 0 {
 		return fault.Reasoned(fault.Invalid, "malformed", "handovers end within one")
 	}
 	n := h.node
-	learned, err := n.learn(list)
+	learned, refused, err := h.keep(list)
+	if refused != nil {
+		h.refused.WithLabelValues(strconv.Itoa(int(from))).Inc()
+		n.log.Warn("a peer's handover is refused, and what follows it", obs.KeyPeer, from, obs.KeyCount, learned, obs.Err(refused))
+	}
 	if err != nil {
-		n.log.Warn("a peer's handover is refused", obs.KeyPeer, from, obs.Err(err))
+		n.fail(fault.Halt(err, "store the handovers that validator %d proved", from))
 		return nil
 	}
 	if learned == 0 {

@@ -24,17 +24,23 @@ const payloadWait = 5 * time.Second
 
 // replayed is a state that was brought to the end of its epoch, with the next membership.
 type replayed struct {
+	to     *target
 	blocks []commit.Sealed // above the published height
 	header []byte          // of the last block
 	at     lane.Position
-	state  *pages.Snapshot
+	state  *pages.Snapshot // nil until the end is reached
 	root   chain.Hash
 }
 
 // replay executes what the ordering log holds up to a target, decided or not: that the last header is the target's says that
 // it was right. It uses the node's state up. Conflict: the history cannot become the target's.
-func (n *Node) replay(ctx context.Context, to *target) (*replayed, error) {
-	r := &replayed{at: n.state.Lane}
+func (n *Node) replay(ctx context.Context, to *target) (_ *replayed, err error) {
+	r := &replayed{to: to, at: n.state.Lane}
+	defer func() {
+		if err != nil && r.state != nil {
+			r.state.Release()
+		}
+	}()
 	if err := n.eachProposal(ctx, to.Last.Height, func(p *chain.Proposal) error { return n.replayBlock(ctx, r, p) }); err != nil {
 		return nil, err
 	}
@@ -47,6 +53,12 @@ func (n *Node) replay(ctx context.Context, to *target) (*replayed, error) {
 			return nil, fault.Reasoned(fault.Conflict, "other_history", "header %d is %s here, not %s", p.Height, codec.Sum(raw), p.Header)
 		}
 		r.header = raw
+	}
+	if to.changes() {
+		if r.state == nil {
+			return nil, fault.Reasoned(fault.Conflict, "not_here", "the ordering log of this node does not lead to the change of the membership at height %d", to.Last.Height)
+		}
+		return r, nil
 	}
 	if err := n.state.Ledger.ApplySeal(to.Next); err != nil {
 		return nil, err
@@ -84,7 +96,9 @@ func (n *Node) replayBlock(ctx context.Context, r *replayed, p *chain.Proposal) 
 		return err
 	}
 	if ex.Ends {
-		return fault.Reasoned(fault.Conflict, "epoch_ended", "height %d ends the epoch by a change of the membership", p.Height)
+		if err := n.replayEnd(r, ex); err != nil {
+			return err
+		}
 	}
 	b := commit.Sealed{Proposal: p, Executed: ex}
 	for i := range ex.Batches {
@@ -101,6 +115,21 @@ func (n *Node) replayBlock(ctx context.Context, r *replayed, p *chain.Proposal) 
 		sn := n.state.Space.Snapshot()
 		n.state.Machine.SetRoot(p.Height, n.state.Tree.Update(sn))
 		sn.Release()
+	}
+	return nil
+}
+
+// replayEnd completes the last block of an epoch: its header carries the root of its own state, and must be the certified one.
+func (n *Node) replayEnd(r *replayed, ex *exec.Executed) error {
+	h := ex.Header.Height
+	if !r.to.changes() || h != r.to.Last.Height {
+		return fault.Reasoned(fault.Conflict, "epoch_ended", "height %d ends the epoch by a change of the membership", h)
+	}
+	r.state = n.state.Space.Snapshot()
+	r.root = n.state.Tree.Update(r.state)
+	n.state.Machine.End(ex, r.root)
+	if ex.Hash != r.to.Last.Header {
+		return fault.Reasoned(fault.Conflict, "other_history", "executed again, header %d is %s, not %s", h, ex.Hash, r.to.Last.Header)
 	}
 	return nil
 }

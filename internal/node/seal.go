@@ -3,6 +3,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,8 +23,8 @@ import (
 
 // A seal ends an epoch from outside (package seal). What this node does for it takes its state back to a height that the
 // coordinator's plan chooses, and that needs the folder opened anew: the plan lies in a file meanwhile, Run ends with
-// ErrRestart, and the next Run brings the state there instead of ordering (reach). A handover by a seal does the same at
-// each start, until a checkpoint of the state that the next epoch begins with is there.
+// ErrRestart, and the next Run brings the state there instead of ordering (reach). A handover does the same at each start, until
+// a checkpoint of the state that the next epoch begins with is there: by a seal, or by a change whose last block was published.
 
 // target is what a node's state is brought to: the end of its epoch, and the members of the next.
 type target struct {
@@ -37,6 +38,11 @@ type target struct {
 
 func (t *target) same(o *target) bool {
 	return t.Epoch == o.Epoch && t.Last == o.Last && codec.MembershipHash(t.Next) == codec.MembershipHash(o.Next)
+}
+
+// changes reports whether the last block itself ends the epoch, by a change of the membership.
+func (t *target) changes() bool {
+	return t.handover != nil && t.handover.Verdict == chain.VerdictNone
 }
 
 // sealing is the node's part in seals.
@@ -88,9 +94,9 @@ func (n *Node) sealEpoch() *seal.Epoch {
 	return e
 }
 
-// sealTarget is what a handover by a seal says, or else a plan.
+// sealTarget is what a handover says, or else a plan.
 func (n *Node) sealTarget() (*target, error) {
-	if end, ok := n.epochs.End(n.epoch); ok && end.Verdict != chain.VerdictNone {
+	if end, ok := n.epochs.End(n.epoch); ok {
 		return &target{Epoch: n.epoch, Last: seal.Point{Height: end.Height, Header: end.Header}, Next: &end.Next, handover: &end}, nil
 	}
 	text, err := os.ReadFile(n.cfg.Data(planName))
@@ -195,8 +201,8 @@ func (s *sealing) Finish(_ context.Context, p *chain.ProvedHandover) error {
 	if s.target != nil && s.target.handover != nil {
 		return nil // it is being done: to open the folder again would begin anew
 	}
-	if _, err := s.node.learn([][]byte{codec.AppendProvedHandover(nil, p)}); err != nil {
-		return err
+	if _, refused, err := s.node.peers.handovers.keep([][]byte{codec.AppendProvedHandover(nil, p)}); err != nil || refused != nil {
+		return cmp.Or(err, refused)
 	}
 	s.node.log.Warn("the epoch is sealed", obs.KeyEpoch, uint64(s.node.epoch), obs.KeyHeight, uint64(p.Height))
 	s.node.fail(ErrRestart)
@@ -215,22 +221,18 @@ func (s *sealing) run(ctx context.Context) error {
 // reach brings the state to the target, instead of ordering. What a plan asked for is kept for Prepare; a handover's is made the
 // checkpoint that the next epoch begins with.
 func (s *sealing) reach(ctx context.Context) error {
+	if s.target.changes() {
+		s.node.health.NotReady(componentState, "the membership changed: executing again to the end of the epoch")
+	}
 	r, err := s.node.replay(ctx, s.target)
 	if ctx.Err() != nil {
+		if err == nil {
+			r.state.Release()
+		}
 		return nil
 	}
-	if err != nil && s.target.handover != nil {
-		return s.node.missesSeal(err)
-	}
-	if err == nil && s.target.handover != nil {
-		defer r.state.Release()
-		if r.root != s.target.handover.Root {
-			return s.node.missesSeal(fault.New(fault.Corrupt, "the state of height %d has root %s here, the seal says %s", s.target.Last.Height, r.root, s.target.handover.Root))
-		}
-		if err := s.node.loop.RecordSealed(ctx, r.blocks, r.state, s.target.Last.Height, r.root, r.at); err != nil {
-			return err
-		}
-		return ErrRestart
+	if s.target.handover != nil {
+		return s.endEpoch(ctx, r, err)
 	}
 	s.mu.Lock()
 	if s.failed = err; err == nil {
@@ -242,6 +244,35 @@ func (s *sealing) reach(ctx context.Context) error {
 	s.mu.Unlock()
 	close(s.done)
 	<-ctx.Done()
+	return nil
+}
+
+// endEpoch makes what a replay reached the checkpoint that the next epoch begins with, if a handover says the same of it.
+func (s *sealing) endEpoch(ctx context.Context, r *replayed, err error) error {
+	end := s.target.handover
+	if err == nil {
+		defer r.state.Release()
+		if r.root != end.Root {
+			err = fault.New(fault.Corrupt, "the state of height %d has root %s here, the handover says %s", end.Height, r.root, end.Root)
+		}
+	}
+	switch {
+	case err == nil:
+		err = s.node.loop.RecordSealed(ctx, r.blocks, r.state, end.Height, r.root, r.at)
+		return cmp.Or(err, ErrRestart)
+	case s.target.changes():
+		return s.node.missesChange(ctx, err)
+	}
+	return s.node.missesSeal(err)
+}
+
+// missesChange takes a peer's state in place of the own one. Nothing remembers that: until there is one, each start tries again.
+func (n *Node) missesChange(ctx context.Context, why error) error {
+	n.log.Error("this node published the last block of its epoch and does not get there again; it takes a peer's state", obs.KeyEpoch, uint64(n.epoch), obs.Err(why))
+	if err := n.peers.handovers.takeState(ctx); err != nil {
+		return err
+	}
+	<-ctx.Done() // once the state is here, the node opens its folder again
 	return nil
 }
 
