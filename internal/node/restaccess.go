@@ -46,12 +46,28 @@ func (r *rest) openAccess() (err error) {
 // custodyAccess says who calls the custody service: by the same headers as the REST edge, which gRPC has as metadata.
 type custodyAccess struct{ guard *access.Guard }
 
-// Enter reads the caller from a call's metadata.
-func (a custodyAccess) Enter(ctx context.Context) (custodyapi.Caller, error) {
+// rolesFor are the roles of which each act wants one; the REST edge has the same from its table.
+var rolesFor = map[custodyapi.Act]access.Roles{
+	custodyapi.ActRead:  access.Reader | access.Payer | access.Issuer | access.Admin,
+	custodyapi.ActOpen:  access.Payer | access.Issuer,
+	custodyapi.ActPay:   access.Payer,
+	custodyapi.ActIssue: access.Issuer,
+}
+
+// Enter reads the caller from a call's metadata, and lets him in for what he has a role for.
+func (a custodyAccess) Enter(ctx context.Context, what custodyapi.Act, payments int) (custodyapi.Caller, error) {
 	m, _ := metadata.FromIncomingContext(ctx)
 	c, err := a.guard.EnterBy(ctx, access.Headers{APIKey: m.Get("x-api-key"), Authorization: m.Get("authorization")})
 	if err != nil {
 		return nil, err
+	}
+	if wanted := rolesFor[what]; !c.Roles().Has(wanted) {
+		return nil, fault.Reasoned(fault.Denied, "role_denied", "this caller may not do this: it needs the role %s", wanted.Names()[0])
+	}
+	if payments > 0 {
+		if err := c.Pay(payments); err != nil {
+			return nil, err
+		}
 	}
 	return c, nil
 }

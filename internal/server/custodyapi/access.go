@@ -4,10 +4,22 @@ package custodyapi
 
 import "context"
 
+// Act is what a caller is about to do.
+type Act uint8
+
+// The acts.
+const (
+	ActRead  Act = iota // look at accounts
+	ActOpen             // open an account
+	ActPay              // pay
+	ActIssue            // create, issue and redeem assets
+)
+
 // Access says who calls.
 type Access interface {
-	// Enter reads the caller from a call's metadata. Denied: it may not call at all.
-	Enter(ctx context.Context) (Caller, error)
+	// Enter reads the caller from a call's metadata, and counts his payments. Denied: he may not do that at all. TryLater: he did
+	// too much of it lately.
+	Enter(ctx context.Context, what Act, payments int) (Caller, error)
 }
 
 // Caller is who makes one call.
@@ -22,7 +34,7 @@ type Caller interface {
 type Open struct{}
 
 // Enter lets everybody in, under one name.
-func (Open) Enter(context.Context) (Caller, error) { return anybody{}, nil }
+func (Open) Enter(context.Context, Act, int) (Caller, error) { return anybody{}, nil }
 
 type anybody struct{}
 

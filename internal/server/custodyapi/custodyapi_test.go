@@ -111,7 +111,10 @@ type tokens struct{}
 
 type token string
 
-func (tokens) Enter(ctx context.Context) (custodyapi.Caller, error) {
+func (tokens) Enter(ctx context.Context, what custodyapi.Act, payments int) (custodyapi.Caller, error) {
+	if (what == custodyapi.ActPay) != (payments > 0) {
+		return nil, fault.New(fault.Internal, "act %d with %d payments", what, payments)
+	}
 	md, _ := metadata.FromIncomingContext(ctx)
 	if len(md.Get("token")) != 1 {
 		return nil, fault.Reasoned(fault.Denied, "no_token", "send a token")

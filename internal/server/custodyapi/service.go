@@ -43,7 +43,7 @@ type service struct {
 
 // Pay makes a payment.
 func (s *service) Pay(ctx context.Context, q *custodyv1.PayRequest) (*custodyv1.PayResponse, error) {
-	caller, err := s.access.Enter(ctx)
+	caller, err := s.access.Enter(ctx, ActPay, 1)
 	if err != nil {
 		return nil, err
 	}
@@ -60,15 +60,16 @@ func (s *service) Pay(ctx context.Context, q *custodyv1.PayRequest) (*custodyv1.
 
 // PayMany makes payments, each for itself.
 func (s *service) PayMany(ctx context.Context, q *custodyv1.PayManyRequest) (*custodyv1.PayManyResponse, error) {
-	caller, err := s.access.Enter(ctx)
+	n := len(q.Payments)
+	caller, err := s.access.Enter(ctx, ActPay, min(max(n, 1), custody.PaymentsMax)) // first of all: a stranger learns nothing
 	if err != nil {
 		return nil, err
 	}
-	if n := len(q.Payments); n == 0 || n > custody.PaymentsMax {
+	if n == 0 || n > custody.PaymentsMax {
 		return nil, badField("payments", "are %d, must be 1 to %d", n, custody.PaymentsMax)
 	}
-	out := &custodyv1.PayManyResponse{Answers: make([]*custodyv1.PayAnswer, len(q.Payments))}
-	ps, places := make([]custody.Payment, 0, len(q.Payments)), make([]int, 0, len(q.Payments))
+	out := &custodyv1.PayManyResponse{Answers: make([]*custodyv1.PayAnswer, n)}
+	ps, places := make([]custody.Payment, 0, n), make([]int, 0, n)
 	for i, one := range q.Payments {
 		p, err := s.payment(caller, one)
 		if err != nil {
@@ -114,7 +115,7 @@ func amount(text string) (chain.Amount, error) { return chain.ParseAmount(text, 
 
 // OpenAccount opens an account, or finds it.
 func (s *service) OpenAccount(ctx context.Context, q *custodyv1.OpenAccountRequest) (*custodyv1.OpenAccountResponse, error) {
-	if _, err := s.access.Enter(ctx); err != nil {
+	if _, err := s.access.Enter(ctx, ActOpen, 0); err != nil {
 		return nil, err
 	}
 	a, err := s.desk.Open(ctx, string(q.Name))
@@ -126,7 +127,7 @@ func (s *service) OpenAccount(ctx context.Context, q *custodyv1.OpenAccountReque
 
 // ResolveAccount finds an account.
 func (s *service) ResolveAccount(ctx context.Context, q *custodyv1.ResolveAccountRequest) (*custodyv1.ResolveAccountResponse, error) {
-	if _, err := s.access.Enter(ctx); err != nil {
+	if _, err := s.access.Enter(ctx, ActRead, 0); err != nil {
 		return nil, err
 	}
 	no, err := s.desk.Resolve(ctx, string(q.Name))
@@ -138,7 +139,7 @@ func (s *service) ResolveAccount(ctx context.Context, q *custodyv1.ResolveAccoun
 
 // NameAccounts writes accounts for people.
 func (s *service) NameAccounts(ctx context.Context, q *custodyv1.NameAccountsRequest) (*custodyv1.NameAccountsResponse, error) {
-	if _, err := s.access.Enter(ctx); err != nil {
+	if _, err := s.access.Enter(ctx, ActRead, 0); err != nil {
 		return nil, err
 	}
 	if len(q.Numbers) > custody.NamesMax {
@@ -211,7 +212,7 @@ func (s *service) Redeem(ctx context.Context, q *custodyv1.RedeemRequest) (*cust
 }
 
 func (s *service) mayAct(ctx context.Context, account []byte) error {
-	caller, err := s.access.Enter(ctx)
+	caller, err := s.access.Enter(ctx, ActIssue, 0)
 	if err != nil {
 		return err
 	}
