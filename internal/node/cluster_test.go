@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"testing"
@@ -34,6 +35,22 @@ type cluster struct {
 	opened   func(i int) // after a node is opened, before it runs; nil: nothing
 }
 
+// freeAddress is one to listen at later. Its port lies below those that the kernel gives to connections, so that none of the
+// cluster's own takes it meanwhile.
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	for range 1000 {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000)))
+		if err != nil {
+			continue
+		}
+		must(t, l.Close())
+		return l.Addr().String()
+	}
+	t.Fatal("no port is free")
+	return ""
+}
+
 func newCluster(t testing.TB, n int) *cluster {
 	t.Helper()
 	c := &cluster{t: t, nodes: make([]*running, n)}
@@ -41,10 +58,7 @@ func newCluster(t testing.TB, n int) *cluster {
 	must(t, err)
 	addresses := make([]string, n)
 	for i := range addresses {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		must(t, err)
-		addresses[i] = l.Addr().String()
-		must(t, l.Close())
+		addresses[i] = freeAddress(t)
 		c.folders = append(c.folders, newFolder(t))
 	}
 	var validators []chain.GenesisValidator
