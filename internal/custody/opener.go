@@ -5,6 +5,7 @@ package custody
 import (
 	"context"
 	"math/rand/v2"
+	"sync/atomic"
 
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/codec"
@@ -23,10 +24,12 @@ const (
 // opener opens accounts for V10 names: one submission at a time, and what queues behind it shares the next. So its transactions
 // keep the order of their nonces, of which the ledger looks back on only so many.
 type opener struct {
-	desk  *Desk
-	queue chan *opening
+	desk    *Desk
+	queue   chan []*opening // the names of one call each, so that they travel together; never full, for waiting bounds it
+	waiting atomic.Int64    // names in the queue, at most opensWaitingMax
 
 	// Owned by run.
+	rest   []*opening // taken from the queue, for the next rounds
 	sender chain.AccountNo
 	nonce  uint64 // highest used, as far as is known; 0: ask
 }
@@ -38,20 +41,22 @@ type opening struct {
 }
 
 func newOpener(d *Desk) *opener {
-	return &opener{desk: d, queue: make(chan *opening, opensWaitingMax), sender: d.cfg.Opener}
+	return &opener{desk: d, queue: make(chan []*opening, opensWaitingMax), sender: d.cfg.Opener}
 }
 
 // open opens accounts for names and returns their numbers, in order. A name that somebody else opened meanwhile is found.
 func (o *opener) open(ctx context.Context, names []string) []looked {
 	out := make([]looked, len(names))
 	waits := make([]*opening, len(names))
+	room := o.reserve(len(names))
 	for i, name := range names {
 		waits[i] = &opening{name: name, done: make(chan looked, 1)}
-		select {
-		case o.queue <- waits[i]:
-		default:
+		if i >= room {
 			waits[i].done <- looked{err: fault.Reasoned(fault.TryLater, "opens_full", "%d accounts wait to be opened: nothing was done, send it again in a moment", opensWaitingMax)}
 		}
+	}
+	if room > 0 {
+		o.queue <- waits[:room]
 	}
 	for i, w := range waits {
 		select {
@@ -65,23 +70,46 @@ func (o *opener) open(ctx context.Context, names []string) []looked {
 	return out
 }
 
+// reserve takes room in the queue for up to n names, and says for how many there is.
+func (o *opener) reserve(n int) int {
+	over := max(0, o.waiting.Add(int64(n))-opensWaitingMax)
+	over = min(over, int64(n))
+	o.waiting.Add(-over)
+	return n - int(over)
+}
+
 // run opens until the desk stops. Who still waits then is told by open itself.
 func (o *opener) run(ctx context.Context) {
 	for {
+		if len(o.rest) == 0 {
+			select {
+			case o.rest = <-o.queue:
+			case <-o.desk.stopped:
+				return
+			}
+		}
+		o.round(ctx, o.gather())
 		select {
-		case first := <-o.queue:
-			o.round(ctx, o.gather(first))
 		case <-o.desk.stopped:
 			return
+		default:
 		}
 	}
 }
 
 // gather takes what waits, each name once.
-func (o *opener) gather(first *opening) map[string][]*opening {
-	names := map[string][]*opening{first.name: {first}}
-	for len(names) < opensPerRound && len(o.queue) > 0 {
-		next := <-o.queue
+func (o *opener) gather() map[string][]*opening {
+	names := map[string][]*opening{}
+	for len(names) < opensPerRound {
+		if len(o.rest) == 0 {
+			if len(o.queue) == 0 {
+				break
+			}
+			o.rest = <-o.queue
+		}
+		next := o.rest[0]
+		o.rest = o.rest[1:]
+		o.waiting.Add(-1)
 		names[next.name] = append(names[next.name], next)
 	}
 	return names
