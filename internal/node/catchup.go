@@ -45,6 +45,7 @@ type catchUp struct {
 	// mu guards both below, and the order of opening and closing the API.
 	mu      sync.Mutex
 	taking  bool // an offer was accepted
+	late    bool // peers are in a later membership epoch
 	serving bool // the API was opened
 }
 
@@ -186,7 +187,7 @@ func (c *catchUp) accepted(height chain.Height, from chain.ValidatorNo) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.taking = true
-	c.node.services.api.SetServing(false)
+	c.show()
 	c.node.health.NotReady(componentCatchUp, fmt.Sprintf("catching up: taking the state of height %d from validator %d", height, from))
 }
 
@@ -211,16 +212,30 @@ func (c *catchUp) giveUp() {
 	defer c.mu.Unlock()
 	c.taking = false
 	c.node.health.Ready(componentCatchUp)
-	c.node.services.api.SetServing(c.serving)
+	c.show()
 }
 
-// opened is told that the API was opened; it is closed again while a state is taken.
+// opened is told that the API was opened; it is closed again while a state is taken, or the node is late at its epoch's end.
 func (c *catchUp) opened() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.serving = true
-	c.node.services.api.SetServing(!c.taking)
+	c.show()
 }
+
+// setLate closes the API while others are in a later epoch: what is admitted here is ordered by nobody.
+func (c *catchUp) setLate(late bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if late == c.late {
+		return
+	}
+	c.late = late
+	c.show()
+}
+
+// show opens or closes the API. The caller holds mu.
+func (c *catchUp) show() { c.node.services.api.SetServing(c.serving && !c.taking && !c.late) }
 
 // snapshotRef says where peers find a state: here, as anybody who is asked for the newest one.
 func (n *Node) snapshotRef(height chain.Height) []byte {

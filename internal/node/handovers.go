@@ -27,11 +27,12 @@ const (
 	frameHandovers    uint8 = 65 // each handover from there on, behind its length u32
 )
 
-// handoversLook is how often the node looks whether a peer is in a later epoch. It asks after handoversLooks such looks: until
-// then it may get to the end of its own epoch by itself.
+// Bounds of looking whether peers are in a later epoch. The node asks how it began when it has executed nothing for
+// handoversPatience: until then it may get to the end of its own epoch by itself, which costs no state.
 const (
-	handoversLook  = 500 * time.Millisecond
-	handoversLooks = 6
+	handoversLook     = 100 * time.Millisecond
+	handoversPatience = time.Second
+	handoversAgain    = 500 * time.Millisecond // from one ask to the next
 )
 
 // handovers learns from peers how later epochs began, and tells peers.
@@ -53,19 +54,18 @@ func (h *handovers) open() error {
 
 // run asks peers that are in a later epoch, and, once the node knows of one, lets it take a peer's state.
 func (h *handovers) run(ctx context.Context) error {
-	look := time.NewTicker(handoversLook)
-	defer look.Stop()
-	n := h.node
-	if n.lags {
+	if h.node.lags {
 		return h.takeState(ctx)
 	}
-	for behind := 0; ; {
+	look := time.NewTicker(handoversLook)
+	defer look.Stop()
+	p := patience{at: h.node.loop.ExecutedHeight(), since: time.Now()}
+	for asked := 0; ; {
 		later := h.later()
-		if behind++; len(later) == 0 {
-			behind = 0
-		}
-		if behind > handoversLooks {
-			h.ask(later[behind%len(later)])
+		h.node.peers.catchUp.setLate(len(later) > h.faulty())
+		if p.ended(time.Now(), h.node.loop.ExecutedHeight(), len(later) > 0) {
+			h.ask(later[asked%len(later)])
+			asked++
 		}
 		select {
 		case <-look.C:
@@ -73,6 +73,36 @@ func (h *handovers) run(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// faulty is how many members may lie.
+func (h *handovers) faulty() int {
+	set := h.node.epochs.At(h.node.epoch)
+	return set.Size() - set.Quorum()
+}
+
+// patience tells when a node that others are ahead of has waited for long enough.
+type patience struct {
+	at    chain.Height // executed
+	since time.Time    // something moved, or was asked
+	asks  bool
+}
+
+// ended reports that it is time to ask.
+func (p *patience) ended(now time.Time, executed chain.Height, behind bool) bool {
+	if !behind || executed != p.at {
+		p.at, p.since, p.asks = executed, now, false
+		return false
+	}
+	wait := handoversPatience
+	if p.asks {
+		wait = handoversAgain
+	}
+	if now.Sub(p.since) < wait {
+		return false
+	}
+	p.since, p.asks = now, true
+	return true
 }
 
 // later lists the peers that are in a later epoch, as they say.
@@ -85,17 +115,51 @@ func (h *handovers) later() (list []chain.ValidatorNo) {
 	return list
 }
 
+// inNewest is a peer that says it is in the newest epoch that this node knows; of several, the next one after this node.
+func (h *handovers) inNewest() (chain.ValidatorNo, bool) {
+	n := h.node
+	var list []chain.ValidatorNo
+	for _, p := range n.peers.links.Status() {
+		if p.Epoch >= n.newest().Epoch() {
+			list = append(list, p.No)
+		}
+	}
+	if len(list) == 0 {
+		return 0, false
+	}
+	for _, no := range list {
+		if no > n.self {
+			return no, true
+		}
+	}
+	return list[0], true
+}
+
 func (h *handovers) ask(peer chain.ValidatorNo) {
 	body := binary.LittleEndian.AppendUint64(nil, uint64(h.node.newest().Epoch()+1))
 	_ = h.node.peers.links.Send(peer, transport.Sync, frameAskHandovers, body) // asked again at the next look
 }
 
 // takeState wants a peer's state of the newest epoch: a node that was away when its own epoch ended gets no block of it. What it
-// published itself it does not take again.
+// published itself it does not take again. It waits for a peer that is in that epoch: one that is about to end the last
+// loses what it is asked.
 func (h *handovers) takeState(ctx context.Context) error {
 	n := h.node
+	look := time.NewTicker(handoversLook)
+	defer look.Stop()
 	end, _ := n.epochs.End(n.newest().Epoch() - 1)
-	w := want{least: max(end.Height, n.loop.Height()+1), first: (n.self + 1) % chain.ValidatorNo(n.newest().Size()), still: func() bool { return true }, ended: make(chan struct{})}
+	w := want{least: max(end.Height, n.loop.Height()+1), still: func() bool { return true }, ended: make(chan struct{})}
+	for {
+		var ok bool
+		if w.first, ok = h.inNewest(); ok {
+			break
+		}
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
 	select {
 	case n.peers.catchUp.wants <- w:
 	case <-ctx.Done():

@@ -136,6 +136,7 @@ func serve(t *testing.T, a custodyapi.Access) (*desk, custodyv1.CustodyClient) {
 	t.Helper()
 	d := &desk{}
 	s := grpcapi.New(grpcapi.Config{}, nil, prometheus.NewRegistry())
+	s.SetServing(true)
 	custodyapi.Register(s, d, a)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)

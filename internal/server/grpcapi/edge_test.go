@@ -53,6 +53,7 @@ func serve(t testing.TB, cfg grpcapi.Config, backend grpcapi.Backend) *edge {
 		cfg.ShutdownGrace = 50 * time.Millisecond
 	}
 	e.server = grpcapi.New(cfg, backend, e.metrics)
+	e.server.SetServing(true)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- e.server.Serve(ctx, l) }()
@@ -584,6 +585,31 @@ func TestHealth(t *testing.T) {
 		if err != nil || (a.Status == grpc_health_v1.HealthCheckResponse_SERVING) != serving {
 			t.Error(serving, a, err)
 		}
+	}
+}
+
+// TestNotServing: a node that lets nobody in takes no payment, which would wait for it, and answers readers.
+func TestNotServing(t *testing.T) {
+	e := serve(t, grpcapi.Config{}, grpcapitest.New(1))
+	e.server.SetServing(false)
+	_, err := e.SubmitTransaction(t.Context(), &ledgerv1.SubmitTransactionRequest{Transaction: []byte{1}})
+	wantFault(t, err, fault.Unavailable, "not_serving")
+	batches, err := e.SubmitBatches(t.Context())
+	if err == nil {
+		_, err = batches.Recv()
+	}
+	wantFault(t, err, fault.Unavailable, "not_serving")
+	txs, err := e.SubmitTransactions(t.Context())
+	if err == nil {
+		_, err = txs.Recv()
+	}
+	wantFault(t, err, fault.Unavailable, "not_serving")
+	if _, err := e.GetStatus(t.Context(), &ledgerv1.GetStatusRequest{}); err != nil {
+		t.Error(err)
+	}
+	e.server.SetServing(true)
+	if _, err := e.SubmitTransaction(t.Context(), &ledgerv1.SubmitTransactionRequest{Transaction: txBytes(1)}); err != nil {
+		t.Error(err)
 	}
 }
 

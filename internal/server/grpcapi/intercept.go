@@ -38,6 +38,7 @@ type gate struct {
 	metrics *metrics
 	unary   chan struct{} // a place for each unary call under way
 	streams peerLimit
+	serving serving
 }
 
 func (g *gate) unaryCall(ctx context.Context, q any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (answer any, err error) {
@@ -53,6 +54,9 @@ func (g *gate) unaryCall(ctx context.Context, q any, info *grpc.UnaryServerInfo,
 	default:
 		return nil, fault.Reasoned(fault.TryLater, "calls_full", "%d calls are under way: try again in a moment", cap(g.unary))
 	}
+	if err := g.serving.admit(info.FullMethod); err != nil {
+		return nil, err
+	}
 	return handle(ctx, q)
 }
 
@@ -60,6 +64,9 @@ func (g *gate) streamCall(srv any, stream grpc.ServerStream, info *grpc.StreamSe
 	ctx, method := stream.Context(), methodName(info.FullMethod)
 	defer func() { err = g.end(ctx, method, err) }()
 	defer recoverInto(&err)
+	if err := g.serving.admit(info.FullMethod); err != nil {
+		return err
+	}
 	host := peerHost(ctx)
 	if !g.streams.enter(host) {
 		return fault.Reasoned(fault.TryLater, "streams_full", "%d streams of this peer are open: close one first", g.streams.max)

@@ -78,10 +78,11 @@ const (
 
 // Server is the edge. Make it with New.
 type Server struct {
-	grpc   *grpc.Server
-	health *health.Server
-	grace  time.Duration
-	stop   chan struct{} // closed when Serve begins to end
+	grpc    *grpc.Server
+	health  *health.Server
+	serving *serving
+	grace   time.Duration
+	stop    chan struct{} // closed when Serve begins to end
 }
 
 // service implements the generated interface.
@@ -102,6 +103,7 @@ func (s *service) refusal(ctx context.Context, err error) *ledgerv1.Fault {
 func New(cfg Config, backend Backend, registerer prometheus.Registerer) *Server {
 	cfg.setDefaults()
 	g := newGate(&cfg, registerer)
+	g.serving.submits = submits
 	s := newServer(&cfg, g)
 	ledgerv1.RegisterLedgerServer(s.grpc, &service{backend: backend, gate: g, stopping: s.stop})
 	reflection.Register(s.grpc)
@@ -120,10 +122,11 @@ func newGate(cfg *Config, registerer prometheus.Registerer) *gate {
 // newServer makes an edge that knows no service but health.
 func newServer(cfg *Config, g *gate, more ...grpc.ServerOption) *Server {
 	s := &Server{
-		grpc:   grpc.NewServer(append(options(cfg, g), more...)...),
-		health: health.NewServer(),
-		grace:  cfg.ShutdownGrace,
-		stop:   make(chan struct{}),
+		grpc:    grpc.NewServer(append(options(cfg, g), more...)...),
+		health:  health.NewServer(),
+		serving: &g.serving,
+		grace:   cfg.ShutdownGrace,
+		stop:    make(chan struct{}),
 	}
 	grpc_health_v1.RegisterHealthServer(s.grpc, s.health)
 	s.SetServing(false)
@@ -153,16 +156,6 @@ func options(cfg *Config, g *gate) []grpc.ServerOption {
 		opts = append(opts, grpc.Creds(credentials.NewTLS(cfg.TLS)))
 	}
 	return opts
-}
-
-// SetServing sets what grpc.health.v1 answers, for the whole server and for the Ledger service.
-func (s *Server) SetServing(serving bool) {
-	state := grpc_health_v1.HealthCheckResponse_NOT_SERVING
-	if serving {
-		state = grpc_health_v1.HealthCheckResponse_SERVING
-	}
-	s.health.SetServingStatus("", state)
-	s.health.SetServingStatus(ledgerv1.Ledger_ServiceDesc.ServiceName, state)
 }
 
 // Serve serves on l until ctx ends, then lets calls finish for the grace and cuts the rest: a stream that is cut gets
