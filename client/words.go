@@ -55,6 +55,9 @@ type (
 	AddDelegate         = chain.AddDelegate
 	RevokeKey           = chain.RevokeKey
 	ChangeValidator     = chain.ChangeValidator
+	OpenInbox           = chain.OpenInbox
+	SkipSync            = chain.SkipSync
+	FreezeSlot          = chain.FreezeSlot
 )
 
 // Signer signs with one key; ReadKeyFile and the interface's own implementations (a device, a service) make one.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -80,7 +81,13 @@ func referenceText(r [32]byte) string {
 	return text
 }
 
-var legNames = map[chain.LegKind]string{chain.LegTransfer: "transfer", chain.LegHold: "hold", chain.LegPost: "post", chain.LegVoid: "void"}
+var legNames = map[chain.LegKind]string{
+	chain.LegTransfer: "transfer", chain.LegHold: "hold", chain.LegPost: "post", chain.LegVoid: "void",
+	chain.LegIssue: "issue", chain.LegRedeem: "redeem", chain.LegRefused: "refused", chain.LegOpened: "opened", chain.LegAsset: "asset", chain.LegRound: "round",
+	chain.LegBarrier: "barrier", chain.LegOrigin: "origin",
+}
+
+func positionText(p chain.SyncPosition) string { return fmt.Sprintf("%d.%d", p.Major, p.Minor) }
 
 func (s *session) legDetails(ctx context.Context, l chain.Leg) (d details, err error) {
 	d.add("does", legNames[l.Kind])
@@ -169,5 +176,20 @@ func (d *details) rest(body chain.Body) {
 		d.add("name", b.Name)
 		d.add("ed25519", hex.EncodeToString(b.Ed25519))
 		d.add("approvals", len(b.Approvals))
+	case *chain.OpenInbox:
+		d.add("ledger", b.Ledger.String())
+		d.add("incarnation", hex.EncodeToString(b.Incarnation[:]))
+		d.add("life", b.Life)
+		d.add("institution", b.Institution)
+		d.add("key", b.Key)
+		d.add("position", positionText(b.Position))
+	case *chain.SkipSync:
+		d.add("life", b.Life)
+		d.add("position", positionText(b.Position))
+		d.add("slot", b.Slot)
+		d.add("reason", b.Reason.String())
+	case *chain.FreezeSlot:
+		d.add("slot", b.Slot)
+		d.add("frozen", b.Frozen)
 	}
 }

@@ -42,7 +42,7 @@ type BatchHeader struct {
 // LegKind says what a leg does.
 type LegKind uint8
 
-// The kinds of leg. Arg is the upper 24 bits of a leg's fourth word.
+// The kinds of leg; sync batches have more (LegIssue). Arg is the upper 24 bits of a leg's fourth word.
 const (
 	LegTransfer LegKind = 0 // move Amount of Asset from From to To; Arg = 0, or LegKeyed
 	LegHold     LegKind = 1 // reserve Amount for To; Arg = lifetime in blocks, from 1
@@ -84,13 +84,20 @@ func ParseBatch(raw []byte) (Batch, error) {
 	}
 	b := Batch{raw}
 	h := b.Header()
-	if h.Flags&^FlagAtomic != 0 {
+	if h.Flags&^(FlagAtomic|FlagSync) != 0 || h.Flags == FlagAtomic|FlagSync {
 		return bad("unknown flags %#x", h.Flags)
 	}
 	if h.Legs == 0 || len(raw) != BatchHeaderBytes+int(h.Legs)*LegBytes {
 		return bad("%d legs do not fill %d bytes", h.Legs, len(raw))
 	}
-	if raw[25] != 0 || raw[26] != 0 || raw[27] != 0 || !allZero(raw[batchHeaderUsed:BatchHeaderBytes]) {
+	used := batchHeaderUsed
+	if h.Flags&FlagSync != 0 {
+		used = syncHeaderUsed
+		if h.Legs%SyncRecordLegs != 0 {
+			return bad("%d legs are no whole number of changes", h.Legs)
+		}
+	}
+	if raw[25] != 0 || raw[26] != 0 || raw[27] != 0 || !allZero(raw[used:BatchHeaderBytes]) {
 		return bad("header padding is not zero")
 	}
 	return b, nil
@@ -98,13 +105,22 @@ func ParseBatch(raw []byte) (Batch, error) {
 
 // NewBatch writes h and legs into a new byte slice; h.Legs is set to len(legs). What ParseBatch would refuse, and an Arg
 // over 24 bits, is Invalid.
-func NewBatch(h BatchHeader, legs []Leg) (Batch, error) {
+func NewBatch(h BatchHeader, legs []Leg) (Batch, error) { return newBatch(h, SyncHead{}, legs) }
+
+// NewSyncBatch is NewBatch for changes of the other ledger, two legs each; FlagSync is set.
+func NewSyncBatch(h BatchHeader, head SyncHead, legs []Leg) (Batch, error) {
+	h.Flags |= FlagSync
+	return newBatch(h, head, legs)
+}
+
+func newBatch(h BatchHeader, head SyncHead, legs []Leg) (Batch, error) {
 	if len(legs) == 0 || len(legs) > BatchLegsMax {
 		return Batch{}, fault.New(fault.Invalid, "a batch holds 1 to %d legs, not %d", BatchLegsMax, len(legs))
 	}
 	raw := make([]byte, BatchHeaderBytes+len(legs)*LegBytes)
 	h.Legs = uint32(len(legs))
 	PutBatchHeader(raw, h)
+	PutSyncHead(raw, head)
 	for i, l := range legs {
 		if l.Arg > legArgMax {
 			return Batch{}, fault.New(fault.Invalid, "leg %d: argument %d, at most %d", i, l.Arg, legArgMax)

@@ -91,13 +91,56 @@ func TestGoldenKeyedBatch(t *testing.T) {
 	}
 }
 
+// A sync batch: its head behind the header's fields, each change two legs.
+func TestGoldenSyncBatch(t *testing.T) {
+	h := goldenHeader()
+	h.Flags = 0
+	head := SyncHead{Life: 3, Previous: SyncPosition{Major: 1<<40 + 5, Minor: 7}, HomeVersion: 9}
+	o := SyncOrigin{
+		Position: SyncPosition{Major: 1<<40 + 6, Minor: 1}, Outcome: InsufficientFunds, TimeMs: 1<<48 - 2, Height: 1<<47 + 12345, Place: 1<<32 - 3,
+		Tag: Hash{1, 2, 3, 31: 0xff},
+	}
+	change := Leg{From: 2, To: 3, Asset: 1, Kind: LegRefused, Amount: Units(1500)}
+	b, err := NewSyncBatch(h, head, []Leg{change, o.Leg()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "batch_sync", hexLines(b.Bytes()))
+	if b.Header().Flags != FlagSync || b.SyncHead() != head {
+		t.Errorf("%+v", b.SyncHead())
+	}
+	second := b.Leg(1)
+	if got, ok := second.Origin(); !ok || got != o {
+		t.Errorf("%+v, want %+v", got, o)
+	}
+	if _, ok := change.Origin(); ok {
+		t.Error("a change is no origin")
+	}
+	if _, err := NewSyncBatch(h, head, []Leg{change}); err == nil {
+		t.Error("half a change")
+	}
+	h.Flags = FlagAtomic
+	if _, err := NewSyncBatch(h, head, []Leg{change, o.Leg()}); err == nil {
+		t.Error("an atomic sync batch")
+	}
+	h.Flags = 0
+	plain, err := NewBatch(h, []Leg{change})
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain.Bytes()[syncMajorAt]++
+	if _, err := ParseBatch(plain.Bytes()); err == nil {
+		t.Error("a head without the flag")
+	}
+}
+
 // Outcomes and kinds are numbers in certified data: their table only grows.
 func TestGoldenNames(t *testing.T) {
 	var out bytes.Buffer
 	for _, o := range Outcomes() {
 		fmt.Fprintf(&out, "outcome %d %s\n", o, o)
 	}
-	for k := TxKind(0); k <= TxAddDelegate+1; k++ {
+	for k := TxKind(0); k <= TxFreezeSlot+1; k++ {
 		fmt.Fprintf(&out, "tx %d %s\n", k, k)
 	}
 	golden(t, "names", out.String())

@@ -41,6 +41,12 @@ const (
 	LastValidator                     // the membership's only member cannot be removed
 	EpochEnding                       // another change ends the epoch with this block: ask again in the next
 	Duplicate                         // the key of this keyed leg was used before: ask what became of that one
+	InboxClosed                       // no inbox is open for this signer and this life of the other ledger
+	InboxElsewhere                    // the inbox is not where this sync batch begins: read its position and go on from there
+	InboxHeld                         // a change before this one could not be applied, and is looked at first
+	BadOrigin                         // the change's origin is none, lies before what was applied, or has an outcome that it cannot have
+	Diverged                          // what the other ledger says of an account, asset or key is not what is here
+	FrozenSlot                        // the account's slot is frozen until a person has looked at it
 	outcomeCount
 )
 
@@ -50,6 +56,7 @@ var outcomeNames = [outcomeCount]string{
 	"hold_unknown", "hold_amount", "batch_aborted", "stale", "future_sequence", "expired", "nonce_used", "alias_taken",
 	"address_taken", "code_taken", "limit_reached", "wrong_epoch", "not_approved", "unknown_validator", "validator_key_taken",
 	"validator_limit", "last_validator", "epoch_ending", "duplicate",
+	"inbox_closed", "inbox_elsewhere", "inbox_held", "bad_origin", "diverged", "frozen_slot",
 }
 
 // String returns the outcome's stable name, as in JSON and metrics.

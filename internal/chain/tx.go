@@ -22,6 +22,9 @@ const (
 	TxRevokeKey           TxKind = 13
 	TxChangeValidator     TxKind = 14
 	TxAddDelegate         TxKind = 15
+	TxOpenInbox           TxKind = 16
+	TxSkipSync            TxKind = 17
+	TxFreezeSlot          TxKind = 18
 )
 
 var txKindNames = map[TxKind]string{
@@ -29,6 +32,7 @@ var txKindNames = map[TxKind]string{
 	TxCreateAsset: "create_asset", TxOpenAccount: "open_account", TxOpenAccounts: "open_accounts", TxFreeze: "freeze",
 	TxRegisterInstitution: "register_institution", TxAddKey: "add_key", TxRevokeKey: "revoke_key",
 	TxChangeValidator: "change_validator", TxAddDelegate: "add_delegate",
+	TxOpenInbox: "open_inbox", TxSkipSync: "skip_sync", TxFreezeSlot: "freeze_slot",
 }
 
 // String returns the kind's stable name.

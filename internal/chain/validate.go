@@ -42,6 +42,21 @@ func (t *Tx) Validate() error {
 		return requireKey(b.PublicKey)
 	case *ChangeValidator:
 		return b.validate()
+	case *OpenInbox:
+		if b.Life == 0 || b.Ledger.IsZero() {
+			return badTx("life, ledger", "must not be 0")
+		}
+		return nil
+	case *SkipSync:
+		if b.Life == 0 {
+			return badTx("life", "must not be 0")
+		}
+		return nil
+	case *FreezeSlot:
+		if b.Slot == SlotNone {
+			return badTx("slot", "%d is none", uint16(SlotNone))
+		}
+		return nil
 	}
 	return badTx("body", "is of no known kind")
 }

@@ -90,6 +90,13 @@ func TestTxValidate(t *testing.T) {
 		{&AddKey{}, "public_key"},
 		{&AddDelegate{PublicKey: longest}, ""},
 		{&AddDelegate{}, "public_key"},
+		{&OpenInbox{Life: 1, Ledger: Hash{1}}, ""},
+		{&OpenInbox{Ledger: Hash{1}}, "life"},
+		{&OpenInbox{Life: 1}, "ledger"},
+		{&SkipSync{Life: 1}, ""},
+		{&SkipSync{}, "life"},
+		{&FreezeSlot{}, ""},
+		{&FreezeSlot{Slot: SlotNone}, "slot"},
 		{&AddDelegate{PublicKey: append(longest, 0)}, "public_key"},
 		{&AddKey{PublicKey: append(longest, 0)}, "public_key"},
 

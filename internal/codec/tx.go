@@ -80,8 +80,35 @@ func appendBody(w *writer, body chain.Body) {
 	case *chain.ChangeValidator:
 		appendChange(w, b)
 		appendApprovals(w, b.Approvals, chain.ApprovalsMax)
+	case *chain.OpenInbox, *chain.SkipSync, *chain.FreezeSlot:
+		appendSyncBody(w, body)
 	default:
 		fault.Invariant(false, "a transaction has a body of no known kind")
+	}
+}
+
+// appendSyncBody appends the bodies by which governance looks after the inbox.
+func appendSyncBody(w *writer, body chain.Body) {
+	switch b := body.(type) {
+	case *chain.OpenInbox:
+		w.raw(b.Ledger[:])
+		w.raw(b.Incarnation[:])
+		w.u32(b.Life)
+		w.u32(uint32(b.Institution))
+		w.u32(uint32(b.Key))
+		w.u64(b.Position.Major)
+		w.u32(b.Position.Minor)
+		w.raw(b.Tag[:])
+	case *chain.SkipSync:
+		w.u32(b.Life)
+		w.u64(b.Position.Major)
+		w.u32(b.Position.Minor)
+		w.raw(b.Tag[:])
+		w.u16(b.Slot)
+		w.raw(b.Reason[:])
+	case *chain.FreezeSlot:
+		w.u16(b.Slot)
+		w.flag(b.Frozen)
 	}
 }
 
@@ -167,8 +194,34 @@ func readBody(r *reader, kind chain.TxKind) chain.Body {
 		b.Approvals = readApprovals(r, chain.ApprovalsMax)
 		return b
 	}
+	if b := readSyncBody(r, kind); b != nil {
+		return b
+	}
 	r.fail("transaction kind %d", kind)
 	return nil
+}
+
+// readSyncBody reads the bodies by which governance looks after the inbox; nil for any other kind.
+func readSyncBody(r *reader, kind chain.TxKind) chain.Body {
+	switch kind {
+	case chain.TxOpenInbox:
+		b := &chain.OpenInbox{Ledger: r.hash()}
+		copy(b.Incarnation[:], r.take(len(b.Incarnation)))
+		b.Life, b.Institution, b.Key = r.u32(), chain.InstitutionNo(r.u32()), chain.KeyNo(r.u32())
+		b.Position, b.Tag = readSyncPosition(r), r.hash()
+		return b
+	case chain.TxSkipSync:
+		b := &chain.SkipSync{Life: r.u32(), Position: readSyncPosition(r), Tag: r.hash()}
+		b.Slot, b.Reason = r.u16(), r.hash()
+		return b
+	case chain.TxFreezeSlot:
+		return &chain.FreezeSlot{Slot: r.u16(), Frozen: r.flag()}
+	}
+	return nil
+}
+
+func readSyncPosition(r *reader) chain.SyncPosition {
+	return chain.SyncPosition{Major: r.u64(), Minor: r.u32()}
 }
 
 // AppendTxBatch appends the lane payload made of signed transactions (each an AppendSignedTx): magic, count, the end of

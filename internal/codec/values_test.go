@@ -87,9 +87,14 @@ func sampleBodies() map[string]chain.Body {
 		"register_institution": &chain.RegisterInstitution{Name: "Bank of Examples", PublicKey: run(0, chain.PublicKeyBytesMax)},
 		"add_key":              &chain.AddKey{Account: 0x01020304, PublicKey: key},
 		"add_delegate":         &chain.AddDelegate{PublicKey: key},
-		"revoke_key":           &chain.RevokeKey{Key: 0x01020304},
-		"change_validator":     sampleChange(),
-		"remove_validator":     &chain.ChangeValidator{Epoch: 0x0102030405060708, Validator: 3},
+		"open_inbox": &chain.OpenInbox{
+			Ledger: chain.Hash{1, 31: 2}, Incarnation: [16]byte{3, 15: 4}, Life: 5, Institution: 6, Key: 7, Position: chain.SyncPosition{Major: 8, Minor: 9}, Tag: chain.Hash{10},
+		},
+		"skip_sync":        &chain.SkipSync{Life: 1, Position: chain.SyncPosition{Major: 2, Minor: 3}, Tag: chain.Hash{4}, Slot: 5, Reason: chain.Hash{6}},
+		"freeze_slot":      &chain.FreezeSlot{Slot: 7, Frozen: true},
+		"revoke_key":       &chain.RevokeKey{Key: 0x01020304},
+		"change_validator": sampleChange(),
+		"remove_validator": &chain.ChangeValidator{Epoch: 0x0102030405060708, Validator: 3},
 	}
 }
 

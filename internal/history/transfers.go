@@ -43,7 +43,13 @@ const (
 	KindUnknown  = "unknown"
 )
 
-var legKinds = [...]string{chain.LegTransfer: KindTransfer, chain.LegHold: KindHold, chain.LegPost: KindPost, chain.LegVoid: KindVoid}
+var legKinds = [...]string{
+	chain.LegTransfer: KindTransfer, chain.LegHold: KindHold, chain.LegPost: KindPost, chain.LegVoid: KindVoid,
+	chain.LegIssue: KindIssue, chain.LegRedeem: KindRedeem, chain.LegRefused: KindTransfer,
+}
+
+// silent are the kinds of leg of a sync batch that are no transfer.
+func silent(k chain.LegKind) bool { return k > chain.LegRefused && k <= chain.LegOrigin }
 
 // Header reads an executed header and its hash.
 func (h *History) Header(height chain.Height) (*chain.ExecutedHeader, chain.Hash, error) {
@@ -117,8 +123,12 @@ func (b *batchRows) legs() error {
 		return b.corrupt(err, "payload")
 	}
 	id := b.header.Batches[b.index].Batch
+	sync := batch.Header().Flags&chain.FlagSync != 0
 	for i := range batch.Len() {
 		l := batch.Leg(i)
+		if sync && silent(l.Kind) {
+			continue
+		}
 		t := Transfer{
 			ID: chain.NewLegID(id, uint32(i)), Height: b.header.Height, Index: b.index, Item: uint32(i),
 			From: l.From, To: l.To, Asset: l.Asset, Amount: l.Amount, Kind: KindUnknown,

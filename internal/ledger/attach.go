@@ -15,7 +15,7 @@ func (l *Ledger) Attach() error {
 	l.resetDerived()
 	for _, step := range []func() error{
 		l.attachCounts, l.attachMembers, l.attachSections, l.attachAliases, l.attachKeys, l.attachInstitutions, l.attachAccounts, l.attachAssets, l.attachHoldings, l.attachHolds,
-		l.attachKeyed,
+		l.attachKeyed, l.attachInbox,
 	} {
 		if err := step(); err != nil {
 			return err
@@ -51,7 +51,7 @@ func (l *Ledger) attachSections() error {
 	for _, v := range sn.Sections() {
 		asset := v.Section - sectionDense
 		switch {
-		case v.Section >= sectionMeta && v.Section <= sectionKeyed:
+		case v.Section >= sectionMeta && v.Section <= sectionLast:
 		case v.Section <= sectionDense || asset > l.meta.Ref(0).Assets || l.assets.Ref(uint64(asset)).Flags&chain.AssetDense == 0:
 			return corrupt("section %d belongs to nothing", v.Section)
 		case v.RecordBytes != amountBytes || v.Pages() > (chain.AccountsMaxMax*amountBytes)/pages.PageBytes+1:

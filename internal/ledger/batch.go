@@ -40,14 +40,25 @@ func (l *Ledger) RunBatch(b chain.Batch, id chain.Hash, index uint32, codes []ch
 		fill(codes, code)
 		return 0, false
 	}
+	sync := h.Flags&chain.FlagSync != 0
+	if sync {
+		head := b.SyncHead()
+		if code := l.admitSync(&h, &head); code != chain.OK {
+			fill(codes, code)
+			return 0, false
+		}
+	}
 	*l.channels.Mut(channelIndex(h.Institution, h.Channel)) = h.Sequence
 	run := legRun{
 		id: id, records: b.Records(), index: index, institution: h.Institution,
 		delegated: l.keys.Ref(uint64(h.Key)).Kind == ownedByDelegate, tagged: untagged,
 	}
-	if h.Flags&chain.FlagAtomic != 0 {
+	switch {
+	case sync:
+		moved = l.runSync(b, &run, codes)
+	case h.Flags&chain.FlagAtomic != 0:
 		moved = l.runAtomic(&run, codes)
-	} else {
+	default:
 		moved, _ = l.runLegs(&run, codes)
 	}
 	l.trimKeyed()

@@ -29,6 +29,8 @@
 //	13, 14    validator           lanes; keys of the membership
 //	15, 16    sparse holding      account and asset; amount
 //	17; 18    -; place in a ring  counts of idempotency keys; living keys and what became of their first leg
+//	19        -                   the inbox: how far the other ledger's changes are applied
+//	20        slot, 64 a word     frozen slots
 //	65536+a   account             holdings of dense asset a
 //
 // FORMAT.md has the bytes. A dense asset costs 16 B an account, held or not. All other assets share the sparse columns,
@@ -52,6 +54,8 @@
 //  6. The membership changes between two blocks only, by one change or seal at a time, each for the present epoch: a block
 //     executes under one membership. No two members share a key, and a number that nobody has left nothing behind.
 //  7. A living idempotency key has one leg that ran. Whatever else came under it answered Duplicate and moved nothing.
+//  8. The other ledger's changes are applied in its order, each once, and only what it is the home of. One that cannot be applied
+//     holds those behind it until governance says otherwise.
 //
 // One goroutine owns a Ledger, reads included. RunBatch does not allocate for transfers between existing holdings.
 package ledger

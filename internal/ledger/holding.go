@@ -99,10 +99,8 @@ func (l *Ledger) debitable(from chain.AccountNo, asset chain.AssetNo) chain.Outc
 		return chain.FrozenAccount
 	case l.assets.Ref(uint64(asset)).Frozen != 0:
 		return chain.FrozenAsset
-	case l.away(from, asset):
-		return chain.NotHome
 	}
-	return chain.OK
+	return l.homeSays(from, asset)
 }
 
 // creditable says why amount cannot be credited to an account, or OK. It is asked before anything moves.

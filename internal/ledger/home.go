@@ -14,11 +14,25 @@ func (l *Ledger) ownedByV10(slot uint16) bool {
 
 func (l *Ledger) giveToV10(slot uint16) { *l.homes.Mut(uint64(slot / 64)) |= 1 << (slot % 64) }
 
-// away reports whether only V10 may debit this account in this asset: both are portable, and V10 owns the slot.
+// homeSays is why nobody here may debit this account in this asset, both portable, or OK: V10 owns the slot, or a person must look
+// at it first.
+func (l *Ledger) homeSays(account chain.AccountNo, asset chain.AssetNo) chain.Outcome {
+	if *l.words.Ref(uint64(account))&wordPortable == 0 || l.assets.Ref(uint64(asset)).Flags&chain.AssetPortable == 0 {
+		return chain.OK
+	}
+	slot := l.accounts.Ref(uint64(account)).Slot
+	switch {
+	case l.ownedByV10(slot):
+		return chain.NotHome
+	case l.SlotFrozen(slot):
+		return chain.FrozenSlot
+	}
+	return chain.OK
+}
+
+// away reports whether only V10 may debit this account in this asset.
 func (l *Ledger) away(account chain.AccountNo, asset chain.AssetNo) bool {
-	return *l.words.Ref(uint64(account))&wordPortable != 0 &&
-		l.assets.Ref(uint64(asset)).Flags&chain.AssetPortable != 0 &&
-		l.ownedByV10(l.accounts.Ref(uint64(account)).Slot)
+	return l.homeSays(account, asset) == chain.NotHome
 }
 
 // boundToPortable reports whether only portable accounts may hold the asset, and nobody may put it on hold: V10, which

@@ -50,6 +50,8 @@ type Ledger struct {
 	sparse       *pages.Column[chain.Amount]
 	keyedTotals  *pages.Column[keyedTotals]
 	keyed        *pages.Column[keyedRecord]
+	inbox        *pages.Column[inboxRecord]
+	frozenSlots  *pages.Column[uint64]
 
 	// Derived from the columns by Attach, and kept in step by the writer.
 	hot           []hotAsset // by asset number
@@ -123,6 +125,8 @@ func New(space *pages.Space, addressOf func(publicKey []byte) (chain.Address, bo
 		sparse:       pages.NewColumn[chain.Amount](space, sectionSparse, HoldingsMax+1),
 		keyedTotals:  pages.NewColumn[keyedTotals](space, sectionKeyedTotals, 1),
 		keyed:        pages.NewColumn[keyedRecord](space, sectionKeyed, keyedRingMax),
+		inbox:        pages.NewColumn[inboxRecord](space, sectionInbox, 1),
+		frozenSlots:  pages.NewColumn[uint64](space, sectionFrozenSlots, homeWords),
 	}
 	l.resetDerived()
 	return l

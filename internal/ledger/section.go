@@ -22,5 +22,8 @@ const (
 	sectionSparse       = 16
 	sectionKeyedTotals  = 17
 	sectionKeyed        = 18
+	sectionInbox        = 19
+	sectionFrozenSlots  = 20
+	sectionLast         = sectionFrozenSlots
 	sectionDense        = 0x10000 // + asset number
 )

@@ -24,6 +24,8 @@ var sectionNames = map[uint32][2]string{
 	sectionSparse:       {"sparse balances", "sparse holding"},
 	sectionKeyedTotals:  {"counts of idempotency keys", "record"},
 	sectionKeyed:        {"idempotency keys", "place in the ring"},
+	sectionInbox:        {"the other ledger's changes", "record"},
+	sectionFrozenSlots:  {"frozen slots", "slot / 64"},
 }
 
 // SectionName says what a section of the state holds, and by what its records are numbered, for people who look for a

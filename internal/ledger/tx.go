@@ -91,6 +91,12 @@ func (l *Ledger) runBody(who actor, body chain.Body, id chain.Hash) (chain.Outco
 		return l.runRevokeKey(who, b), 0
 	case *chain.ChangeValidator:
 		return l.runChangeValidator(who, b), 0
+	case *chain.OpenInbox:
+		return l.runOpenInbox(who, b), 0
+	case *chain.SkipSync:
+		return l.runSkipSync(who, b), 0
+	case *chain.FreezeSlot:
+		return l.runFreezeSlot(who, b), 0
 	}
 	return chain.BadKind, 0
 }
