@@ -193,7 +193,7 @@ func TestMemberRefuses(t *testing.T) {
 	for line, want := range map[string]string{
 		`{"do":"load"}`: "before it was opened",
 		`{"do":"open"}`: "before it was opened",
-		`{"do":"open","open":{"config":{"Engine":"raft","Nodes":2}}}`: "certificate",
+		`{"do":"open","open":{"config":{"Engine":"raft","Nodes":2},"dir":"` + testkit.DiskDir(t) + `"}}`: "certificate",
 	} {
 		var said strings.Builder
 		if err := Member(t.Context(), strings.NewReader(line), &said); err != nil {
