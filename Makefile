@@ -35,8 +35,12 @@ up: build ## build, then run a network on this machine in .aurigraph
 	bin/aurigraph up --network .aurigraph
 
 .PHONY: deps
-deps: ## install what some tests use (RocksDB, nftables); without it they are skipped aloud
+deps: ## install what some tests use (RocksDB, nftables, nginx, PostgreSQL, Java); without it they are skipped aloud
 	@scripts/deps
+
+.PHONY: real
+real: ## run a real Kafka and PostgreSQL until Ctrl-C; one line says where. `scripts/real fetch` lets the tests use Kafka
+	@exec scripts/real
 
 .PHONY: test
 test: ## vet, then all tests, the repository's own rules included
