@@ -111,12 +111,6 @@ type Intake struct {
 	CutDelay     time.Duration `yaml:"cut_delay"`      // how long a cut of single transactions waits for more
 }
 
-// Index is the query index.
-type Index struct {
-	Enabled          bool `yaml:"enabled"`
-	RowsPerSecondMax int  `yaml:"rows_per_second_max"`
-}
-
 // Default is the settings of a node that has its own machine.
 func Default() Node {
 	return Node{
@@ -131,7 +125,7 @@ func Default() Node {
 		Order:    Order{Engine: EngineSolo, IntervalMin: 2 * time.Millisecond, WindowMax: 16},
 		Commit:   Commit{CheckpointInterval: 3 * time.Second, RetainBytes: 4 << 30, SegmentBytes: 64 << 20, CheckpointBytesPerSecond: 64 << 20, ReserveBytes: 64 << 20},
 		Intake:   Intake{AdmitWaitMax: 250 * time.Millisecond, CutDelay: time.Millisecond},
-		Index:    Index{Enabled: true, RowsPerSecondMax: 20_000},
+		Index:    Index{Enabled: true, URL: IndexSQLite, RowsPerSecondMax: IndexRowsSQLite},
 		Rest:     Rest{Access: "access", Providers: []RestProvider{}, Audit: "access/audit", Accounts: []string{}},
 		Validators: Validators{ // no addresses: a list that is there, so that what is written reads back equal
 			Addresses: []string{},
@@ -276,8 +270,9 @@ func (n Node) Validate() error {
 		return bad("commit.retain_bytes", "%d, must be at least two segments", n.Commit.RetainBytes)
 	case n.Intake.AdmitWaitMax <= 0 || n.Intake.CutDelay <= 0:
 		return bad("intake", "admit_wait_max and cut_delay must be above 0")
-	case n.Index.RowsPerSecondMax < 1:
-		return bad("index.rows_per_second_max", "%d, must be at least 1", n.Index.RowsPerSecondMax)
+	}
+	if err := n.Index.validate(bad); err != nil {
+		return err
 	}
 	if err := n.Rest.validate(bad); err != nil {
 		return err

@@ -14,13 +14,12 @@ import (
 	"github.com/aurigraph/aurigraph/internal/history"
 )
 
-// Bounds of a group, and of the follower's work. A group ends with the batch that reaches GroupItemsMax, so it has fewer than
-// GroupItemsMax + chain.BatchLegsMax rows.
+// Bounds of a group, and of the follower's work, for an engine in this process (Embedded).
 const (
 	GroupItemsMax  = 4096
 	GroupBlocksMax = 256
-	DutyRest       = 4  // after working for t the follower rests for at least DutyRest*t
-	DutyRestBusy   = 19 // the same while groups are full and the chain grows more than twice as fast
+	DutyRest       = 4
+	DutyRestBusy   = 19
 )
 
 // retryDelay is how long the follower waits after a group could not be written for now.
@@ -31,6 +30,7 @@ const retryDelay = 5 * time.Second
 type Follower struct {
 	source  Source
 	to      Writer
+	pace    Pace
 	rate    int // rows a second at most
 	base    chain.Height
 	start   Position     // of the index when the follower was made
@@ -48,7 +48,7 @@ type Follower struct {
 // NewFollower makes a follower of a chain that has reached head; it reads s and writes to w, at most rowsPerSecondMax rows a
 // second. With a head that the index has as a whole, nothing of before is counted: what comes later is, as it is published.
 func NewFollower(s Source, w Writer, head chain.Height, rowsPerSecondMax int, r prometheus.Registerer) *Follower {
-	f := &Follower{source: s, to: w, rate: max(1, rowsPerSecondMax), base: head, start: w.Position(), onRetry: func(error) {}, wake: make(chan struct{}, 1)}
+	f := &Follower{source: s, to: w, pace: w.Pace(), rate: max(1, rowsPerSecondMax), base: head, start: w.Position(), onRetry: func(error) {}, wake: make(chan struct{}, 1)}
 	f.head.Store(uint64(head))
 	f.done.Store(uint64(f.start.Complete()))
 	r.MustRegister(
@@ -142,8 +142,7 @@ func (f *Follower) Run(ctx context.Context) error {
 			continue
 		}
 		rows, arrived := len(f.group.Rows), f.arrive.Load()
-		busy := rows >= GroupItemsMax && arrived-seen > uint64(2*rows)
-		if f.rest(ctx, time.Since(begin), rows, busy) != nil {
+		if f.rest(ctx, time.Since(begin), rows, arrived-seen > uint64(2*rows)) != nil {
 			return nil
 		}
 		seen = arrived
@@ -240,14 +239,19 @@ func ended(ctx context.Context, err error) error {
 	return err
 }
 
-// rest pauses after work, so that the follower takes at most a fifth of one core and keeps its rate. Under a load that it
-// cannot keep up with anyway it yields to the doors and takes a twentieth.
-func (f *Follower) rest(ctx context.Context, worked time.Duration, rows int, busy bool) error {
-	duty := time.Duration(DutyRest)
-	if busy {
-		duty = DutyRestBusy
+// rest pauses after work, so that the follower keeps to the engine's pace and to its rate: an engine in this process takes at most a
+// fifth of one core, and under a load that it cannot keep up with anyway it yields to the doors and takes a twentieth.
+func (f *Follower) rest(ctx context.Context, worked time.Duration, rows int, outgrown bool) error {
+	full := rows >= f.pace.GroupItems
+	duty := time.Duration(f.pace.Rest)
+	if full && outgrown {
+		duty = time.Duration(f.pace.RestBusy)
 	}
-	return f.pause(ctx, max(duty*worked, time.Duration(rows)*time.Second/time.Duration(f.rate)-worked))
+	d := max(duty*worked, time.Duration(rows)*time.Second/time.Duration(f.rate)-worked)
+	if !full {
+		d = max(d, f.pace.Apart-worked)
+	}
+	return f.pause(ctx, d)
 }
 
 func (f *Follower) pause(ctx context.Context, d time.Duration) error {
@@ -277,7 +281,7 @@ func (f *Follower) countOld(ctx context.Context) error {
 		if at.Height > f.base {
 			break
 		}
-		if err := f.rest(ctx, time.Since(begin), 0, false); err != nil {
+		if err := f.pause(ctx, time.Duration(f.pace.Rest)*time.Since(begin)); err != nil {
 			return err
 		}
 	}

@@ -41,13 +41,13 @@ func (f *Follower) rowsBefore(p Position) int {
 // gather reads batches into the group until it is full or the chain ends.
 func (f *Follower) gather() (items uint64, err error) {
 	g, head := &f.group, chain.Height(f.head.Load())
-	for g.Next.Height <= head && len(g.Blocks) < GroupBlocksMax {
+	for g.Next.Height <= head && len(g.Blocks) < f.pace.GroupBlocks {
 		header, hash, err := f.source.Header(g.Next.Height)
 		if err != nil {
 			return items, err
 		}
 		for int(g.Next.Batch) < len(header.Batches) {
-			if items >= GroupItemsMax {
+			if items >= uint64(f.pace.GroupItems) {
 				return items, nil
 			}
 			if err := f.gatherBatch(header); err != nil {

@@ -4,6 +4,7 @@ package index
 
 import (
 	"context"
+	"time"
 
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/history"
@@ -52,6 +53,21 @@ func (g *Group) reset(from Position) {
 	g.From, g.Next, g.Blocks, g.Rows, g.Gaps = from, from, g.Blocks[:0], g.Rows[:0], g.Gaps[:0]
 }
 
+// Pace says how an engine is fed. A group ends with the batch that reaches GroupItems, so it has fewer than
+// GroupItems + chain.BatchLegsMax rows.
+type Pace struct {
+	GroupItems  int
+	GroupBlocks int
+	Rest        int           // after working for t the follower rests for at least Rest*t
+	RestBusy    int           // the same while groups are full and the chain grows more than twice as fast
+	Apart       time.Duration // at least so long from the beginning of a group that is not full to that of the next
+}
+
+// Embedded is the pace of an engine in this process: at most a fifth of one core.
+func Embedded() Pace {
+	return Pace{GroupItems: GroupItemsMax, GroupBlocks: GroupBlocksMax, Rest: DutyRest, RestBusy: DutyRestBusy}
+}
+
 // Writer is the writing side of an engine. One goroutine uses it.
 type Writer interface {
 	// Position is what has been applied: the From of the next group.
@@ -63,6 +79,8 @@ type Writer interface {
 	// Apply writes a group and its Next as one. A group that does not begin at Position is a Conflict and changes nothing;
 	// after any other error the position is as it was.
 	Apply(g *Group) error
+	// Pace is how it is fed. It does not change.
+	Pace() Pace
 }
 
 // Reader is the reading side of an engine. It is safe for concurrent use, beside the writer too.

@@ -16,6 +16,7 @@ import (
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/history"
 	"github.com/aurigraph/aurigraph/internal/index"
+	"github.com/aurigraph/aurigraph/internal/sqlitefault"
 	"github.com/aurigraph/aurigraph/internal/store/seal"
 )
 
@@ -76,23 +77,10 @@ func (db *DB) open(id chain.ChainID, genesis chain.Hash) (err error) {
 	return translate(err, "open the index for readers")
 }
 
-// translate gives an engine's error its kind; an error that has one keeps it. Every statement is right for the tables of an
-// index, so one that is refused has met other tables, or rows that are there already.
-func translate(err error, what string) error {
-	if own := (*fault.Error)(nil); err == nil || errors.As(err, &own) {
-		return err
-	}
-	kind := fault.Unavailable
-	switch sqlite.ErrCode(err).ToPrimary() {
-	case sqlite.ResultCorrupt, sqlite.ResultNotADB, sqlite.ResultError, sqlite.ResultConstraint, sqlite.ResultMismatch:
-		kind, what = fault.Corrupt, what+" (to rebuild it, delete its folder and start again)"
-	case sqlite.ResultBusy, sqlite.ResultLocked:
-		kind = fault.TryLater
-	case sqlite.ResultInterrupt:
-		kind = fault.Timeout
-	}
-	return fault.Wrap(kind, err, "%s", what)
-}
+// ifCorrupt is what to do about a damaged index.
+const ifCorrupt = "to rebuild it, delete its folder and start again"
+
+func translate(err error, what string) error { return sqlitefault.Wrap(err, what, ifCorrupt) }
 
 func pragmas(c *sqlite.Conn, cacheKiB int) error {
 	for _, p := range []string{"PRAGMA mmap_size = 0", "PRAGMA temp_store = MEMORY", "PRAGMA trusted_schema = OFF", "PRAGMA synchronous = NORMAL"} {
@@ -169,6 +157,9 @@ func blob(s *sqlite.Stmt, column int) []byte {
 	s.ColumnBytes(column, b)
 	return b
 }
+
+// Pace is that of an engine in this process.
+func (db *DB) Pace() index.Pace { return index.Embedded() }
 
 // Position is what has been applied.
 func (db *DB) Position() index.Position { return db.next }

@@ -17,6 +17,7 @@ import (
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/names"
+	"github.com/aurigraph/aurigraph/internal/sqlitefault"
 )
 
 // FileName is the name of the vault's file in its folder.
@@ -91,22 +92,10 @@ func (v *Vault) with(ctx context.Context, do func(*sqlite.Conn) error) error {
 	return translate(do(c), "use the names vault")
 }
 
-// translate gives an engine's error its kind; an error that has one keeps it. Every statement is right for the tables of a vault.
-func translate(err error, what string) error {
-	if own := (*fault.Error)(nil); err == nil || errors.As(err, &own) {
-		return err
-	}
-	kind := fault.Unavailable
-	switch sqlite.ErrCode(err).ToPrimary() {
-	case sqlite.ResultCorrupt, sqlite.ResultNotADB, sqlite.ResultError, sqlite.ResultConstraint, sqlite.ResultMismatch:
-		kind, what = fault.Corrupt, what+" (it may be deleted while nobody uses it: names come back as they are used)"
-	case sqlite.ResultBusy, sqlite.ResultLocked:
-		kind = fault.TryLater
-	case sqlite.ResultInterrupt:
-		kind = fault.Timeout
-	}
-	return fault.Wrap(kind, err, "%s", what)
-}
+// ifCorrupt is what to do about a damaged vault.
+const ifCorrupt = "it may be deleted while nobody uses it: names come back as they are used"
+
+func translate(err error, what string) error { return sqlitefault.Wrap(err, what, ifCorrupt) }
 
 // Put stores names of numbers that have none.
 func (v *Vault) Put(ctx context.Context, entries map[chain.AccountNo]string) error {
