@@ -75,8 +75,8 @@ type net struct {
 			PID     int
 		}
 		Edge *struct {
-			Dir, GRPC, Metrics string
-			PID                int
+			Dir, GRPC, Metrics, REST string
+			PID                      int
 		}
 		REST        string
 		V10         string

@@ -3,14 +3,17 @@
 package e2e
 
 import (
+	"encoding/json"
 	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/aurigraph/aurigraph/internal/network"
 	"github.com/aurigraph/aurigraph/internal/v10/contracttest"
+	"github.com/aurigraph/aurigraph/internal/v10diff"
 )
 
 // TestV10 plays the contract of the V10 dialect against a network of four processes, and repeats a payment at another validator.
@@ -61,6 +64,54 @@ func TestWithV10(t *testing.T) {
 		}
 		n.stop()
 	}
+}
+
+// TestV10Diff holds V11 against the reference ledger that runs beside it, over all rows of the dialect and both ways round: nothing is
+// unexplained. Then one ledger is paid on alone, and the same question finds just that.
+func TestV10Diff(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs four validators")
+	}
+	n := upWith(t, filepath.Join(t.TempDir(), "net"), 4, "--with-v10")
+	for _, pair := range [][2]string{{n.ready.V10, n.ready.REST}, {n.ready.REST, n.ready.V10}} {
+		report := diffV10(t, 0, pair[0], pair[1])
+		if report.Compared < 400 || report.Compared != report.Requests || report.Differ != 0 || len(report.Skipped) != 0 || report.Share < 0.6 {
+			t.Errorf("%+v", report)
+		}
+	}
+	from, to := n.ready.V10Accounts[1], n.ready.V10Accounts[2]
+	corpus := filepath.Join(t.TempDir(), "corpus.jsonl")
+	if err := os.WriteFile(corpus, []byte(`{"path":"/api/v10/accounts/`+to+`/balances"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	diffV10(t, 0, n.ready.V10, n.ready.REST, "--replay", corpus)
+	payV10(t, n.ready.V10, "one-ledger-alone", from, to)
+	report := diffV10(t, 1, n.ready.V10, n.ready.REST, "--replay", corpus)
+	if len(report.Unexplained) != 1 || report.Unexplained[0].Path != "balances[asset=AUR].amount" {
+		t.Errorf("%+v", report)
+	}
+	// A rule that is declared explains it, and not more than it says.
+	for within, want := range map[string]int{"1": 0, "0.99": 1} {
+		rules := filepath.Join(t.TempDir(), "rules.yaml")
+		text := "rules: [{paths: ['balances[].amount'], do: within, within: '" + within + "', why: a payment of the test is on one ledger alone}]\n"
+		if err := os.WriteFile(rules, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		diffV10(t, want, n.ready.V10, n.ready.REST, "--replay", corpus, "--rules", rules)
+	}
+}
+
+// diffV10 compares two servers and wants an exit code.
+func diffV10(t *testing.T, code int, a, b string, flags ...string) (report v10diff.Report) {
+	t.Helper()
+	out, got := runIn(t, append([]string{"v10", "diff", "--json", "--a", a, "--b", b}, flags...)...)
+	if got != code {
+		t.Errorf("v10 diff %v: exit %d, want %d: %s", flags, got, code, out)
+	}
+	if err := json.Unmarshal([]byte(out), &report); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return report
 }
 
 // balanceV10 returns the answer about an account's balances.

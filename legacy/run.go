@@ -33,11 +33,9 @@ type Config struct {
 	Register prometheus.Registerer
 }
 
-// Fund is what an account gets from the treasury, once in a ledger's life.
-type Fund struct {
-	Account string
-	Units   chain.Amount // of AUR
-}
+// Fund is what an account gets, once in a ledger's life: from the genesis of a new ledger, by a payment from the treasury in one
+// that exists and does not know the account.
+type Fund = ledger.Holding
 
 // Addresses are where a ledger listens.
 type Addresses struct{ Rest, Changes string }
@@ -67,7 +65,7 @@ func with(ctx context.Context, cfg Config, work func(context.Context, store.Stor
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	l, err := ledger.Open(s, ledger.Config{Register: cfg.Register})
+	l, err := ledger.Open(s, ledger.Config{Register: cfg.Register, Genesis: cfg.Fund})
 	if err != nil {
 		return err
 	}
@@ -90,7 +88,7 @@ func runLedger(ctx context.Context, l *ledger.Ledger, work func(context.Context)
 	return errors.Join(err, <-ran)
 }
 
-// fund pays the accounts that do not exist yet: who was funded once, and spent it, is not funded again.
+// fund pays the accounts that did not exist before: who was funded once, and spent it, is not funded again.
 func fund(ctx context.Context, l *ledger.Ledger, funds []Fund) error {
 	for _, f := range funds {
 		if _, err := l.Account(f.Account); !fault.Is(err, fault.NotFound) {

@@ -53,7 +53,7 @@ func run(t *testing.T, dir, engine string) *running {
 	t.Helper()
 	cfg := Config{Dir: dir, Engine: engine, Listen: "127.0.0.1:0", Changes: "127.0.0.1:0", Version: "test"}
 	for _, name := range funded {
-		cfg.Fund = append(cfg.Fund, Fund{name, chain.Units(100_000_00000000)})
+		cfg.Fund = append(cfg.Fund, Fund{Account: name, Units: chain.Units(100_000_00000000)})
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &running{t: t, client: &http.Client{Transport: &http.Transport{}}, cancel: cancel, ended: make(chan error, 1)}

@@ -32,6 +32,8 @@ A key has roles, which add up, and names the accounts that it may act for:
   payer    pays from its accounts, opens accounts
   issuer   creates, issues and redeems assets for its accounts
   admin    makes and revokes API keys, sees the server's condition
+  gateway  pays, opens accounts and issues for all accounts, over gRPC and for callers whom it names: for the key of an
+           "aurigraph gateway" (validator_key_file) and nobody else; it goes with no other role
 
 What is not granted is denied. A network whose API is open asks for no key.`
 	c.Example = `  aurigraph apikey new --name shop --role payer --account "ACME GmbH/EUR"
@@ -48,7 +50,7 @@ type grantFlags struct {
 
 func (f *grantFlags) add(c *cobra.Command) {
 	s := c.Flags()
-	s.StringArrayVar(&f.grant.Roles, "role", nil, "reader, payer, issuer or admin; may be repeated (required)")
+	s.StringArrayVar(&f.grant.Roles, "role", nil, "reader, payer, issuer, admin or gateway; may be repeated (required)")
 	s.StringArrayVar(&f.grant.Accounts, "account", nil, "V10 name that it may act for; may be repeated")
 	s.StringArrayVar(&f.grant.Prefixes, "prefix", nil, "it may act for all V10 names that begin so; may be repeated")
 	s.BoolVar(&f.grant.All, "all-accounts", false, "it may act for every account")
@@ -61,7 +63,7 @@ func (f *grantFlags) add(c *cobra.Command) {
 
 func (f *grantFlags) check(cmd *cobra.Command) error {
 	if len(f.grant.Roles) == 0 {
-		return usage(cmd, "name at least one --role: reader, payer, issuer or admin")
+		return usage(cmd, "name at least one --role: reader, payer, issuer, admin or gateway")
 	}
 	roles, err := access.ParseRoles(f.grant.Roles)
 	if err != nil {
@@ -136,6 +138,7 @@ read the file.`,
 		Example: `  aurigraph apikey new --name shop --role payer --account "ACME GmbH/EUR"
   aurigraph apikey new --name treasury --role payer --role issuer --prefix ACME/ --payments 50000 --payments-burst 100000
   aurigraph apikey new --name dashboards --role reader --json
+  aurigraph apikey new --name gateway-1 --role gateway --requests 20000 --burst 40000 --payments 300000 --payments-burst 600000
   aurigraph apikey new --replaces 5q2wjxk6dvn7ya3e`,
 		Args: args(),
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -50,7 +50,10 @@ func isTerminal(f *os.File) bool {
 }
 
 // show draws how far a stage is.
-func (b *bar) show(stage string, done, total int64) {
+func (b *bar) show(stage string, done, total int64) { b.showNoted(stage, done, total, "") }
+
+// showNoted is show with a note behind it, which may be empty.
+func (b *bar) showNoted(stage string, done, total int64, note string) {
 	now := time.Now()
 	if b.out == nil || total <= 0 || now.Sub(b.begin) < barAfter {
 		return
@@ -62,8 +65,11 @@ func (b *bar) show(stage string, done, total int64) {
 	}
 	b.last = now
 	done = max(0, min(done, total))
+	if note != "" {
+		note = "  " + note
+	}
 	full := int(barWidth * done / total)
-	b.draw(fmt.Sprintf("%-12s [%s%s] %3d %%", stage, strings.Repeat("=", full), strings.Repeat(" ", barWidth-full), 100*done/total))
+	b.draw(fmt.Sprintf("%-12s [%s%s] %3d %%%s", stage, strings.Repeat("=", full), strings.Repeat(" ", barWidth-full), 100*done/total, note))
 }
 
 // spin shows how long a stage takes whose end is not known, until clear or the next spin.

@@ -29,10 +29,15 @@ func newGateway(a *app) *cobra.Command {
 well, and the query index, which it makes from the certified chain and believes no validator for. "aurigraph up" makes and runs
 the gateway of a network of several validators by itself.
 
+With rest.listen set it also serves the REST dialect of Aurigraph V10, as validators do: payments travel to the validators over
+connections that stay open, and what comes while calls are under way shares the next one. It says itself who may call; it holds no
+key of money. Validators that ask for API keys want one of the role gateway, whose file rest.validator_key_file names.
+
 Settings are gateway.yaml of the folder. When that file changes, the validators it names are followed; all else takes a new start.
 Logs are JSON lines on standard error. With --json it prints one line on standard output once it serves. When it is told to stop,
-calls under way have five seconds to end. The index is in data/index of the folder; removed while the gateway is stopped, it is
-made anew from what the validators retain.
+the V10 dialect says so for a second, unhealthy and closing each connection with its answer; then calls under way have five
+seconds to end. The index is in data/index of the folder; removed while the gateway is stopped, it is made anew from what the
+validators retain.
 
 Exit codes: 0 it was told to stop; 1 it could not start or go on; 2 the settings will not do.`,
 		Example: `  aurigraph gateway --dir /srv/aurigraph/gateway
@@ -62,6 +67,7 @@ func (a *app) runGateway(ctx context.Context, dir string) (err error) {
 	if err != nil {
 		return err
 	}
+	cfg.Version = node.Version
 	log := obs.NewLogger(a.err, level).With(obs.KeyNode, cfg.Name)
 	debug.SetMemoryLimit(cfg.Memory.LimitBytes)
 	debug.SetGCPercent(cfg.Memory.GCPercent)
@@ -85,7 +91,7 @@ func (a *app) announceGateway(ctx context.Context, g *gateway.Gateway) error {
 	if !a.json {
 		return nil
 	}
-	text, err := json.Marshal(network.ReadyLine{Ready: true, GRPC: g.GRPCAddress(), Metrics: g.MetricsAddress(), PID: os.Getpid()})
+	text, err := json.Marshal(network.ReadyLine{Ready: true, GRPC: g.GRPCAddress(), Metrics: g.MetricsAddress(), REST: g.RestAddress(), PID: os.Getpid()})
 	if err != nil {
 		return fault.Wrap(fault.Internal, err, "encode the ready line")
 	}

@@ -47,9 +47,13 @@ them the network goes on meanwhile. One that ends five times within a minute bef
 several validators runs a gateway ("aurigraph gateway"), a process too: it keeps the index from which transfers are listed, and
 passes all other calls on. It is started again like a validator; the network pays without it.
 
-Every validator also serves the REST dialect of Aurigraph V10 to clients on this machine, without asking who they are: three
-accounts with V10 names are funded, and the network signs for them. With --with-v10 a V10 reference ledger runs beside it
-("aurigraph v10 serve"), with the same accounts, in v10-ledger of the folder; the two know nothing of each other.
+Every validator, and the gateway, also serves the REST dialect of Aurigraph V10 to clients on this machine, without asking who
+they are: three accounts with V10 names are funded, and the network signs for them. With --with-v10 a V10 reference ledger runs
+beside it ("aurigraph v10 serve"), with the same accounts, in v10-ledger of the folder; the two know nothing of each other.
+
+With --index transfers are listed from a PostgreSQL database instead of a file, from now on: it is filled from what the chain
+retains. A password stands in the URL's passfile, never in the URL. A database that is away costs lists only, and those for as
+long as it is.
 
 When it is ready it prints the accounts, where their keys are, and a payment to try. A validator's log is node.log in its folder,
 node0 and so on, the gateway's is gateway.log in gateway; with --json logs go to standard error, and standard output gets one
@@ -62,7 +66,8 @@ number of validators.`,
 		Example: `  aurigraph up
   aurigraph up --validators 1 --network /srv/trial --port 7450
   aurigraph up --network /tmp/net --json
-  aurigraph up --with-v10`,
+  aurigraph up --with-v10
+  aurigraph up --index 'postgres://indexer@db.example/aurigraph?sslmode=verify-full&passfile=/etc/aurigraph/pgpass'`,
 		Args: args(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkValidators(cmd, o.Nodes); err != nil {
@@ -74,6 +79,9 @@ number of validators.`,
 			if err := checkV10Store(cmd, o); err != nil {
 				return err
 			}
+			if err := checkIndex(cmd, o.Index); err != nil {
+				return err
+			}
 			return a.up(cmd.Context(), o)
 		},
 	}
@@ -83,7 +91,18 @@ number of validators.`,
 	_ = c.Flags().MarkHidden("nodes") // it is there
 	c.Flags().BoolVar(&o.withV10, "with-v10", false, "run a V10 reference ledger beside the network, with the same funded accounts")
 	c.Flags().StringVar(&o.v10Store, "v10-store", legacy.EnginePebble, "what keeps that ledger: "+legacy.EnginePebble+" or "+legacy.EngineRocksDB)
+	c.Flags().StringVar(&o.Index, "index", "", "where transfers are listed from: sqlite, a file in the network's folder, or postgres://user@host/database?passfile=/path (default: as before, sqlite at first)")
 	return networkFlag(a, c)
+}
+
+func checkIndex(cmd *cobra.Command, url string) error {
+	if url == "" {
+		return nil
+	}
+	if err := config.CheckIndexURL(url); err != nil {
+		return usage(cmd, "--index must be %s or a database: %v", config.IndexSQLite, err)
+	}
+	return nil
 }
 
 func checkValidators(cmd *cobra.Command, n int) error {
@@ -150,6 +169,7 @@ type upEdge struct {
 	Dir     string `json:"dir"`
 	GRPC    string `json:"grpc"`
 	Metrics string `json:"metrics"`
+	REST    string `json:"rest,omitempty"` // the V10 dialect
 }
 
 type upInstitution struct {
@@ -291,7 +311,7 @@ func (a *app) announce(n *network.Network, running []network.RunNode, edge *netw
 		j.Nodes = append(j.Nodes, upNode{node.ID, running[i].PID, n.Path(node.Dir)})
 	}
 	if edge != nil {
-		j.Edge = &upEdge{edge.PID, n.Path(edge.Dir), edge.GRPC, metricsURL(n.Gateway.Metrics)}
+		j.Edge = &upEdge{edge.PID, n.Path(edge.Dir), edge.GRPC, metricsURL(n.Gateway.Metrics), n.Gateway.URL()}
 	}
 	if rest := n.REST(); n.V10 != nil && len(rest) > 0 {
 		j.REST, j.V10Accounts = rest[0], n.V10.Accounts
@@ -303,7 +323,7 @@ func (a *app) announce(n *network.Network, running []network.RunNode, edge *netw
 			row("validator", node.ID, "grpc "+n.Validators()[i], "metrics "+j.Metrics[i], fmt.Sprintf("pid %d", node.PID))
 		}
 		if e := j.Edge; e != nil {
-			row("edge", "gateway", "grpc "+e.GRPC, "metrics "+e.Metrics, fmt.Sprintf("pid %d", e.PID))
+			row(append(edgeWords(e), fmt.Sprintf("pid %d", e.PID))...)
 		}
 		row("institution", n.Institution.ID, j.Institution.KeyFile)
 		for _, address := range n.Accounts {
@@ -322,6 +342,15 @@ func (a *app) announce(n *network.Network, running []network.RunNode, edge *netw
 		}
 		row("ready: Ctrl-C stops the network, the same command continues it")
 	})
+}
+
+// edgeWords says where the gateway serves.
+func edgeWords(e *upEdge) []any {
+	words := []any{"edge", "gateway", "grpc " + e.GRPC, "metrics " + e.Metrics}
+	if e.REST != "" {
+		words = append(words, "rest "+e.REST)
+	}
+	return words
 }
 
 // tryLine is a payment to copy into another terminal.

@@ -66,7 +66,7 @@ func TestUsageErrors(t *testing.T) {
 		"up --validators 5":           "--validators 5, must be 1, 4 or 7",
 		"up --nodes 0":                "must be 1, 4 or 7",
 		"up --nodes 4 --validators 4": "give one of them",
-		"up --port 65530":             "take a first one of 1 to 65518",
+		"up --port 65530":             "take a first one of 1 to 65517",
 		"bench transfers --auth rsa":  "--auth",
 		"bench transfers --nodes 17":  "--nodes 17",
 		"completion tcsh":             "none of bash, zsh and fish",

@@ -88,13 +88,14 @@ folder belongs to the other store.`,
 	c.Flags().StringVar(&cfg.Listen, "listen", "127.0.0.1:4004", "address to serve V10 at, host:port; port 0 is a free one")
 	c.Flags().StringVar(&cfg.Changes, "changes", "", "address to serve the change log at (default: it is not served)")
 	c.Flags().Int64Var(&cfg.LogBytes, "log-bytes", 0, "how much of the change log to keep, in bytes (default: 1 GiB)")
-	c.Flags().StringArrayVar(&funds, "fund", nil, "NAME=AMOUNT of AUR that an account gets from the treasury if it is not there yet; may be repeated")
+	c.Flags().StringArrayVar(&funds, "fund", nil, "NAME=AMOUNT of AUR that an account has from the beginning, or is paid by the treasury if it is not there yet; may be repeated")
 	return c
 }
 
 // parseFunds reads NAME=AMOUNT; a name may hold a = itself.
 func parseFunds(texts []string) ([]legacy.Fund, error) {
 	var all []legacy.Fund
+	named := map[string]bool{}
 	for _, text := range texts {
 		at := strings.LastIndexByte(text, '=')
 		if at < 0 {
@@ -107,6 +108,10 @@ func parseFunds(texts []string) ([]legacy.Fund, error) {
 		if err != nil {
 			return nil, fault.New(fault.Invalid, "--fund %q: %v", text, err)
 		}
+		if named[text[:at]] {
+			return nil, fault.New(fault.Invalid, "--fund names %q twice", text[:at])
+		}
+		named[text[:at]] = true
 		all = append(all, legacy.Fund{Account: text[:at], Units: units})
 	}
 	return all, nil
@@ -155,10 +160,12 @@ func newV10Generate(a *app) *cobra.Command {
 		Short: "Fill a stopped V10 reference ledger with accounts and payments",
 		Long: `Opens accounts with 5 AUR each and pays between them: few accounts are busy, most are not, and small amounts are more frequent
 than large ones. Payments for which the payer lacks the funds are in the history as refused. The same seed gives the same
-ledger. Stop it and run it again: it goes on where it was, and with more transactions than before it adds the difference.
+ledger. Stop or kill it and run it again: it goes on where it was, and with more transactions than before it adds the difference.
+The bar says how much is left at the speed of the last minute.
 
 Exit codes: 0 all is there; 1 not; 2 the options will not do, or the ledger is being served.`,
 		Example: `  aurigraph v10 generate --dir v10 --accounts 100000 --transactions 1000000
+  aurigraph v10 generate --dir v10 --accounts 1000000 --transactions 10000000
   aurigraph v10 generate --dir v10 --accounts 1000 --transactions 5000 --seed 7 --json`,
 		Args: args(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -190,12 +197,16 @@ type v10Generated struct {
 
 func (a *app) v10Generate(ctx context.Context, f v10Flags, cfg generate.Config) error {
 	began, first := time.Now(), uint64(0)
+	var speed pace
 	bar := a.newBar()
 	defer bar.clear()
 	var made v10Generated
 	err := legacy.With(ctx, legacy.Config{Dir: f.dir, Engine: f.store, Log: obs.NewLogger(above{bar, a.err}, slog.LevelWarn)}, func(ctx context.Context, l *ledger.Ledger) error {
 		first = l.Totals().Transactions
-		p, err := generate.Run(ctx, l, cfg, func(p generate.Progress) { bar.show("generate", int64(p.Done), int64(cfg.Total())) })
+		p, err := generate.Run(ctx, l, cfg, func(p generate.Progress) {
+			done, total := int64(p.Done), int64(cfg.Total())
+			bar.showNoted("generate", done, total, speed.left(time.Now(), done, total))
+		})
 		if err != nil && ctx.Err() != nil {
 			return fault.New(fault.Unavailable, "interrupted after %d of %d; the same command goes on from there", p.Done, cfg.Total())
 		}

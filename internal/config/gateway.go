@@ -22,9 +22,12 @@ type Gateway struct {
 	Validators []string      `yaml:"validators"`
 	Memory     GatewayMemory `yaml:"memory"`
 	Index      Index         `yaml:"index"`
+	Rest       GatewayRest   `yaml:"rest"`
 
 	// Dir is the gateway's folder. It is not in the file: it is where the file lies.
 	Dir string `yaml:"-"`
+	// Version is the program's. It is not in the file either.
+	Version string `yaml:"-"`
 }
 
 // GatewayMemory bounds what the gateway holds.
@@ -46,7 +49,8 @@ func DefaultGateway() Gateway {
 		TLS:        TLS{CA: "tls/ca.pem", Cert: "tls/node.pem", Key: "tls/node.key"},
 		Validators: []string{},
 		Memory:     GatewayMemory{LimitBytes: 128 << 20, GCPercent: 50},
-		Index:      Index{Enabled: true, RowsPerSecondMax: 20_000},
+		Index:      Index{Enabled: true, URL: IndexSQLite, RowsPerSecondMax: IndexRowsSQLite},
+		Rest:       defaultGatewayRest(),
 	}
 }
 
@@ -112,8 +116,12 @@ func (g Gateway) Validate() error {
 		return bad("memory.limit_bytes", "%d, must be at least 64 MiB", g.Memory.LimitBytes)
 	case g.Memory.GCPercent < 10 || g.Memory.GCPercent > 1000:
 		return bad("memory.gc_percent", "%d, must be 10 to 1000", g.Memory.GCPercent)
-	case g.Index.RowsPerSecondMax < 1:
-		return bad("index.rows_per_second_max", "%d, must be at least 1", g.Index.RowsPerSecondMax)
+	}
+	if err := g.Rest.validate(bad); err != nil {
+		return err
+	}
+	if err := g.Index.validate(bad); err != nil {
+		return err
 	}
 	seen := map[string]bool{}
 	for i, a := range g.Validators {

@@ -21,6 +21,8 @@ func goodGateway() Gateway {
 func TestGatewayReadsBackEqual(t *testing.T) {
 	g := goodGateway()
 	g.Dir, g.Name, g.Metrics, g.Index.Enabled = t.TempDir(), "edge", "", false
+	g.Rest.Listen, g.Rest.Auth, g.Rest.Connections, g.Rest.ValidatorKeyFile = "127.0.0.1:7442", AuthOpen, 20, "keys/gateway.key"
+	g.Rest.Providers = []RestProvider{{Name: "corp", Issuer: "https://id.example", Audience: "v10", KeySet: "keys.json", Roles: []string{"payer"}}}
 	if err := ReplaceGateway(g.Dir, g); err != nil {
 		t.Fatal(err)
 	}
@@ -50,6 +52,12 @@ func TestGatewayRefuses(t *testing.T) {
 		{"memory.limit_bytes", func(g *Gateway) { g.Memory.LimitBytes = 1 }},
 		{"memory.gc_percent", func(g *Gateway) { g.Memory.GCPercent = 1 }},
 		{"index.rows_per_second_max", func(g *Gateway) { g.Index.RowsPerSecondMax = 0 }},
+		{"rest.listen", func(g *Gateway) { g.Rest.Listen = "localhost" }},
+		{"rest.auth", func(g *Gateway) { g.Rest.Listen, g.Rest.Auth = ":0", "" }},
+		{"rest.access", func(g *Gateway) { g.Rest.Listen, g.Rest.Access = ":0", "" }},
+		{"rest.audit_key", func(g *Gateway) { g.Rest.Listen, g.Rest.AuditKey = ":0", "" }},
+		{"rest.connections", func(g *Gateway) { g.Rest.Listen, g.Rest.Connections = ":0", 0 }},
+		{"rest.connections", func(g *Gateway) { g.Rest.Listen, g.Rest.Connections = ":0", GatewayConnectionsMax+1 }},
 	} {
 		g := goodGateway()
 		c.spoil(&g)

@@ -36,6 +36,9 @@ func (c *caps) of(code string) Cap {
 	return c.by[""]
 }
 
+// byDay reports whether payments of an asset are counted by day.
+func (c *caps) byDay(a *Asset) bool { return !c.of(a.Code).Day.IsZero() }
+
 // reserve counts a payment on a day, or refuses it.
 func (c *caps) reserve(a *Asset, payer chain.AccountNo, amount chain.Amount, day int64) error {
 	limit := c.of(a.Code)
@@ -66,7 +69,7 @@ func (c *caps) reserve(a *Asset, payer chain.AccountNo, amount chain.Amount, day
 
 // release takes back what was reserved on a day for a payment that was not made.
 func (c *caps) release(a *Asset, payer chain.AccountNo, amount chain.Amount, day int64) {
-	if c.of(a.Code).Day.IsZero() {
+	if !c.byDay(a) {
 		return
 	}
 	c.mu.Lock()

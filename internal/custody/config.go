@@ -24,11 +24,11 @@ const (
 	validityMin     = 100
 )
 
-// Config sets a desk up. Chain, Institution, Key, Signer and AliasKey are needed.
+// Config sets a desk up. Chain, Institution, Signer and AliasKey are needed.
 type Config struct {
 	Chain       chain.ChainID
 	Institution chain.InstitutionNo // the custodian
-	Key         chain.KeyNo         // of the institution; Signer has it
+	Key         chain.KeyNo         // of the institution; Signer has it. 0: UseKey says so later
 	Signer      keys.Signer
 	AliasKey    *keys.AliasKey // of the network
 
@@ -109,8 +109,8 @@ func (c *Config) validate() error {
 	switch {
 	case c.Signer == nil || c.AliasKey == nil:
 		return bad("the custodian's key and the network's alias key are needed")
-	case c.Institution == 0 || c.Key == 0:
-		return bad("institution %d, key %d: the custodian and the number of its key must be named", c.Institution, c.Key)
+	case c.Institution == 0:
+		return bad("the custodian's institution must be named")
 	case c.Carriers < 1 || c.Carriers > CarriersMax:
 		return bad("carriers: %d, must be 1 to %d", c.Carriers, CarriersMax)
 	case channels < c.Carriers:

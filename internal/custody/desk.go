@@ -29,6 +29,7 @@ type Desk struct {
 
 	carriers []*carrier
 	stopped  chan struct{} // closed when nothing is taken any more
+	gone     chan struct{} // closed by Hurry
 
 	mu       sync.Mutex // guards all below
 	core     *core
@@ -43,7 +44,7 @@ func New(cfg Config, p Parts) (*Desk, error) {
 	}
 	d := &Desk{
 		cfg: cfg, chain: p.Chain, vault: p.Vault, log: p.Log, caps: newCaps(cfg.Caps),
-		core: newCore(cfg.WaitingMax, cfg.LegsMax), stopped: make(chan struct{}),
+		core: newCore(cfg.WaitingMax, cfg.LegsMax), stopped: make(chan struct{}), gone: make(chan struct{}),
 		assets: newCache[Asset](assetsCachedMax),
 	}
 	if d.log == nil {
@@ -60,6 +61,9 @@ func New(cfg Config, p Parts) (*Desk, error) {
 	return d, nil
 }
 
+// UseKey sets the number of the custodian's key, where the ledger told it only after New. Call it before Run.
+func (d *Desk) UseKey(no chain.KeyNo) { d.cfg.Key = no }
+
 func (d *Desk) waiting() float64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -67,23 +71,38 @@ func (d *Desk) waiting() float64 {
 }
 
 // Run pays until ctx ends. Then nothing more is taken, what waits is told so, and batches under way have DrainMax to end. It is
-// called once.
+// called once. Invalid: nobody said which number the custodian's key has.
 func (d *Desk) Run(ctx context.Context) error {
+	if d.cfg.Key == 0 {
+		return fault.New(fault.Invalid, "custody: the number of the custodian's key must be named")
+	}
 	hard, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
-	defer context.AfterFunc(ctx, func() {
-		d.stop()
-		time.AfterFunc(d.cfg.DrainMax, cut)
-	})()
-	var wg sync.WaitGroup
+	var workers sync.WaitGroup
 	for _, c := range d.carriers {
-		wg.Go(func() { c.run(hard) })
+		workers.Go(func() { c.run(hard) })
 	}
-	wg.Go(func() { d.opener.run(hard) })
-	wg.Go(func() { d.keeper.run(hard) })
-	wg.Wait()
+	workers.Go(func() { d.opener.run(hard) })
+	workers.Go(func() { d.keeper.run(hard) })
+	ended := make(chan struct{})
+	go func() { workers.Wait(); close(ended) }()
+	select {
+	case <-ctx.Done():
+	case <-d.gone:
+	}
+	d.stop()
+	select {
+	case <-ended:
+	case <-d.gone:
+	case <-time.After(d.cfg.DrainMax):
+	}
+	cut()
+	<-ended
 	return nil
 }
+
+// Hurry stops the desk, once, whose ledger has ended: what is under way is let go at once, its fate unknown.
+func (d *Desk) Hurry() { close(d.gone) }
 
 // stop takes nothing any more, and answers what waits.
 func (d *Desk) stop() {

@@ -285,8 +285,8 @@ func TestConfig(t *testing.T) {
 	good := Config{Chain: 1, Institution: 2, Key: 3, Signer: signer(t), AliasKey: aliasKey}
 	for name, change := range map[string]func(*Config){
 		"signer": func(c *Config) { c.Signer = nil }, "alias key": func(c *Config) { c.AliasKey = nil },
-		"institution": func(c *Config) { c.Institution = 0 }, "key": func(c *Config) { c.Key = 0 },
-		"carriers": func(c *Config) { c.Carriers = CarriersMax + 1 }, "channels": func(c *Config) { c.ChannelFirst, c.ChannelLast = 5, 7 },
+		"institution": func(c *Config) { c.Institution = 0 },
+		"carriers":    func(c *Config) { c.Carriers = CarriersMax + 1 }, "channels": func(c *Config) { c.ChannelFirst, c.ChannelLast = 5, 7 },
 		"legs": func(c *Config) { c.LegsMax = chain.BatchLegsMax + 1 }, "waiting": func(c *Config) { c.WaitingMax = -1 },
 		"validity": func(c *Config) { c.ValidityBlocks = 99 }, "time": func(c *Config) { c.PayMax = -1 },
 	} {
@@ -295,6 +295,14 @@ func TestConfig(t *testing.T) {
 		if _, err := New(cfg, Parts{Metrics: prometheus.NewRegistry()}); !fault.Is(err, fault.Invalid) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	good.Key = 0
+	d, err := New(good, Parts{Metrics: prometheus.NewRegistry()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Run(t.Context()); !fault.Is(err, fault.Invalid) {
+		t.Errorf("a desk without the number of its key runs: %v", err)
 	}
 }
 

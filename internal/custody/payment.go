@@ -26,6 +26,8 @@ type Payment struct {
 	Key   chain.IdempotencyKey
 	Keyed bool
 	Body  [16]byte
+	// Caller and ClientKey are what Key is made of: a desk that stands before other desks passes them on, since it cannot make one.
+	Caller, ClientKey string
 }
 
 // Result is the certified fate of a payment or of a single transaction. An outcome other than chain.OK is a refusal of the ledger,

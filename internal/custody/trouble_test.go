@@ -282,6 +282,29 @@ func TestRestart(t *testing.T) {
 	})
 }
 
+// TestHurry: a desk whose ledger has ended lets go of what is under way, and does not wait for it.
+func TestHurry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, func(c *Config) { c.Carriers, c.DrainMax = 1, time.Hour })
+		w.fake.fund("alice", 1000)
+		w.fake.fund("bob", 0)
+		w.fake.trouble = func(int, chain.Batch) mishap { return hang }
+		paid := make(chan error, 1)
+		go func() {
+			_, err := w.pay("alice", "bob", 7)
+			paid <- err
+		}()
+		synctest.Wait()
+		began := time.Now()
+		w.desk.Hurry()
+		<-w.ended
+		if err := <-paid; !fault.Is(err, fault.Timeout) || time.Since(began) != 0 {
+			t.Errorf("%v, after %s", err, time.Since(began))
+		}
+		w.stop()
+	})
+}
+
 // TestStop answers everybody.
 func TestStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

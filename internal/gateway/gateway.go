@@ -24,6 +24,7 @@ import (
 	"github.com/aurigraph/aurigraph/internal/obs"
 	"github.com/aurigraph/aurigraph/internal/server"
 	"github.com/aurigraph/aurigraph/internal/server/grpcapi"
+	"github.com/aurigraph/aurigraph/internal/upstream"
 )
 
 // Bounds of the gateway as a whole.
@@ -43,10 +44,11 @@ type Gateway struct {
 	registry *prometheus.Registry
 	health   *obs.Health
 	metrics  *metrics
-	pool     *pool
+	pool     *upstream.Pool
 	passer   *passer
 	stop     context.CancelFunc // of calls that would not end by themselves
 	lists    *lists
+	rest     *rest // nil: the V10 dialect is not served
 	api      *grpcapi.Server
 	grpc     net.Listener
 	http     net.Listener
@@ -61,7 +63,7 @@ func Open(cfg config.Gateway, genesis *chain.Genesis, log *slog.Logger) (*Gatewa
 		cfg: cfg, log: log, genesis: genesis, registry: obs.NewRegistry(), health: obs.NewHealth(componentAPI, componentValidator), ready: make(chan struct{}),
 	}
 	g.metrics = newMetrics(g.registry)
-	for _, step := range []func() error{g.listen, g.openAPI, g.openLists} {
+	for _, step := range []func() error{g.listen, g.openAPI, g.openLists, g.openRest} {
 		if err := step(); err != nil {
 			return nil, errors.Join(err, g.Close())
 		}
@@ -114,15 +116,17 @@ func (g *Gateway) openAPI() error {
 	if err != nil {
 		return err
 	}
-	g.pool = newPool(theirs, g.metrics, g.look)
-	g.onClose(func() error { g.pool.close(); return nil })
+	g.pool = upstream.New(upstream.Config{ConnectionsPerValidator: connectionsPerValidator(&g.cfg)}, upstream.Parts{
+		Credentials: theirs, DialOptions: grpcapi.PassOptions(), Log: g.log, Metrics: g.registry, Changed: g.look,
+	})
+	g.onClose(func() error { g.pool.Close(); return nil })
 	g.metrics.watch(g.registry, g.pool)
 	stopping, stop := context.WithCancel(context.Background()) //lint:context it ends with Run
 	g.stop = stop
 	g.onClose(func() error { stop(); return nil })
 	g.passer = newPasser(stopping, g.pool, g.metrics)
 	g.api = grpcapi.NewPass(grpcapi.Config{TLS: own, Log: g.log, StreamsPerPeerMax: streamsPerPeerMax, ShutdownGrace: DrainMax}, g.passer.handle, g.registry)
-	return g.pool.follow(g.cfg.Validators)
+	return g.pool.Follow(g.cfg.Validators)
 }
 
 // authorities reads who vouches for the validators' APIs.
@@ -140,7 +144,7 @@ func authorities(file string) (credentials.TransportCredentials, error) {
 
 // look lets clients in while a validator can be called.
 func (g *Gateway) look() {
-	up := g.pool.connected()
+	up := g.pool.Connected()
 	g.api.SetServing(up)
 	if up {
 		g.health.Ready(componentValidator)
@@ -151,7 +155,7 @@ func (g *Gateway) look() {
 
 // awaitValidator waits until a validator can be asked, or ctx ends.
 func (g *Gateway) awaitValidator(ctx context.Context) {
-	for !g.pool.connected() && ctx.Err() == nil {
+	for !g.pool.Connected() && ctx.Err() == nil {
 		select {
 		case <-time.After(trackEvery):
 		case <-ctx.Done():
@@ -162,14 +166,17 @@ func (g *Gateway) awaitValidator(ctx context.Context) {
 // readers lists the validators that can be asked about the chain.
 func (g *Gateway) readers() []named {
 	var list []named
-	for _, c := range g.pool.choices(0) {
-		list = append(list, named{noting{ledgerv1.NewLedgerClient(c.conn), g.pool, c.validator}, c.address})
+	for _, c := range g.pool.Reached() {
+		list = append(list, named{noting{ledgerv1.NewLedgerClient(c), g.pool, c}, c.Address()})
 	}
 	return list
 }
 
-// Run serves until ctx ends, and then until the calls under way have ended, at most DrainMax.
-func (g *Gateway) Run(ctx context.Context) error {
+// Run serves until ctx ends, and then until the calls under way have ended: those of the V10 dialect while all else goes on, and then
+// the others, at most DrainMax.
+func (g *Gateway) Run(ctx context.Context) error { return g.withRest(ctx, g.run) }
+
+func (g *Gateway) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	context.AfterFunc(ctx, g.stop)
 	group.Go(func() error { return ignoreStopped(ctx, g.api.Serve(ctx, g.grpc)) })

@@ -10,11 +10,10 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	ledgerv1 "github.com/aurigraph/aurigraph/gen/aurigraph/ledger/v1"
-	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/codec"
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/index"
-	"github.com/aurigraph/aurigraph/internal/index/sqlite"
+	"github.com/aurigraph/aurigraph/internal/indexer"
 	"github.com/aurigraph/aurigraph/internal/obs"
 	"github.com/aurigraph/aurigraph/internal/query"
 	"github.com/aurigraph/aurigraph/internal/server/grpcapi"
@@ -30,10 +29,8 @@ const (
 type lists struct {
 	gateway  *Gateway
 	chain    *Chain
-	db       *sqlite.DB      // nil: there is no index
-	follower *index.Follower // nil: there is no index
+	follower *indexer.Indexer // nil: there is no index
 	query    *query.Query
-	base     chain.Height // up to which the index was whole at the start
 	source   lateSource
 }
 
@@ -58,15 +55,16 @@ func (g *Gateway) openLists() error {
 
 func (l *lists) open() {
 	g := l.gateway
-	db, err := sqlite.Open(g.cfg.Data("index"), g.genesis.Chain, codec.GenesisHash(g.genesis))
+	x, err := indexer.New(indexer.Options{
+		Settings: g.cfg.Index, Folder: g.cfg.Data("index"), Chain: g.genesis.Chain, Genesis: codec.GenesisHash(g.genesis), Source: &l.source,
+		FromIndex: true, Log: g.log, Metrics: g.registry,
+	})
 	if err != nil {
 		g.log.Error("the query index cannot be used", obs.Err(err))
 		return
 	}
-	g.onClose(db.Close)
-	l.db, l.query, l.base = db, query.New(query.Parts{Index: db}), db.Position().Complete()
-	l.follower = index.NewFollower(&l.source, db, l.base, g.cfg.Index.RowsPerSecondMax, g.registry)
-	l.follower.OnRetry(func(err error) { g.log.Warn("the query index waits and tries again", obs.Err(err)) })
+	g.onClose(x.Close)
+	l.follower, l.query = x, query.New(query.Parts{Index: x})
 }
 
 // run feeds the index until ctx ends. Nothing waits for it, and its end is not the gateway's.
@@ -75,7 +73,7 @@ func (l *lists) run(ctx context.Context, group *errgroup.Group) {
 		return
 	}
 	l.source.Source = l.chain.Source(ctx)
-	group.Go(func() error { l.chain.Track(ctx, l.base+1, l.follower.Publish); return nil })
+	group.Go(func() error { l.track(ctx); return nil })
 	group.Go(func() error {
 		l.gateway.awaitValidator(ctx)
 		if err := l.follower.Run(ctx); err != nil {
@@ -83,6 +81,13 @@ func (l *lists) run(ctx context.Context, group *errgroup.Group) {
 		}
 		return nil
 	})
+}
+
+// track follows the chain from behind what the index has, once that is known.
+func (l *lists) track(ctx context.Context) {
+	if base, err := l.follower.Opened(ctx); err == nil {
+		l.chain.Track(ctx, base+1, l.follower.Publish)
+	}
 }
 
 // transfers answers ListTransfers.

@@ -2,12 +2,15 @@
 
 package gateway
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/aurigraph/aurigraph/internal/upstream"
+)
 
 type metrics struct {
 	calls    *prometheus.CounterVec
 	moved    prometheus.Counter
-	skips    *prometheus.CounterVec
 	refused  *prometheus.CounterVec
 	refusals *prometheus.CounterVec
 	height   prometheus.Gauge
@@ -22,9 +25,6 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		moved: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "aurigraph_gateway_moved_total", Help: "Reads that one validator did not answer and another was asked.",
 		}),
-		skips: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "aurigraph_gateway_skips_total", Help: "Times that a validator was left out for a while after failed calls.",
-		}, []string{"validator"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "aurigraph_gateway_refused_total", Help: "Calls that the gateway itself refused, by reason.",
 		}, []string{"reason"}),
@@ -35,21 +35,20 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "aurigraph_gateway_chain_height", Help: "Newest height that the gateway has proved.",
 		}),
 	}
-	r.MustRegister(m.calls, m.moved, m.skips, m.refused, m.refusals, m.height)
+	r.MustRegister(m.calls, m.moved, m.refused, m.refusals, m.height)
 	return m
 }
 
 // watch registers what is read from a pool.
-func (m *metrics) watch(r prometheus.Registerer, p *pool) {
+func (m *metrics) watch(r prometheus.Registerer, p *upstream.Pool) {
 	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "aurigraph_gateway_validators_up", Help: "Validators that are connected and not left out.",
-	}, func() float64 { return float64(p.up()) }))
+	}, func() float64 { return float64(p.Up()) }))
 }
 
 // forget lets the series of a validator go that left the settings.
 func (m *metrics) forget(address string) {
 	by := prometheus.Labels{"validator": address}
 	m.calls.DeletePartialMatch(by)
-	m.skips.DeletePartialMatch(by)
 	m.refusals.DeletePartialMatch(by)
 }

@@ -8,7 +8,7 @@ import (
 	"errors"
 	"hash/maphash"
 	"io"
-	"time"
+	"strings"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -18,14 +18,18 @@ import (
 
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/server/grpcapi"
+	"github.com/aurigraph/aurigraph/internal/upstream"
 )
 
 // CallsMax bounds the calls under way, streams included. More are told to try later.
 const CallsMax = 8192
 
+// ConnectionsPerValidator are enough for frames that pass as they are.
+const ConnectionsPerValidator = 2
+
 // passer passes calls to validators.
 type passer struct {
-	pool     *pool
+	pool     *upstream.Pool
 	metrics  *metrics
 	calls    chan struct{}   // a place for each call under way
 	stopping context.Context // ended when the gateway stops
@@ -36,7 +40,7 @@ type passer struct {
 	amend map[string]func(*grpcapi.Frame)
 }
 
-func newPasser(stopping context.Context, p *pool, m *metrics) *passer {
+func newPasser(stopping context.Context, p *upstream.Pool, m *metrics) *passer {
 	s := &passer{pool: p, metrics: m, stopping: stopping, calls: make(chan struct{}, CallsMax), methods: map[string]grpcapi.Method{}}
 	for _, method := range grpcapi.Methods() {
 		s.methods[method.Full] = method
@@ -60,14 +64,33 @@ func (s *passer) handle(_ any, down grpc.ServerStream) (err error) {
 	if own := s.own[m.Name]; own != nil {
 		return own(down)
 	}
-	choices := s.pool.choices(keyOf(down.Context()))
-	if len(choices) == 0 {
-		return s.refuse(fault.Reasoned(fault.Unavailable, "no_validator", "the gateway reaches no validator: ask a validator itself, or try again in a moment"))
-	}
 	if m.Unary {
-		return s.unary(down, m, choices)
+		return s.unary(down, m)
 	}
-	return s.stream(down, m, choices[0])
+	return s.stream(down, m)
+}
+
+// readAttempts is how often a unary read is asked for: of another validator where there is one.
+const readAttempts = 2
+
+// callOf is a method as the pool must know it.
+func callOf(ctx context.Context, m grpcapi.Method) upstream.Call {
+	c := upstream.Call{Group: groupOf(m), Retry: upstream.RetryNever, Key: keyOf(ctx)}
+	if m.Reads {
+		c.Retry, c.Attempts = upstream.RetrySafe, readAttempts
+	}
+	return c
+}
+
+// groupOf is the group of a method: what changes something, what reads many, what reads one.
+func groupOf(m grpcapi.Method) upstream.Group {
+	switch {
+	case strings.HasPrefix(m.Name, "Submit"):
+		return upstream.GroupPay
+	case m.Follows, strings.HasPrefix(m.Name, "List"), m.Name == "ReadBlocks":
+		return upstream.GroupList
+	}
+	return upstream.GroupRead
 }
 
 // refuse counts what the gateway itself says no to.
@@ -95,13 +118,12 @@ func outgoing(ctx context.Context) context.Context {
 }
 
 // end counts how a call at a validator ended, and gives its error the form in which it goes to the client.
-func (s *passer) end(ctx context.Context, m grpcapi.Method, v *validator, began time.Time, err error) error {
+func (s *passer) end(ctx context.Context, m grpcapi.Method, conn grpc.ClientConnInterface, err error) error {
 	if code := status.Code(err); code == codes.Canceled && ctx.Err() == nil {
 		err = status.Error(codes.Unavailable, "")
 	}
 	code := status.Code(err)
-	s.pool.note(v, code, time.Since(began))
-	s.metrics.calls.WithLabelValues(m.Name, v.address, code.String()).Inc()
+	s.metrics.calls.WithLabelValues(m.Name, upstream.AddressOf(conn), code.String()).Inc()
 	if code == codes.Unavailable && len(status.Convert(err).Details()) == 0 {
 		// No fault is put to it: it would say that the call was not carried out, and nobody knows that.
 		return status.Error(codes.Unavailable, "the validator that the gateway asked was lost before it answered: send the same again")
@@ -110,17 +132,23 @@ func (s *passer) end(ctx context.Context, m grpcapi.Method, v *validator, began 
 }
 
 // unary passes a call of one message each way. A read that finds no answer is asked of another validator, once.
-func (s *passer) unary(down grpc.ServerStream, m grpcapi.Method, choices []choice) error {
-	ctx := down.Context()
+func (s *passer) unary(down grpc.ServerStream, m grpcapi.Method) error {
 	var q grpcapi.Frame
 	if err := down.RecvMsg(&q); err != nil {
 		return err
 	}
 	defer q.Free()
-	a, err := s.ask(ctx, m, choices[0], &q)
-	if m.Reads && status.Code(err) == codes.Unavailable && len(choices) > 1 && ctx.Err() == nil {
-		s.metrics.moved.Inc()
-		a, err = s.ask(ctx, m, choices[1], &q)
+	var a answer
+	asked := 0
+	err := s.pool.Do(down.Context(), callOf(down.Context(), m), func(ctx context.Context, conn grpc.ClientConnInterface) (err error) {
+		if asked++; asked > 1 {
+			s.metrics.moved.Inc()
+		}
+		a, err = s.ask(ctx, m, conn, &q)
+		return err
+	})
+	if upstream.Refused(err) {
+		return s.refuse(err)
 	}
 	down.SetTrailer(a.trailer)
 	if headerErr := down.SetHeader(a.header); err != nil || headerErr != nil {
@@ -140,23 +168,26 @@ type answer struct {
 }
 
 // ask passes a unary call to one validator.
-func (s *passer) ask(ctx context.Context, m grpcapi.Method, to choice, q *grpcapi.Frame) (a answer, err error) {
-	began := time.Now()
-	err = to.conn.Invoke(outgoing(ctx), m.Full, q, &a.frame, grpc.ForceCodecV2(grpcapi.FrameCodec()), grpc.Header(&a.header), grpc.Trailer(&a.trailer))
-	return a, s.end(ctx, m, to.validator, began, err)
+func (s *passer) ask(ctx context.Context, m grpcapi.Method, conn grpc.ClientConnInterface, q *grpcapi.Frame) (a answer, err error) {
+	err = conn.Invoke(outgoing(ctx), m.Full, q, &a.frame, grpc.ForceCodecV2(grpcapi.FrameCodec()), grpc.Header(&a.header), grpc.Trailer(&a.trailer))
+	return a, s.end(ctx, m, conn, err)
 }
 
 // stream passes messages both ways until the validator ends the call.
-func (s *passer) stream(down grpc.ServerStream, m grpcapi.Method, to choice) error {
+func (s *passer) stream(down grpc.ServerStream, m grpcapi.Method) (err error) {
+	conn, done, err := s.pool.Stream(down.Context(), callOf(down.Context(), m))
+	if err != nil {
+		return s.refuse(err)
+	}
+	defer func() { done(err) }()
 	ctx, cancel := context.WithCancel(outgoing(down.Context()))
 	defer cancel()
 	if m.Follows { // it would hold the end up
 		defer context.AfterFunc(s.stopping, cancel)()
 	}
-	began := time.Now()
-	up, err := to.conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}, m.Full, grpc.ForceCodecV2(grpcapi.FrameCodec()))
+	up, err := conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}, m.Full, grpc.ForceCodecV2(grpcapi.FrameCodec()))
 	if err != nil {
-		return s.end(down.Context(), m, to.validator, began, err)
+		return s.end(down.Context(), m, conn, err)
 	}
 	broken := make(chan error, 1) // why the client's side ended, if not well
 	go func() {
@@ -176,7 +207,7 @@ func (s *passer) stream(down grpc.ServerStream, m grpcapi.Method, to choice) err
 		return s.refuse(fault.Reasoned(fault.Unavailable, "stopping", "the gateway is stopping: go on from the last height at a validator"))
 	}
 	down.SetTrailer(up.Trailer())
-	return s.end(down.Context(), m, to.validator, began, err)
+	return s.end(down.Context(), m, conn, err)
 }
 
 // upward passes what the client sends, and its half-close. An error is one of the client's side: the validator's has the status

@@ -12,6 +12,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -90,6 +91,9 @@ func TestMetadata(t *testing.T) {
 		}
 		return s.SendMsg(&ledgerv1.GetStatusRequest{})
 	}), serverTLS(t, n))
+	well := health.NewServer()
+	well.SetServingStatus(ledgerv1.Ledger_ServiceDesc.ServiceName, grpc_health_v1.HealthCheckResponse_SERVING)
+	grpc_health_v1.RegisterHealthServer(server, well)
 	n.servers = append(n.servers, n.raw(server))
 	n.cfg.Validators = []string{n.servers[0].address}
 	n.cfg.Index.Enabled = false
@@ -170,7 +174,7 @@ func TestCancel(t *testing.T) {
 	n.await("the call is counted", func() bool {
 		return n.value("aurigraph_gateway_calls_total", "method", "StreamBlocks", "code", "Canceled") == 1
 	})
-	if n.gateway.pool.up() != 1 {
+	if n.gateway.pool.Up() != 1 {
 		t.Error("a client that leaves is no fault of the validator's")
 	}
 }
@@ -211,33 +215,64 @@ func TestReadMoves(t *testing.T) {
 
 // TestValidatorSkipped leaves a validator out that fails again and again, and asks it again later.
 func TestValidatorSkipped(t *testing.T) {
+	const failuresMax = 3 // the pool's default
 	var calls atomic.Int32
 	bad := &failing{asset: func() error { calls.Add(1); return fault.New(fault.Unavailable, "the writer halted") }}
 	n := newNetwork(t, bad, nil)
 	bad.Node = n.node
-	n.cfg.Index.Enabled = false // its reads would say that the validator is well
 	n.start()
 	ask := func() {
 		t.Helper()
 		_, err := n.GetAsset(t.Context(), &ledgerv1.GetAssetRequest{Name: &ledgerv1.GetAssetRequest_Number{Number: 1}})
 		must(t, err)
 	}
-	for n.value("aurigraph_gateway_skips_total") == 0 {
+	for n.value("aurigraph_upstream_left_out_total") == 0 {
 		if ask(); calls.Load() == 0 { // the connection falls on the other one
 			n.conn.Close()
 			n.dial()
 		}
 	}
-	if n.gateway.pool.up() != 1 || calls.Load() != callFailuresMax {
-		t.Errorf("%d are up after %d calls", n.gateway.pool.up(), calls.Load())
+	if n.gateway.pool.Up() != 1 || calls.Load() != failuresMax {
+		t.Errorf("%d are up after %d calls", n.gateway.pool.Up(), calls.Load())
 	}
 	for range 20 {
 		ask()
 	}
-	if calls.Load() != callFailuresMax {
+	if calls.Load() != failuresMax {
 		t.Errorf("it is asked although it is left out")
 	}
-	n.await("it is asked again", func() bool { ask(); return calls.Load() > callFailuresMax })
+	n.await("it is asked again", func() bool { ask(); return calls.Load() > failuresMax })
+}
+
+// TestValidatorHangs lets one validator answer nothing: its reads are answered by the other one, and what changes something waits.
+func TestValidatorHangs(t *testing.T) {
+	gate := make(chan struct{})
+	var hung, submits atomic.Int32
+	bad := &failing{asset: func() error { hung.Add(1); <-gate; return nil }, submit: func() error { submits.Add(1); <-gate; return nil }}
+	n := newNetwork(t, bad, nil)
+	bad.Node = n.node
+	n.start()
+	defer close(gate)
+	ask := func() {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		_, err := n.GetAsset(ctx, &ledgerv1.GetAssetRequest{Name: &ledgerv1.GetAssetRequest_Number{Number: 1}})
+		must(t, err)
+	}
+	for ask(); hung.Load() == 0; ask() { // the connection falls on the other one
+		n.conn.Close()
+		n.dial()
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	_, err := n.SubmitTransaction(ctx, &ledgerv1.SubmitTransactionRequest{Transaction: txBytes(1)})
+	if status.Code(err) != codes.DeadlineExceeded || faultOf(err) != nil || submits.Load() != 1 {
+		t.Errorf("%v after %d tries, want that nobody knows after 1", err, submits.Load())
+	}
+	if n.value("aurigraph_gateway_moved_total") != 1 {
+		t.Errorf("%v moved", n.value("aurigraph_gateway_moved_total"))
+	}
 }
 
 // TestValidatorDies takes a validator away under a stream: the client hears that nobody knows, and goes on with the others.
@@ -272,7 +307,7 @@ func TestValidatorDies(t *testing.T) {
 	for _, s := range n.servers {
 		s.stop()
 	}
-	n.await("no validator is reached", func() bool { return n.gateway.pool.up() == 0 })
+	n.await("no validator is reached", func() bool { return n.gateway.pool.Up() == 0 })
 	_, err = n.GetStatus(t.Context(), &ledgerv1.GetStatusRequest{})
 	if f := faultOf(err); f.GetReason() != "no_validator" || f.GetKind() != "unavailable" {
 		t.Errorf("%v", err)
@@ -351,8 +386,8 @@ func TestReload(t *testing.T) {
 	n.cfg.Validators = []string{n.servers[1].address}
 	must(t, config.ReplaceGateway(n.cfg.Dir, n.cfg))
 	n.await("the new one is followed", func() bool {
-		c := n.gateway.pool.choices(0)
-		return len(c) == 1 && c[0].address == n.servers[1].address
+		c := n.gateway.pool.Reached()
+		return len(c) == 1 && c[0].Address() == n.servers[1].address
 	})
 	first.stop()
 	_, err := n.GetStatus(t.Context(), &ledgerv1.GetStatusRequest{})

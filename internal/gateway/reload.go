@@ -10,11 +10,11 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/status"
 
 	ledgerv1 "github.com/aurigraph/aurigraph/gen/aurigraph/ledger/v1"
 	"github.com/aurigraph/aurigraph/internal/config"
 	"github.com/aurigraph/aurigraph/internal/obs"
+	"github.com/aurigraph/aurigraph/internal/upstream"
 )
 
 // reloadEvery is how often it is looked whether the settings have changed.
@@ -39,13 +39,23 @@ func (g *Gateway) watchSettings(ctx context.Context) {
 		last = now
 		cfg, err := config.LoadGateway(g.cfg.Dir)
 		if err == nil && !slices.Equal(cfg.Validators, list) {
-			if err = g.pool.follow(cfg.Validators); err == nil {
+			if err = g.pool.Follow(cfg.Validators); err == nil {
+				g.forget(list, cfg.Validators)
 				g.log.Info("the validators have changed", obs.KeyFrom, list, obs.KeyTo, cfg.Validators)
 				list = cfg.Validators
 			}
 		}
 		if err != nil {
 			g.log.Warn("the gateway goes on with the validators that it knows", obs.Err(err))
+		}
+	}
+}
+
+// forget lets the series of validators go that are not on the list any more.
+func (g *Gateway) forget(before, now []string) {
+	for _, address := range before {
+		if !slices.Contains(now, address) {
+			g.metrics.forget(address)
 		}
 	}
 }
@@ -67,14 +77,14 @@ func stamp(path string) fileStamp {
 // noting is a validator as the chain is read from it, whose failures count like those of other calls.
 type noting struct {
 	ledgerv1.LedgerClient
-	pool *pool
-	of   *validator
+	pool *upstream.Pool
+	conn *upstream.Conn
 }
 
 // ReadBlocks asks the validator.
 func (n noting) ReadBlocks(ctx context.Context, q *ledgerv1.ReadBlocksRequest, opts ...grpc.CallOption) (*ledgerv1.ReadBlocksResponse, error) {
 	began := time.Now()
 	a, err := n.LedgerClient.ReadBlocks(ctx, q, opts...)
-	n.pool.note(n.of, status.Code(err), time.Since(began))
+	n.pool.Note(ctx, n.conn, upstream.GroupChain, time.Since(began), err)
 	return a, err
 }

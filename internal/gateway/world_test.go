@@ -92,7 +92,7 @@ func (n *network) serve(b grpcapi.Backend) *validatorServer {
 		}
 		stopped = true
 		cancel()
-		if err := <-done; err != nil {
+		if err := ignoreStopped(ctx, <-done); err != nil {
 			n.t.Error(err)
 		}
 	}
@@ -120,7 +120,7 @@ func (n *network) start() *network {
 		must(n.t, n.gateway.Close())
 	}
 	n.t.Cleanup(n.stop)
-	n.await("the validators are reached", func() bool { return n.gateway.pool.up() == len(n.servers) })
+	n.await("the validators are reached", func() bool { return n.gateway.pool.Up() == len(n.servers) })
 	n.dial()
 	return n
 }

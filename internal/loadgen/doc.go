@@ -12,4 +12,7 @@
 //
 // RunFailover kills leaders while payments go on. RunCatchUp kills a follower, lets it fall behind under a steady load, and
 // measures how it comes back: by the blocks that it lacks, or by a peer's state when their payloads are gone.
+//
+// RunGateway measures how V10's clients are served: a payment over REST beside one over gRPC, batches, gateways that restart behind
+// a proxy, and WebSockets. It sends by the clock as well (gateway_pace.go), and what it says was paid the ledger counted.
 package loadgen

@@ -52,7 +52,7 @@ func newBuilder(dir string, o Options) *builder {
 }
 
 func (b *builder) build() error {
-	for _, step := range []func() error{b.chooseAddresses, b.makeFolders, b.makeInstitutions, b.makeV10Keys, b.makeAccounts, b.makeV10Accounts, b.makeNodes, b.writeGenesis, b.writeConfigs, b.makeGateway} {
+	for _, step := range []func() error{b.chooseAddresses, b.makeFolders, b.makeInstitutions, b.makeV10Keys, b.makeAccounts, b.makeV10Accounts, b.makeNodes, b.writeGenesis, b.writeConfigs, b.makeGateway, b.useIndex} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -63,6 +63,8 @@ func (b *builder) build() error {
 	return b.network.Save()
 }
 
+func (b *builder) useIndex() error { return b.network.useIndex(b.options.Index) }
+
 // chooseAddresses comes first: settings that will not do and ports that cannot be had leave no folder behind.
 func (b *builder) chooseAddresses() error {
 	for i := range b.options.Nodes {
@@ -71,6 +73,9 @@ func (b *builder) chooseAddresses() error {
 	}
 	if b.options.Nodes > 1 {
 		b.network.Gateway = &Gateway{Dir: gatewayName, GRPC: anyAddress, Metrics: anyAddress}
+		if b.options.V10 {
+			b.network.Gateway.REST = anyAddress
+		}
 	}
 	if err := b.network.assign(b.configs, b.options.Port); err != nil {
 		return err

@@ -18,7 +18,7 @@ const (
 	NodesMax     = 16 // on one machine
 )
 
-// Options say what network to make. For one that is there already only Nodes and Port matter.
+// Options say what network to make. For one that is there already only Nodes, Index and Port matter.
 type Options struct {
 	Name     string
 	Nodes    int    // validators; 0 = NodesDefault, or as many as there are
@@ -26,6 +26,7 @@ type Options struct {
 	Demo     bool   // with a demo asset and funded accounts
 	Accounts int    // funded demo accounts
 	V10      bool   // with Demo: V10's clients are served, and have funded accounts
+	Index    string // the query index's URL (config.Index); empty = as it is, in a file at first
 	Port     int    // of node 0's API, the network's other ports follow it; 0 = free ones
 }
 
@@ -75,6 +76,9 @@ func open(dir string, o Options) (*Network, error) {
 		return nil, fault.New(fault.Conflict, "the network in %s has %d validators, not %d: leave the number out to run it, change it with `aurigraph validators`, or name another folder with --network", dir, members, o.Nodes)
 	}
 	if err := n.giveGateway(); err != nil {
+		return nil, err
+	}
+	if err := n.useIndex(o.Index); err != nil {
 		return nil, err
 	}
 	if err := n.moveTo(o.Port); err != nil {

@@ -30,6 +30,9 @@ func checkGateway(t *testing.T, n *Network, taken map[string]bool) {
 	if !slices.Equal(cfg.Validators, n.Validators()) || !slices.Equal(n.Endpoints(), append([]string{n.Gateway.GRPC}, n.Validators()...)) {
 		t.Errorf("it stands before %v; clients find the network at %v", cfg.Validators, n.Endpoints())
 	}
+	if (n.V10 == nil) != (cfg.Rest.Listen == "") || cfg.Rest.Listen != n.Gateway.REST || taken[cfg.Rest.Listen] && n.V10 != nil {
+		t.Errorf("it serves V10 at %q, described as %q", cfg.Rest.Listen, n.Gateway.REST)
+	}
 	if info, err := os.Stat(cfg.Path(cfg.TLS.Key)); err != nil || info.Mode().Perm() != 0o600 {
 		t.Error("its key must be private", err)
 	}
@@ -64,6 +67,49 @@ func TestGatewayOfOldFolder(t *testing.T) {
 	if bare, err := Create(n.Dir, Options{}); err != nil || bare.Gateway != nil || !slices.Equal(bare.Endpoints(), bare.Validators()) {
 		t.Errorf("%+v, %v", bare.Gateway, err)
 	}
+}
+
+// TestAddGateway makes further gateways of a network that serves V10; the description does not change.
+func TestAddGateway(t *testing.T) {
+	n := several(t, Options{Nodes: 4, Demo: true, Accounts: 2, V10: true})
+	before, err := os.ReadFile(n.Path(FileName))
+	must(t, err)
+	taken := map[string]bool{}
+	for _, g := range []*Gateway{n.Gateway, made(n.AddGateway("gateway-a")), made(n.AddGateway("gateway-b"))} {
+		cfg, err := config.LoadGateway(n.Path(g.Dir))
+		must(t, err)
+		for _, a := range []string{g.GRPC, g.Metrics, g.REST} {
+			if a == "" || a == anyAddress || taken[a] {
+				t.Errorf("%s has address %q", g.Dir, a)
+			}
+			taken[a] = true
+		}
+		if cfg.Rest.Listen != g.REST || g.URL() != "http://"+g.REST || cfg.Rest.Auth != config.AuthOpen || cfg.Rest.Connections != 10 || cfg.Rest.Example != n.V10.Accounts[0] || !slices.Equal(cfg.Validators, n.Validators()) {
+			t.Errorf("%+v", cfg)
+		}
+		if _, err := os.Stat(cfg.Path(cfg.Rest.AuditKey)); err != nil {
+			t.Error(err)
+		}
+	}
+	if after, err := os.ReadFile(n.Path(FileName)); err != nil || string(after) != string(before) {
+		t.Error("network.json has changed", err)
+	}
+	// One from before gateways served V10 gets an address at the next start.
+	n.Gateway.REST = ""
+	must(t, n.Save())
+	again, err := Create(n.Dir, Options{})
+	must(t, err)
+	checkGateway(t, again, map[string]bool{})
+	if f := again.NewRunFile().Edge(); again.Gateway.REST == "" || f.REST != again.Gateway.URL() {
+		t.Errorf("%+v", f)
+	}
+}
+
+func made(g *Gateway, err error) *Gateway {
+	if err != nil {
+		panic(err)
+	}
+	return g
 }
 
 // TestRunGateway says in run.json what runs of the gateway.

@@ -54,7 +54,11 @@ func (n *Network) assignGateway(held *reservation, keep bool) (err error) {
 	if n.Gateway == nil {
 		return nil
 	}
-	for _, a := range []*string{&n.Gateway.GRPC, &n.Gateway.Metrics} {
+	return n.Gateway.assign(held, keep)
+}
+
+func (g *Gateway) assign(held *reservation, keep bool) (err error) {
+	for _, a := range []*string{&g.GRPC, &g.Metrics, &g.REST} {
 		if *a, err = held.take(*a, keep); err != nil {
 			return err
 		}
@@ -100,7 +104,7 @@ func (n *Network) listAddresses(configs []config.Node) {
 func hasPeers(c *config.Node) bool { return c.Order.Engine != config.EngineSolo }
 
 // number gives the nodes ports from one on: API, metrics and, with peers, validators of the first, then of the next; then the
-// gateway's API and metrics, and the nodes' V10 dialects.
+// gateway's API and metrics, the nodes' V10 dialects, and the gateway's.
 func (n *Network) number(configs []config.Node, port int) error {
 	next := func() string {
 		port++
@@ -118,6 +122,9 @@ func (n *Network) number(configs []config.Node, port int) error {
 		n.Gateway.GRPC, n.Gateway.Metrics = next(), next()
 	}
 	port = numberRest(configs, port)
+	if n.Gateway != nil && n.Gateway.REST != "" {
+		n.Gateway.REST = next()
+	}
 	if first < 1 || port-1 > portMax {
 		return fault.New(fault.Invalid, "ports %d to %d: take a first one of 1 to %d", first, port-1, portMax-(port-1-first))
 	}

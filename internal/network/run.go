@@ -34,7 +34,8 @@ type RunEdge struct {
 	PID   int    `json:"pid"` // 0: it does not run now
 	Dir   string `json:"dir"` // in the network's folder
 	GRPC  string `json:"grpc"`
-	Ready bool   `json:"ready"` // it serves, or did a moment ago
+	REST  string `json:"rest,omitempty"` // URL of the V10 dialect; empty if it does not serve that
+	Ready bool   `json:"ready"`          // it serves, or did a moment ago
 }
 
 // RunNode is what runs of a node.
@@ -99,7 +100,7 @@ type RunFile struct {
 func (n *Network) NewRunFile() *RunFile {
 	f := &RunFile{path: n.Path(runName), run: Run{Version: runVersion, PID: os.Getpid()}}
 	if g := n.Gateway; g != nil {
-		f.run.Edge = &RunEdge{Dir: g.Dir, GRPC: g.GRPC}
+		f.run.Edge = &RunEdge{Dir: g.Dir, GRPC: g.GRPC, REST: g.URL()}
 	}
 	f.Follow(n)
 	return f

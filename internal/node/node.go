@@ -462,7 +462,7 @@ func (n *Node) becomeReady(ctx context.Context) error {
 	}
 	n.health.Ready(componentState)
 	n.log.Info("state is up to date", obs.KeyHeight, n.loop.Height(), obs.KeySeconds, time.Since(begin).Seconds())
-	n.services.open()
+	n.services.open(ctx)
 	if n.peers != nil {
 		n.peers.catchUp.opened()
 	}

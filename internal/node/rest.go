@@ -3,7 +3,6 @@
 package node
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"net"
@@ -16,12 +15,10 @@ import (
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/codec"
 	"github.com/aurigraph/aurigraph/internal/custody"
-	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/keys"
 	"github.com/aurigraph/aurigraph/internal/names/sqlite"
 	"github.com/aurigraph/aurigraph/internal/obs"
 	"github.com/aurigraph/aurigraph/internal/server"
-	"github.com/aurigraph/aurigraph/internal/server/custodyapi"
 	"github.com/aurigraph/aurigraph/internal/server/restv10"
 	v10 "github.com/aurigraph/aurigraph/internal/v10"
 )
@@ -39,6 +36,7 @@ type rest struct {
 	guard    *access.Guard
 	trail    *trail.Trail // nil: none is kept
 	server   *restv10.Server
+	keyed    chan struct{} // closed once the custodian's key has its number, and the dialect serves
 }
 
 // openRest opens the dialect's listener, keys and names, if the settings want it.
@@ -47,7 +45,7 @@ func (n *Node) openRest(ctx context.Context) (err error) {
 	if cfg.Listen == "" {
 		return nil
 	}
-	r := &rest{node: n}
+	r := &rest{node: n, keyed: make(chan struct{})}
 	if err := r.readKeys(); err != nil {
 		return err
 	}
@@ -70,13 +68,13 @@ func (n *Node) openRest(ctx context.Context) (err error) {
 	if r.server, err = r.newServer(); err != nil {
 		return err
 	}
-	custodyapi.Register(n.services.api, r.desk, custodyAccess{r.guard})
+	r.registerCustody()
 	n.services.rest = r
 	n.log.Info("the V10 dialect is served", obs.KeyAddress, r.listener.Addr().String(), obs.KeyInst, cfg.Institution)
 	return nil
 }
 
-// readKeys reads the custodian's key and the network's alias key. The key's number is the ledger's.
+// readKeys reads the custodian's key and the network's alias key. The key's number is the ledger's: see findKey.
 func (r *rest) readKeys() (err error) {
 	n, cfg := r.node, &r.node.cfg.Rest
 	if r.custody.Signer, err = keys.ReadFile(n.cfg.Path(cfg.CustodyKey), nil); err != nil {
@@ -87,15 +85,7 @@ func (r *rest) readKeys() (err error) {
 	}
 	r.custody.ChannelFirst, r.custody.ChannelLast = cfg.ChannelFirst, cfg.ChannelLast
 	r.custody.Chain, r.custody.Institution = n.genesis.Chain, chain.InstitutionNo(cfg.Institution)
-	public := r.custody.Signer.Public().Bytes()
-	l := n.state.Ledger
-	for _, k := range l.InstitutionKeys(r.custody.Institution) {
-		if k.Active && bytes.Equal(k.Public, public) {
-			r.custody.Key = k.No
-			return nil
-		}
-	}
-	return fault.New(fault.Invalid, "rest.custody_key: the key of %s is not one of institution %d, or was revoked: add it to the institution first", n.cfg.Path(cfg.CustodyKey), cfg.Institution)
+	return nil
 }
 
 func (r *rest) newServer() (*restv10.Server, error) {
@@ -111,7 +101,7 @@ func (r *rest) newServer() (*restv10.Server, error) {
 		cfg.Example = n.cfg.Rest.Accounts[0]
 	}
 	parts := restv10.Parts{
-		Desk: r.desk, Reader: restReader{n.services.query, n.loop, n.services.hub}, Access: r.guard, Log: n.log, Metrics: n.metrics, Ready: n.services.serves,
+		Desk: r.desk, Reader: restReader{n.services.query, n.loop, n.services.hub}, Access: r.guard, Log: n.log, Metrics: n.metrics, Ready: r.serves,
 	}
 	if r.trail != nil {
 		parts.Trail = r.trail
@@ -124,12 +114,14 @@ func (r *rest) run(ctx context.Context) error {
 	inner, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var group errgroup.Group
-	group.Go(func() error { return r.desk.Run(inner) })
+	group.Go(func() error {
+		if !r.findKey(inner) {
+			return nil
+		}
+		return r.desk.Run(inner)
+	})
 	group.Go(func() error { r.learnNames(ctx); return nil })
 	group.Go(func() error { return r.guard.Run(inner) })
-	if r.trail != nil {
-		group.Go(func() error { return r.trail.Run(inner) })
-	}
 	err := r.server.Serve(ctx, r.listener)
 	stop()
 	return errors.Join(err, group.Wait())
@@ -138,7 +130,7 @@ func (r *rest) run(ctx context.Context) error {
 // learnNames puts the names that the genesis opened into the vault.
 func (r *rest) learnNames(ctx context.Context) {
 	select {
-	case <-r.node.services.ready:
+	case <-r.keyed:
 	case <-ctx.Done():
 		return
 	}
@@ -149,7 +141,8 @@ func (r *rest) learnNames(ctx context.Context) {
 	}
 }
 
-// withRest runs the node with the dialect in front of it: when ctx ends the dialect drains first, and the node goes on meanwhile.
+// withRest runs the node with the dialect in front of it: when ctx ends the dialect drains first, and the node goes on meanwhile. The
+// audit trail ends last: the custody service over gRPC writes there too.
 func (s *services) withRest(ctx context.Context, run func(context.Context) error) error {
 	if s.rest == nil {
 		return run(ctx)
@@ -163,12 +156,17 @@ func (s *services) withRest(ctx context.Context, run func(context.Context) error
 		served <- s.rest.run(outer)
 		stop()
 	}()
+	audit, quiet := context.WithCancel(context.WithoutCancel(ctx))
+	defer quiet()
+	audited := make(chan error, 1)
+	go func() { audited <- s.rest.runTrail(audit) }()
 	err := run(inner)
+	s.rest.server.Hurry() // nothing is behind it any more, and the node's next epoch waits
+	s.rest.desk.Hurry()
 	end()
-	if failed := <-served; failed != nil {
-		return errors.Join(err, failed)
-	}
-	return err
+	err = errors.Join(err, <-served)
+	quiet()
+	return errors.Join(err, <-audited)
 }
 
 // RestAddress is where the V10 dialect listens; empty if nowhere.

@@ -19,7 +19,7 @@ func TestCustodyWantsARole(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, apiKeysFile)
 	secrets := map[string]string{}
-	for _, role := range []string{"reader", "payer", "issuer", "admin"} {
+	for _, role := range []string{"reader", "payer", "issuer", "admin", "gateway"} {
 		g := access.Grant{Roles: []string{role}}
 		if role == "payer" || role == "issuer" {
 			g.Accounts = []string{"alice"}
@@ -31,10 +31,11 @@ func TestCustodyWantsARole(t *testing.T) {
 	guard, err := access.New(access.Config{Keys: file, Users: filepath.Join(dir, apiUsersFile), TokenKey: filepath.Join(dir, tokenKeyFile)},
 		access.Parts{Log: newLogger(&logBook{}), Metrics: prometheus.NewRegistry()})
 	must(t, err)
-	door := custodyAccess{guard}
+	door := custodyAccess{guard, func() bool { return true }}
 	acts := []custodyapi.Act{custodyapi.ActRead, custodyapi.ActOpen, custodyapi.ActPay, custodyapi.ActIssue}
 	for role, may := range map[string][]bool{
 		"reader": {true, false, false, false}, "payer": {true, true, true, false}, "issuer": {true, true, false, true}, "admin": {true, false, false, false},
+		"gateway": {true, true, true, true},
 	} {
 		ctx := metadata.NewIncomingContext(t.Context(), metadata.Pairs("x-api-key", secrets[role]))
 		for i, act := range acts {

@@ -13,8 +13,7 @@ import (
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/codec"
 	"github.com/aurigraph/aurigraph/internal/commit"
-	"github.com/aurigraph/aurigraph/internal/index"
-	"github.com/aurigraph/aurigraph/internal/index/sqlite"
+	"github.com/aurigraph/aurigraph/internal/indexer"
 	"github.com/aurigraph/aurigraph/internal/intake"
 	"github.com/aurigraph/aurigraph/internal/obs"
 	"github.com/aurigraph/aurigraph/internal/query"
@@ -32,7 +31,7 @@ type services struct {
 	node    *Node
 	query   *query.Query
 	hub     *subscribe.Hub
-	index   *index.Follower // nil: there is none
+	index   *indexer.Indexer // nil: there is none
 	api     *grpcapi.Server
 	grpc    net.Listener
 	metrics net.Listener
@@ -101,7 +100,10 @@ func (s *services) run(ctx context.Context) error {
 }
 
 // open lets clients in.
-func (s *services) open() {
+func (s *services) open(ctx context.Context) {
+	if s.rest != nil {
+		s.rest.askKeyOnce(ctx)
+	}
 	s.api.SetServing(true)
 	close(s.ready)
 }
@@ -114,23 +116,19 @@ func (s *services) onPublished(p *commit.Published) {
 }
 
 // openIndex opens the query index. A node without one serves everything but lists of transfers, so a damaged index is
-// reported and does not stop it.
+// reported and does not stop it; a database is reached later, by follow.
 func (s *services) openIndex(parts *query.Parts) {
 	n := s.node
-	db, err := sqlite.Open(n.cfg.Data("index"), n.genesis.Chain, codec.GenesisHash(n.genesis))
+	x, err := indexer.New(indexer.Options{
+		Settings: n.cfg.Index, Folder: n.cfg.Data("index"), Chain: n.genesis.Chain, Genesis: codec.GenesisHash(n.genesis), Source: n.history,
+		Head: n.loop.Height(), Decided: max(n.engine.ReplayedTo(), n.adopted), Prepare: n.skipInIndex, Log: n.log, Metrics: n.metrics,
+	})
 	if err != nil {
 		n.log.Error("the query index cannot be used", obs.Err(err))
 		return
 	}
-	n.onClose(db.Close)
-	if err := n.skipInIndex(db); err != nil {
-		n.log.Error("the query index cannot be used", obs.Err(err))
-		return
-	}
-	parts.Index = db
-	s.index = index.NewFollower(n.history, db, n.loop.Height(), n.cfg.Index.RowsPerSecondMax, n.metrics)
-	s.index.Decided(max(n.engine.ReplayedTo(), n.adopted))
-	s.index.OnRetry(func(err error) { n.log.Warn("the query index waits and tries again", obs.Err(err)) })
+	n.onClose(x.Close)
+	parts.Index, s.index = x, x
 }
 
 // follow feeds the index. Nothing waits for it, and its end is not the node's.

@@ -5,8 +5,6 @@ package server
 import (
 	"net"
 
-	"golang.org/x/net/netutil"
-
 	"github.com/aurigraph/aurigraph/internal/fault"
 )
 
@@ -23,5 +21,5 @@ func Listen(address string, connectionsMax int) (net.Listener, error) {
 	if err != nil {
 		return nil, fault.Wrap(fault.Unavailable, err, "listen on %s: is another node running there?", address)
 	}
-	return netutil.LimitListener(l, connectionsMax), nil
+	return Limit(l, connectionsMax), nil
 }

@@ -49,6 +49,9 @@ about V10's contradictions is in [ADR 18](adr/0018-v10-dialect.md).
 Each row has: the gRPC call that does the same (empty: the server answers from its own condition), where the debited account
 stands, whether a machine may send it again when the answer was lost (read: always; keyed: only with an Idempotency-Key; never),
 and how long the server works on it. Wherever GET is, HEAD is; OPTIONS of any path is 204.
+
+A proxy in front of V11 puts an ` + "`X-Aurigraph-Request-Id`" + ` on each request, in place of a client's: 1 to 128 visible ASCII characters. A payment
+without an Idempotency-Key is made under that id, so that the proxy may send it again; the two are never the same key.
 `
 
 // writeErrors lists the codes. Texts in quotes are always these; the others are the fault's or the outcome's own.

@@ -29,8 +29,9 @@ func authRows() []Endpoint {
 			Note:   "An API key, alone or as the password of a user name. On an open network everybody gets a token.",
 		},
 		{
-			Method: "POST", Path: "/api/v10/auth/refresh", Group: GroupAuth, Request: Refresh{}, Response: Token{}, Errors: FamilySuccess, Retry: RetryRead,
-			Note: "401 without a token that is still good.",
+			Method: "POST", Path: "/api/v10/auth/refresh", Group: GroupAuth, Request: Refresh{}, Response: Token{}, Errors: FamilySuccess, Retry: RetryNever,
+			DeadlineMs: readDeadlineMs,
+			Note:       "401 without a token that is still good. Each is traded once: whoever sends it again ends the session for all its tokens, so after a lost answer log in anew.",
 		},
 		{Method: "GET", Path: "/api/v10/auth/keys", Group: GroupAuth, Response: APIKeyList{}, Example: "/api/v10/auth/keys"},
 		{

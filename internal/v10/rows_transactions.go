@@ -43,13 +43,13 @@ func transactionRows() []Endpoint {
 		{
 			Method: "POST", Path: "/api/v10/transactions/batch", Group: GroupTransactions, RPC: "Custody.PayMany", AccountKey: KeyBatchFrom,
 			Request: batchBody{}, Response: BatchAnswer{},
-			Note: "1 to 8,192 transactions in at most 4 MiB; each for itself, in order. An Idempotency-Key stands for each item with its index. " +
+			Note: "1 to 8,192 transactions in at most 4 MiB; each for itself. Those of one payer are made in order. An Idempotency-Key stands for each item with its index. " +
 				"A result is submitted, refused, or unknown (not certified within the deadline: ask again under the same key).",
 		},
 		{
 			Method: "POST", Path: "/api/v10/transactions/stream", Group: GroupTransactions, RPC: "Custody.PayMany", AccountKey: KeyStreamFrom,
 			Request: Submit{}, Response: StreamLine{}, Content: "application/x-ndjson", DeadlineMs: streamDeadlineMs,
-			Note: "NDJSON both ways: a line a payment, a line an answer, in order.",
+			Note: "NDJSON both ways: a line a payment, a line an answer, in order; payments of one payer are made in order.",
 		},
 		{
 			Method: "POST", Path: "/api/v10/transactions/estimate", Group: GroupTransactions, RPC: "Ledger.GetAccount", Request: Submit{},

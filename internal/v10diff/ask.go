@@ -29,6 +29,7 @@ const (
 	answerBytesMax = 32 << 20
 	askTimeout     = 60 * time.Second
 	dialTimeout    = 10 * time.Second
+	continueWait   = time.Second // for a server's word, where a request expects one before its body
 )
 
 // caller asks one server. It is used by one goroutine.
@@ -46,7 +47,7 @@ func newCaller(s Server) (*caller, error) {
 	}
 	transport := &http.Transport{
 		DialContext: (&net.Dialer{Timeout: dialTimeout}).DialContext, DisableCompression: true, ForceAttemptHTTP2: false,
-		ResponseHeaderTimeout: askTimeout, MaxIdleConnsPerHost: 1,
+		ResponseHeaderTimeout: askTimeout, ExpectContinueTimeout: continueWait, MaxIdleConnsPerHost: 1,
 	}
 	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	return &caller{server: s, base: base, client: client, vars: variables{}}, nil

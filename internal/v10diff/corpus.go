@@ -25,6 +25,7 @@ type Request struct {
 	Path    string            `json:"path"`              // and query, as it stands in the request line
 	Headers map[string]string `json:"headers,omitempty"` // an empty one is not sent
 	Body    json.RawMessage   `json:"body,omitempty"`    // a JSON value, sent as it stands here; a string is sent as its text
+	Pad     int               `json:"pad,omitempty"`     // so many spaces behind the body
 	Save    map[string]string `json:"save,omitempty"`    // NAME: where in the answer, such as nodes[0].id
 	Until   string            `json:"until,omitempty"`   // of a read that may lag: ask both again for so long, such as 10s, until they agree
 	Events  int               `json:"events,omitempty"`  // read so many server-sent events, and no further
@@ -41,6 +42,7 @@ const (
 	lineBytesMax = 8 << 20
 	untilMax     = time.Minute
 	eventsMax    = 16
+	padMax       = 32 << 20
 	runBytesMax  = 16
 )
 
@@ -117,6 +119,8 @@ func (r *Request) prepare() (err error) {
 		return fault.New(fault.Invalid, "path %q: write a path as it stands in a request, beginning with /", r.Path)
 	case r.Events < 0 || r.Events > eventsMax:
 		return fault.New(fault.Invalid, "events %d: at most %d", r.Events, eventsMax)
+	case r.Pad < 0 || r.Pad > padMax:
+		return fault.New(fault.Invalid, "pad %d: at most %d", r.Pad, padMax)
 	case r.until > 0 && !r.reads:
 		return fault.New(fault.Invalid, "until goes with reads: a write is sent once")
 	}

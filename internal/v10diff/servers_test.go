@@ -113,7 +113,7 @@ func TestLedgers(t *testing.T) {
 	t.Logf("%d requests, %d fields, share %.3f, %d noisy fields, %.1f s", report.Compared, report.Fields, report.Share, len(report.Noise), report.Seconds)
 }
 
-// TestCorpusIsWhole wants each served row in the corpus, and a request of each kind that V10's clients make wrongly.
+// TestCorpusIsWhole wants each row of the table in the corpus, whether it is served or waits for an engine.
 func TestCorpusIsWhole(t *testing.T) {
 	asked := map[string]bool{}
 	for _, r := range DefaultCorpus() {
@@ -121,8 +121,8 @@ func TestCorpusIsWhole(t *testing.T) {
 	}
 	rows := v10.Endpoints()
 	for i := range rows {
-		if row := rows[i].Method + " " + rows[i].Path; rows[i].Status == v10.Served && !asked[row] {
-			t.Errorf("%s is served and the corpus does not ask for it", row)
+		if row := rows[i].Method + " " + rows[i].Path; !asked[row] {
+			t.Errorf("the corpus does not ask for %s", row)
 		}
 	}
 }

@@ -57,7 +57,7 @@ func (r *Request) concrete(v variables) (c concrete, missing string) {
 		return text
 	}
 	c.target = note(v.expand(r.Path, v10.EscapeSegment))
-	c.body = note(v.expand(r.payload(), insideString))
+	c.body = note(v.expand(r.payload(), insideString)) + strings.Repeat(" ", r.Pad)
 	for name, value := range c.headers {
 		c.headers[name] = note(v.expand(value, asIs))
 	}

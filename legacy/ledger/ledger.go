@@ -35,9 +35,16 @@ const (
 // Config is what Open may be told; the zero value will do.
 type Config struct {
 	Leader   string                // of every round, DefaultLeader
+	Genesis  []Holding             // what accounts hold of AUR in a new ledger, of the treasury's; each is named once
 	Now      func() time.Time      // the clock, time.Now
 	KeysMax  uint64                // idempotency keys that are kept, KeysMax
 	Register prometheus.Registerer // nil: no metrics
+}
+
+// Holding is what an account holds from the beginning.
+type Holding struct {
+	Account string
+	Units   chain.Amount // of AUR
 }
 
 // Ledger is safe for any number of goroutines. Run must be going for Submit to return.
@@ -69,7 +76,8 @@ type Note struct {
 	Origin []byte // see store.Batch.Mark
 }
 
-// Open reads the ledger in s, and makes it if s is empty: with the account Treasury, which issues the asset AUR and holds all of it.
+// Open reads the ledger in s, and makes it if s is empty: with the account Treasury, which issues the asset AUR and holds all of it,
+// but for what the genesis gives others. Refused: that is more than there is.
 func Open(s store.Store, cfg Config) (*Ledger, error) {
 	if cfg.Leader == "" {
 		cfg.Leader = DefaultLeader
@@ -94,15 +102,32 @@ func Open(s store.Store, cfg Config) (*Ledger, error) {
 	return l, err
 }
 
+// genesis is what round 0 does. What accounts hold from the beginning is issued to them: it is no payment.
+func (l *Ledger) genesis() ([]Order, error) {
+	left := chain.Units(treasuryUnits)
+	orders := []Order{
+		{Kind: OpenAccount, To: Treasury},
+		{Kind: CreateAsset, From: Treasury, Asset: v10.DefaultAsset, Title: "Aurigraph", Scale: v10.DefaultScale},
+	}
+	for _, h := range l.cfg.Genesis {
+		var ok bool
+		if left, ok = left.Sub(h.Units); !ok || left.IsZero() {
+			return nil, fault.Reasoned(fault.Refused, "genesis", "the genesis gives away all that the treasury has: give less to %q", h.Account)
+		}
+		orders = append(orders, Order{Kind: Issue, From: Treasury, To: h.Account, Asset: v10.DefaultAsset, Units: h.Units})
+	}
+	return append(orders, Order{Kind: Issue, From: Treasury, To: Treasury, Asset: v10.DefaultAsset, Units: left}), nil
+}
+
 // begin writes round 0.
 func (l *Ledger) begin() (Totals, error) {
 	r := newRounding(l.store, Totals{}, l.nowMs(), l.cfg.Leader, l.cfg.KeysMax)
 	r.number = 0
-	for _, o := range []Order{
-		{Kind: OpenAccount, To: Treasury},
-		{Kind: CreateAsset, From: Treasury, Asset: v10.DefaultAsset, Title: "Aurigraph", Scale: v10.DefaultScale},
-		{Kind: Issue, From: Treasury, To: Treasury, Asset: v10.DefaultAsset, Units: chain.Units(treasuryUnits)},
-	} {
+	orders, err := l.genesis()
+	if err != nil {
+		return Totals{}, err
+	}
+	for _, o := range orders {
 		if result, err := r.add(&o); err != nil || result.Err != nil || result.Outcome != chain.OK {
 			return Totals{}, fault.Wrap(fault.Internal, errors.Join(err, result.Err), "make the ledger")
 		}
@@ -112,7 +137,7 @@ func (l *Ledger) begin() (Totals, error) {
 	}
 	var b store.Batch
 	r.fill(&b)
-	_, err := l.store.Apply(&b)
+	_, err = l.store.Apply(&b)
 	return r.totals, err
 }
 

@@ -229,7 +229,7 @@ func TestKeys(t *testing.T) {
 	}
 	f.expectBalance("bob", 64)
 	empty := keyed(pay("alice", "bob", 1), "")
-	expectErr(t, f.one(empty).Err, fault.Invalid, "key_length")
+	expectErr(t, f.one(empty).Err, fault.Invalid, "idempotency_key")
 }
 
 func TestKeysExpire(t *testing.T) {
@@ -462,7 +462,7 @@ func TestLargestRound(t *testing.T) {
 	for i := range orders {
 		payers[i] = pay(Treasury, name("a", i), 1)
 		orders[i] = pay(name("a", i), name("b", i), 1)
-		orders[i].Key = &Key{Caller: "c", Key: strings.Repeat("\x01", KeyBytesMax-4) + fmt.Sprintf("%04d", i)}
+		orders[i].Key = &Key{Caller: "c", Key: strings.Repeat("<", KeyBytesMax-4) + fmt.Sprintf("%04d", i)}
 		estimate += orders[i].bytesMax()
 	}
 	f.submit(payers...)
@@ -498,4 +498,30 @@ func TestRefusedBatch(t *testing.T) {
 	expectErr(t, err, fault.Invalid, "batch_too_large")
 	f.expectBalance("a", 0)
 	expectOutcome(t, f.one(pay(Treasury, "a", 1)), chain.OK)
+}
+
+// TestGenesis gives accounts what they hold from the beginning: no payment lists it, the supply stays what it was, and a second start
+// gives nothing.
+func TestGenesis(t *testing.T) {
+	f := start(t, Config{Genesis: []Holding{{"alice", chain.Units(1000)}, {"bob", chain.Units(7)}}})
+	f.expectBalance("alice", 1000)
+	f.expectBalance("bob", 7)
+	f.expectBalance(Treasury, treasuryUnits-1007)
+	if a, err := f.Asset(v10.DefaultAsset); err != nil || a.Supply.Amount != chain.Units(treasuryUnits) {
+		t.Errorf("%+v %v", a, err)
+	}
+	if found, _, err := f.Transactions(Query{Kind: Transfer, Limit: 10}); err != nil || len(found) != 0 {
+		t.Errorf("%+v %v", found, err)
+	}
+	expectOutcome(t, f.one(pay("alice", "bob", 1000)), chain.OK)
+	f.reopen()
+	f.expectBalance("alice", 0)
+	f.expectBalance("bob", 1007)
+	s, err := pebble.Open(t.TempDir(), pebble.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	_, err = Open(s, Config{Genesis: []Holding{{"alice", chain.Units(treasuryUnits)}}})
+	expectErr(t, err, fault.Refused, "genesis")
 }

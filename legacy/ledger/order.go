@@ -70,8 +70,11 @@ type Result struct {
 // Check returns why the order cannot be executed whatever the ledger holds; it is Invalid.
 func (o *Order) Check() error {
 	if o.Key != nil {
-		if n := len(o.Key.Key); n == 0 || n > KeyBytesMax || len(o.Key.Caller) > KeyBytesMax {
-			return fault.Reasoned(fault.Invalid, "key_length", "an Idempotency-Key must have 1 to %d bytes", KeyBytesMax)
+		if err := v10.CheckKey(o.Key.Key); err != nil {
+			return err
+		}
+		if len(o.Key.Caller) > KeyBytesMax {
+			return fault.Reasoned(fault.Invalid, "key_caller", "the caller of an Idempotency-Key must have at most %d bytes", KeyBytesMax)
 		}
 	}
 	if o.needsFrom() {

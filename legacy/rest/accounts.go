@@ -20,16 +20,15 @@ func (s *Server) accountOf(c *call) (ledger.Account, error) {
 	return s.ledger.Account(name)
 }
 
+// openAccount opens an account, or finds it. That is idempotent by itself, so a key is not looked at.
 func (s *Server) openAccount(c *call) (any, error) {
 	var r v10.CreateAccount
 	if err := v10.Decode(c.bytes, &r); err != nil {
 		return nil, err
 	}
-	o := ledger.Order{Kind: ledger.OpenAccount, To: r.Account}
-	c.keyed(&o, 0)
 	created := false
-	if _, err := s.ledger.Account(r.Account); fault.Is(err, fault.NotFound) || o.Key != nil {
-		results, err := s.submitAll(c, []ledger.Order{o})
+	if _, err := s.ledger.Account(r.Account); fault.Is(err, fault.NotFound) {
+		results, err := s.submitAll(c, []ledger.Order{{Kind: ledger.OpenAccount, To: r.Account}})
 		if err != nil {
 			return nil, err
 		}

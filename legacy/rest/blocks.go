@@ -10,19 +10,9 @@ import (
 	"github.com/aurigraph/aurigraph/legacy/ledger"
 )
 
-// noHash is what V10 had for the hash before the first block.
-const noHash = "0x0"
-
-func hashOf(h ledger.Hash) string {
-	if h == (ledger.Hash{}) {
-		return noHash
-	}
-	return h.String()
-}
-
 func blockOf(r *ledger.Round) v10.Block {
 	return v10.Block{
-		Height: r.Number, Hash: hashOf(r.Hash), PreviousHash: hashOf(r.Previous), Timestamp: v10.Time(r.Ms), Validator: r.Leader,
+		Height: r.Number, Hash: r.Hash.String(), PreviousHash: r.Previous.String(), Timestamp: v10.Time(r.Ms), Validator: r.Leader,
 		TransactionCount: uint64(r.Transactions), Signatures: len(r.Votes),
 	}
 }

@@ -55,7 +55,7 @@ func (s *Server) rounds(c *call) (any, error) {
 	list := v10.RoundList{Rounds: make([]v10.Round, len(found)), Total: len(found)}
 	for i, r := range found {
 		list.Rounds[i] = v10.Round{
-			Round: r.Number, Leader: r.Leader, Votes: len(r.Votes), BlockHash: hashOf(r.Hash), Transactions: uint64(r.Transactions),
+			Round: r.Number, Leader: r.Leader, Votes: len(r.Votes), BlockHash: r.Hash.String(), Transactions: uint64(r.Transactions),
 			Status: "committed", Timestamp: v10.Time(r.Ms),
 		}
 	}

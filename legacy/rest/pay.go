@@ -29,8 +29,8 @@ func (s *Server) unitsOf(code string, amount v10.Decimal) (chain.Amount, error) 
 
 // keyed gives an order the request's Idempotency-Key, if it has one. There are no callers to tell apart: everybody is one.
 func (c *call) keyed(o *ledger.Order, item int) {
-	key := c.Header.Get("Idempotency-Key")
-	if key == "" {
+	values := c.Header.Values("Idempotency-Key")
+	if len(values) == 0 {
 		return
 	}
 	h := sha256.New()
@@ -39,7 +39,7 @@ func (c *call) keyed(o *ledger.Order, item int) {
 		h.Write([]byte(field))
 	}
 	h.Write([]byte{o.Scale})
-	o.Key = &ledger.Key{Key: key, Item: uint32(item), Request: [sha256.Size]byte(h.Sum(nil))}
+	o.Key = &ledger.Key{Key: values[0], Item: uint32(item), Request: [sha256.Size]byte(h.Sum(nil))}
 }
 
 // submit has one order executed; a refusal is an error.

@@ -19,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/aurigraph/aurigraph/internal/chain"
+	"github.com/aurigraph/aurigraph/internal/fault"
 	v10 "github.com/aurigraph/aurigraph/internal/v10"
 	"github.com/aurigraph/aurigraph/legacy/ledger"
 	"github.com/aurigraph/aurigraph/legacy/store/pebble"
@@ -463,6 +464,16 @@ func TestTokens(t *testing.T) {
 	if again.code != 200 || !strings.Contains(again.body, `"username":"ann"`) {
 		t.Errorf("%+v", again)
 	}
+	var next v10.Token
+	if err := json.Unmarshal([]byte(again.body), &next); err != nil || next.Token == token.Token {
+		t.Error(again.body, err)
+	}
+	// What was traded is not good any more, and that somebody shows it ends the session.
+	for _, over := range []string{token.Token, next.Token} {
+		if got := s.do("POST", "/api/v10/auth/refresh", `{"token":"`+over+`"}`); got.code != 401 {
+			t.Errorf("%+v", got)
+		}
+	}
 	forged := []byte(token.Token)
 	forged[len(forged)-2] ^= 1
 	for _, bad := range []string{string(forged), "", "a.b.c", "."} {
@@ -472,7 +483,7 @@ func TestTokens(t *testing.T) {
 	}
 	late := s.tokens
 	late.now = func() time.Time { return time.Now().Add(tokenLife + time.Second) }
-	if _, err := late.user(token.Token); err == nil {
+	if _, err := late.read(token.Token); err == nil {
 		t.Error("a token outlived its time")
 	}
 	made := s.do("POST", "/api/v10/auth/keys", `{"name":"till"}`)
@@ -485,6 +496,25 @@ func TestTokens(t *testing.T) {
 	}
 	s.expect("DELETE", "/api/v10/auth/keys/"+key.Key.ID, "", 200, `{"success":true}`)
 	s.expect("DELETE", "/api/v10/auth/keys/"+key.Key.ID, "", 200, `{"success":false,"message":"Key not found"}`)
+}
+
+// TestSessionsAreBounded fills the memory of sessions, which has room again when their tokens have ended.
+func TestSessionsAreBounded(t *testing.T) {
+	s, now := newSessions(), time.Now()
+	for i := range sessionsMax {
+		if _, err := s.trade(&claims{Session: fmt.Sprint(i)}, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.trade(&claims{Session: "one more"}, now); !fault.Is(err, fault.TryLater) {
+		t.Error(err)
+	}
+	if _, err := s.trade(&claims{Session: "1", Generation: 1}, now); err != nil {
+		t.Error("a session that is known:", err)
+	}
+	if _, err := s.trade(&claims{Session: "one more"}, now.Add(tokenLife+time.Second)); err != nil || len(s.by) != 1 {
+		t.Errorf("%v, %d sessions", err, len(s.by))
+	}
 }
 
 // TestNames pays accounts whose names are hard to write in a URL.

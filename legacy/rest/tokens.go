@@ -26,11 +26,12 @@ const (
 )
 
 // tokens issues JSON web tokens (HS256) and keeps API keys, by hash. V10's servers asked for neither; clients that insist on
-// logging in get what they want. It is safe for concurrent use.
+// logging in get what they want. No V10 had a refresh: it is V11's, where a token is traded once. It is safe for concurrent use.
 type tokens struct {
-	secret []byte
-	now    func() time.Time
-	keys   *apiKeys
+	secret   []byte
+	now      func() time.Time
+	keys     *apiKeys
+	sessions *sessions
 }
 
 type apiKeys struct {
@@ -44,7 +45,7 @@ type apiKey struct {
 }
 
 func newTokens(now func() time.Time) (tokens, error) {
-	t := tokens{secret: make([]byte, 32), now: now, keys: &apiKeys{}}
+	t := tokens{secret: make([]byte, 32), now: now, keys: &apiKeys{}, sessions: newSessions()}
 	_, err := rand.Read(t.secret)
 	return t, fault.Wrap(fault.Unavailable, err, "draw a secret")
 }
@@ -52,19 +53,41 @@ func newTokens(now func() time.Time) (tokens, error) {
 const tokenHead = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9" // {"alg":"HS256","typ":"JWT"}
 
 type claims struct {
-	Subject string `json:"sub"`
-	Issued  int64  `json:"iat"`
-	Expires int64  `json:"exp"`
+	Subject    string `json:"sub"`
+	Issued     int64  `json:"iat"`
+	Expires    int64  `json:"exp"`
+	Session    string `json:"sid"`
+	Generation uint32 `json:"gen"` // how often it was refreshed
 }
 
-func (t *tokens) issue(user string) v10.Token {
+// begin begins a session.
+func (t *tokens) begin(user string) v10.Token {
+	var id [16]byte
+	_, _ = rand.Read(id[:]) // never fails: it ends the process instead
+	return t.issue(claims{Subject: user, Session: hex.EncodeToString(id[:])})
+}
+
+// renew trades a token that is still good for the next one of its session.
+func (t *tokens) renew(token string) (v10.Token, error) {
+	c, err := t.read(token)
+	if err != nil {
+		return v10.Token{}, err
+	}
+	if c.Generation, err = t.sessions.trade(&c, t.now()); err != nil {
+		return v10.Token{}, err
+	}
+	return t.issue(c), nil
+}
+
+func (t *tokens) issue(c claims) v10.Token {
 	now := t.now()
-	text, err := json.Marshal(claims{user, now.Unix(), now.Add(tokenLife).Unix()})
+	c.Issued, c.Expires = now.Unix(), now.Add(tokenLife).Unix()
+	text, err := json.Marshal(c)
 	fault.Invariant(err == nil, "claims do not encode: %v", err)
 	signed := tokenHead + "." + base64.RawURLEncoding.EncodeToString(text)
 	return v10.Token{
 		Success: true, Token: signed + "." + t.mac(signed), TokenType: "Bearer", ExpiresIn: int(tokenLife.Seconds()),
-		User: v10.User{Username: user, Roles: []string{"user"}},
+		User: v10.User{Username: c.Subject, Roles: []string{"user"}},
 	}
 }
 
@@ -76,19 +99,18 @@ func (t *tokens) mac(signed string) string {
 
 var errToken = fault.Reasoned(fault.Denied, v10.ReasonUnauthenticated, v10.TextUnauthorized)
 
-// user is whom a token that is still good stands for.
-func (t *tokens) user(token string) (string, error) {
+// read reads a token of this process whose time is not over.
+func (t *tokens) read(token string) (c claims, err error) {
 	signed, mac, ok := cutLast(token)
 	if !ok || !hmac.Equal([]byte(mac), []byte(t.mac(signed))) {
-		return "", errToken
+		return c, errToken
 	}
 	_, payload, _ := strings.Cut(signed, ".")
 	text, err := base64.RawURLEncoding.DecodeString(payload)
-	var c claims
 	if err != nil || json.Unmarshal(text, &c) != nil || c.Expires <= t.now().Unix() {
-		return "", errToken
+		return c, errToken
 	}
-	return c.Subject, nil
+	return c, nil
 }
 
 func cutLast(token string) (before, after string, ok bool) {
@@ -110,7 +132,7 @@ func (s *Server) login(c *call) (any, error) {
 	if r.Username == "" {
 		r.Username = anonymous
 	}
-	return s.tokens.issue(r.Username), nil
+	return s.tokens.begin(r.Username), nil
 }
 
 func (s *Server) refresh(c *call) (any, error) {
@@ -121,11 +143,7 @@ func (s *Server) refresh(c *call) (any, error) {
 	if r.Token == "" {
 		r.Token, _ = strings.CutPrefix(c.Header.Get("Authorization"), "Bearer ")
 	}
-	user, err := s.tokens.user(r.Token)
-	if err != nil {
-		return nil, err
-	}
-	return s.tokens.issue(user), nil
+	return s.tokens.renew(r.Token)
 }
 
 func (s *Server) apiKeys(*call) (any, error) {

@@ -26,6 +26,10 @@ type Access interface {
 type Caller interface {
 	// ID names the caller for ever: idempotency keys live under it.
 	ID() string
+	// Who splits the id for the audit trail: what may stand there in clear, and what may be a person's name.
+	Who() (clear, person string)
+	// Behalf is Denied unless the caller may speak for others, whom it identifies itself.
+	Behalf() error
 	// May is Denied unless the caller may act for an account: pay from it, issue, redeem.
 	May(account string) error
 }
@@ -38,5 +42,7 @@ func (Open) Enter(context.Context, Act, int) (Caller, error) { return anybody{},
 
 type anybody struct{}
 
-func (anybody) ID() string       { return "" }
-func (anybody) May(string) error { return nil }
+func (anybody) ID() string                  { return "" }
+func (anybody) Who() (clear, person string) { return "open", "" }
+func (anybody) Behalf() error               { return nil }
+func (anybody) May(string) error            { return nil }

@@ -124,6 +124,15 @@ func (tokens) Enter(ctx context.Context, what custodyapi.Act, payments int) (cus
 
 func (t token) ID() string { return string(t) }
 
+func (t token) Who() (clear, person string) { return "key/" + string(t), "" }
+
+func (t token) Behalf() error {
+	if t != "gateway" {
+		return fault.Reasoned(fault.Denied, "behalf_denied", "speaks for itself alone")
+	}
+	return nil
+}
+
 func (t token) May(account string) error {
 	if account == "forbidden" {
 		return fault.Reasoned(fault.Denied, "not_yours", "the account is another's")
@@ -134,10 +143,15 @@ func (t token) May(account string) error {
 // serve serves a desk on the edge as a node has it.
 func serve(t *testing.T, a custodyapi.Access) (*desk, custodyv1.CustodyClient) {
 	t.Helper()
+	return serveBy(t, func(r grpc.ServiceRegistrar, d *desk) { custodyapi.Register(r, d, a) })
+}
+
+func serveBy(t *testing.T, register func(grpc.ServiceRegistrar, *desk)) (*desk, custodyv1.CustodyClient) {
+	t.Helper()
 	d := &desk{}
 	s := grpcapi.New(grpcapi.Config{}, nil, prometheus.NewRegistry())
 	s.SetServing(true)
-	custodyapi.Register(s, d, a)
+	register(s, d)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	ctx, stop := context.WithCancel(context.Background())
@@ -199,10 +213,39 @@ func TestPay(t *testing.T) {
 		{&custodyv1.PayRequest{From: []byte("late"), Amount: "1"}, as(t, "me"), codes.DeadlineExceeded, "unknown_outcome"},
 		{&custodyv1.PayRequest{From: []byte("a"), Amount: "1.5"}, as(t, "me"), codes.InvalidArgument, "excess_decimals"},
 		{&custodyv1.PayRequest{From: []byte("a"), Amount: "-1"}, as(t, "me"), codes.InvalidArgument, "amount_malformed"},
-		{&custodyv1.PayRequest{From: []byte("a"), Amount: "1", IdempotencyKey: strings.Repeat("k", 256)}, as(t, "me"), codes.InvalidArgument, "request_field"},
+		{&custodyv1.PayRequest{From: []byte("a"), Amount: "1", IdempotencyKey: strings.Repeat("k", custodyapi.KeyBytesMax+1)}, as(t, "me"), codes.InvalidArgument, "request_field"},
 	} {
 		_, err := c.Pay(e.ctx, e.q)
 		wants(t, err, e.code, e.reason)
+	}
+}
+
+// TestBehalf sends payments for others: their keys are theirs wherever they pay, and only a gateway may do it.
+func TestBehalf(t *testing.T) {
+	d, c := serve(t, tokens{})
+	other, nobody, long := "user/ann", "", strings.Repeat("x", custodyapi.CallerBytesMax+1)
+	pay := func(as context.Context, caller *string) error {
+		_, err := c.Pay(as, &custodyv1.PayRequest{From: []byte("ann"), To: []byte("bob"), Amount: "1", IdempotencyKey: "k", Caller: caller})
+		return err
+	}
+	must(t, pay(as(t, "gateway"), &other))
+	must(t, pay(as(t, other), nil))
+	must(t, pay(as(t, "gateway"), &nobody))
+	must(t, pay(as(t, "gateway"), nil))
+	_, err := c.Pay(as(t, "gateway"), &custodyv1.PayRequest{From: []byte("ann"), Amount: "1", IdempotencyKey: strings.Repeat("k", 255) + " 8191", Caller: &other})
+	must(t, err)
+	_, err = c.Pay(as(t, "gateway"), &custodyv1.PayRequest{From: []byte("ann"), Amount: "1", IdempotencyKey: strings.Repeat("k", custodyapi.KeyBytesBehalfMax+1), Caller: &other})
+	wants(t, err, codes.InvalidArgument, "request_field")
+	for i, want := range []string{other, other, "", "gateway"} {
+		if d.payments[i].Key != d.Key(want, "k") {
+			t.Errorf("payment %d is under the key of %s", i, d.payments[i].Key)
+		}
+	}
+	wants(t, pay(as(t, "me"), &other), codes.PermissionDenied, "behalf_denied")
+	wants(t, pay(as(t, "me"), &nobody), codes.PermissionDenied, "behalf_denied")
+	wants(t, pay(as(t, "gateway"), &long), codes.InvalidArgument, "request_field")
+	if len(d.payments) != 5 {
+		t.Errorf("%d payments reached the desk", len(d.payments))
 	}
 }
 

@@ -17,6 +17,12 @@ import (
 // KeyBytesMax bounds an idempotency key. Longer ones are refused.
 const KeyBytesMax = 255
 
+// KeyBytesBehalfMax bounds one of a caller who is named: a gateway puts the payment's number in its request behind the client's key.
+const KeyBytesBehalfMax = KeyBytesMax + 32
+
+// CallerBytesMax bounds the id of a caller for whom another one sends a payment: an identity provider's name and a subject.
+const CallerBytesMax = 1024
+
 // Desk is the desk behind the edge, as *custody.Desk is one. It is safe for concurrent use, and its errors have kinds.
 type Desk interface {
 	PayMany(ctx context.Context, ps []custody.Payment) []custody.Answer
@@ -94,20 +100,38 @@ func answer(a *custody.Answer) *custodyv1.PayAnswer {
 // payment reads a payment that the caller may make.
 func (s *service) payment(caller Caller, q *custodyv1.PayRequest) (p custody.Payment, err error) {
 	p = custody.Payment{From: string(q.GetFrom()), To: string(q.GetTo()), Asset: q.GetAsset()}
+	whose, err := owner(caller, q)
+	if err != nil {
+		return p, err
+	}
 	if err := caller.May(p.From); err != nil {
 		return p, err
 	}
 	if p.Amount, err = amount(q.GetAmount()); err != nil {
 		return p, err
 	}
-	key := q.GetIdempotencyKey()
+	key, most := q.GetIdempotencyKey(), KeyBytesMax
+	if q != nil && q.Caller != nil {
+		most = KeyBytesBehalfMax
+	}
 	switch {
-	case len(key) > KeyBytesMax:
-		return p, badField("idempotency_key", "has %d bytes, at most %d", len(key), KeyBytesMax)
+	case len(key) > most:
+		return p, badField("idempotency_key", "has %d bytes, at most %d", len(key), most)
 	case key != "":
-		p.Keyed, p.Key, p.Body = true, s.desk.Key(caller.ID(), key), s.desk.Body(&p)
+		p.Keyed, p.Key, p.Body = true, s.desk.Key(whose, key), s.desk.Body(&p)
 	}
 	return p, nil
+}
+
+// owner is the id of whose payment it is: the caller's, or that of whom he names.
+func owner(caller Caller, q *custodyv1.PayRequest) (string, error) {
+	if q == nil || q.Caller == nil {
+		return caller.ID(), nil
+	}
+	if len(q.GetCaller()) > CallerBytesMax {
+		return "", badField("caller", "has %d bytes, at most %d", len(q.GetCaller()), CallerBytesMax)
+	}
+	return q.GetCaller(), caller.Behalf()
 }
 
 // amount reads smallest units.
@@ -230,11 +254,7 @@ func badField(field, format string, args ...any) error {
 	return fault.Reasoned(fault.Invalid, "request_field", field+": "+format, args...)
 }
 
-// faultOf is an error as an answer among others. Its text says nothing of causes: they may name what is inside.
+// faultOf is an error as an answer among others.
 func faultOf(err error) *ledgerv1.Fault {
-	f := &ledgerv1.Fault{Kind: fault.KindOf(err).String(), Reason: fault.ReasonOf(err), Text: "the node failed to answer; its log says why"}
-	if own, ok := err.(*fault.Error); ok && own.Kind != fault.Internal {
-		f.Text = own.Text
-	}
-	return f
+	return &ledgerv1.Fault{Kind: fault.KindOf(err).String(), Reason: fault.ReasonOf(err), Text: fault.Public(err)}
 }

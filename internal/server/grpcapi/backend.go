@@ -48,6 +48,8 @@ type Submitter interface {
 
 // Reader answers from certified state.
 type Reader interface {
+	// Height is the newest certified height.
+	Height() chain.Height
 	Transaction(ctx context.Context, id [32]byte, proof bool) (*query.Transaction, error)
 	TransactionAt(ctx context.Context, at query.Place, proof bool) (*query.Transaction, error)
 	// Keyed looks an idempotency key of an institution up.
@@ -58,6 +60,8 @@ type Reader interface {
 	Legs(ctx context.Context, id chain.Hash, from, count uint32) (*query.Legs, error)
 	// Block answers for height 0 with the newest one.
 	Block(ctx context.Context, h chain.Height) (*query.Block, error)
+	// BlockByHash finds one of the newest blocks.
+	BlockByHash(ctx context.Context, hash chain.Hash) (*query.Block, error)
 	// Account lists the holdings of all assets, or, if asset is not 0, of that one.
 	Account(ctx context.Context, name query.AccountName, asset chain.AssetNo) (*query.Account, error)
 	// AccountProof proves the account and, if asset is not 0, that holding.
@@ -78,6 +82,18 @@ type Lister interface {
 	ListTransfers(ctx context.Context, account chain.AccountNo, asset chain.AssetNo, limit int, cursor string) (query.Page[query.Transfer], error)
 	ListAccounts(ctx context.Context, institution chain.InstitutionNo, limit int, cursor string) (query.Page[query.Account], error)
 	ListAssets(ctx context.Context, limit int, cursor string) (query.Page[query.Asset], error)
+	Finder
+}
+
+// Finder lists from the ledger and the chain itself.
+type Finder interface {
+	// AccountsFrom and AssetsFrom list those after a number, the oldest first.
+	AccountsFrom(ctx context.Context, after chain.AccountNo, limit int) (query.InOrder[query.Account], error)
+	AssetsFrom(ctx context.Context, after chain.AssetNo, limit int) (query.InOrder[query.Asset], error)
+	Holders(ctx context.Context, asset chain.AssetNo, limit int) (*query.Holders, error)
+	// FindTransfers lists transfers that pass a filter, newest first; BlockTransfers those of one block, in their order.
+	FindTransfers(ctx context.Context, f query.TransferFilter, limit int, cursor string) (query.Page[query.Transfer], error)
+	BlockTransfers(ctx context.Context, h chain.Height, limit int, cursor string) (query.Page[query.Transfer], error)
 }
 
 // Follower follows the certified chain from a height on (0: from the next block) until ctx ends or the function given

@@ -5,7 +5,6 @@ package grpcapi
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -30,37 +29,9 @@ var codeOf = map[fault.Kind]codes.Code{
 	fault.Halted:      codes.Unavailable, // another node may serve; the detail says that this one will not
 }
 
-// textBytesMax bounds the text of a fault on the wire. The rest is cut.
-const textBytesMax = 1024
-
-// internalText stands for every text that speaks of the node's inside.
-const internalText = "the node failed to answer; its log says why"
-
 // faultOf is err as it leaves the node.
 func faultOf(err error) *ledgerv1.Fault {
-	return &ledgerv1.Fault{Kind: fault.KindOf(err).String(), Reason: fault.ReasonOf(err), Text: publicText(err)}
-}
-
-// publicText joins the texts of the faults in err. It ends before the first error of another origin, whose text may name
-// files, addresses or memory.
-func publicText(err error) string {
-	switch fault.KindOf(err) {
-	case fault.Internal:
-		return internalText
-	case fault.Timeout:
-		if e := (*fault.Error)(nil); !errors.As(err, &e) {
-			return "the call ended before its answer was known"
-		}
-	}
-	var texts []string
-	for e := (*fault.Error)(nil); errors.As(err, &e) && e.Kind != fault.Internal; err = e.Cause {
-		texts = append(texts, e.Text)
-	}
-	text := strings.ToValidUTF8(strings.Join(texts, ": "), "?")
-	if len(text) > textBytesMax {
-		text = strings.ToValidUTF8(text[:textBytesMax], "")
-	}
-	return text
+	return &ledgerv1.Fault{Kind: fault.KindOf(err).String(), Reason: fault.ReasonOf(err), Text: fault.Public(err)}
 }
 
 // statusOf is err as the status of a call. What gRPC itself says of a stream (a client that left, a message over its

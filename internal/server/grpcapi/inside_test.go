@@ -46,7 +46,7 @@ func TestErrorTable(t *testing.T) {
 }
 
 func TestStatusOf(t *testing.T) {
-	long := strings.Repeat("é", textBytesMax)
+	long := strings.Repeat("é", fault.PublicBytesMax)
 	for name, c := range map[string]struct {
 		err  error
 		code codes.Code
@@ -56,12 +56,12 @@ func TestStatusOf(t *testing.T) {
 		"own":       {status.Error(codes.Canceled, "left"), codes.Canceled, "left"},
 		"cancelled": {context.Canceled, codes.Canceled, "the call was cancelled"},
 		"late":      {context.DeadlineExceeded, codes.DeadlineExceeded, "the call ended before its answer was known"},
-		"unknown":   {errors.New("secret"), codes.Internal, internalText},
-		"internal":  {fault.New(fault.Internal, "secret"), codes.Internal, internalText},
+		"unknown":   {errors.New("secret"), codes.Internal, fault.PublicInternal},
+		"internal":  {fault.New(fault.Internal, "secret"), codes.Internal, fault.PublicInternal},
 		"nested":    {fault.Wrap(fault.Invalid, fault.New(fault.Corrupt, "inner"), "outer"), codes.InvalidArgument, "outer: inner"},
 		"hidden":    {fault.Wrap(fault.Invalid, fault.Wrap(fault.Internal, errors.New("x"), "secret"), "outer"), codes.InvalidArgument, "outer"},
 		"no utf8":   {fault.New(fault.Invalid, "a\xffb"), codes.InvalidArgument, "a?b"},
-		"long":      {fault.New(fault.Invalid, "x%s", long), codes.InvalidArgument, ("x" + long)[:textBytesMax-1]},
+		"long":      {fault.New(fault.Invalid, "x%s", long), codes.InvalidArgument, ("x" + long)[:fault.PublicBytesMax-1]},
 		"timed out": {fault.New(fault.Timeout, "not seen"), codes.DeadlineExceeded, "not seen"},
 	} {
 		s, _ := status.FromError(statusOf(c.err))

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 
+	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/fault"
 )
 
@@ -36,7 +37,8 @@ func recoverInto(err *error) {
 type gate struct {
 	log     *slog.Logger
 	metrics *metrics
-	unary   chan struct{} // a place for each unary call under way
+	unary   chan struct{}       // a place for each unary call under way
+	height  func() chain.Height // newest certified; nil: this edge passes calls on
 	streams peerLimit
 	serving serving
 }
@@ -53,6 +55,9 @@ func (g *gate) unaryCall(ctx context.Context, q any, info *grpc.UnaryServerInfo,
 		defer func() { <-g.unary }()
 	default:
 		return nil, fault.Reasoned(fault.TryLater, "calls_full", "%d calls are under way: try again in a moment", cap(g.unary))
+	}
+	if err := g.catchUp(ctx); err != nil {
+		return nil, err
 	}
 	if err := g.serving.admit(info.FullMethod); err != nil {
 		return nil, err

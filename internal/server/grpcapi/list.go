@@ -72,6 +72,9 @@ func (s *service) ListAccounts(ctx context.Context, q *ledgerv1.ListAccountsRequ
 	if err != nil {
 		return nil, err
 	}
+	if q.InOrder != nil {
+		return s.accountsInOrder(ctx, q, limit)
+	}
 	p, err := s.backend.ListAccounts(ctx, chain.InstitutionNo(q.Institution), limit, q.Cursor)
 	if err != nil {
 		return nil, err
@@ -84,6 +87,9 @@ func (s *service) ListAssets(ctx context.Context, q *ledgerv1.ListAssetsRequest)
 	limit, err := listBounds(q.Limit, q.Cursor)
 	if err != nil {
 		return nil, err
+	}
+	if q.InOrder != nil {
+		return s.assetsInOrder(ctx, q, limit)
 	}
 	p, err := s.backend.ListAssets(ctx, limit, q.Cursor)
 	if err != nil {

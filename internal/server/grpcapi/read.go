@@ -64,11 +64,26 @@ func (s *service) GetLegs(ctx context.Context, q *ledgerv1.GetLegsRequest) (*led
 
 // GetBlock finds a block.
 func (s *service) GetBlock(ctx context.Context, q *ledgerv1.GetBlockRequest) (*ledgerv1.Block, error) {
-	b, err := s.backend.Block(ctx, chain.Height(q.Height))
+	b, err := s.findBlock(ctx, q)
 	if err != nil {
 		return nil, err
 	}
 	return block(b), nil
+}
+
+// findBlock finds a block by its hash, or by its height.
+func (s *service) findBlock(ctx context.Context, q *ledgerv1.GetBlockRequest) (*query.Block, error) {
+	if len(q.Hash) == 0 {
+		return s.backend.Block(ctx, chain.Height(q.Height))
+	}
+	if q.Height != 0 {
+		return nil, badField("hash", "stands beside a height: give one of them")
+	}
+	h, err := hash("hash", q.Hash)
+	if err != nil {
+		return nil, err
+	}
+	return s.backend.BlockByHash(ctx, h)
 }
 
 // GetAccount finds an account with its holdings.

@@ -103,6 +103,9 @@ func (s *service) refusal(ctx context.Context, err error) *ledgerv1.Fault {
 func New(cfg Config, backend Backend, registerer prometheus.Registerer) *Server {
 	cfg.setDefaults()
 	g := newGate(&cfg, registerer)
+	if backend != nil {
+		g.height = backend.Height
+	}
 	g.serving.submits = submits
 	s := newServer(&cfg, g)
 	ledgerv1.RegisterLedgerServer(s.grpc, &service{backend: backend, gate: g, stopping: s.stop})

@@ -3,7 +3,9 @@
 package restv10
 
 import (
+	"cmp"
 	"context"
+	"strings"
 	"time"
 
 	"github.com/aurigraph/aurigraph/internal/access/trail"
@@ -15,7 +17,7 @@ import (
 // trailWaitMax is how long a line may wait for a trail that does not keep up. Then it is lost, and counted there.
 const trailWaitMax = 5 * time.Second
 
-// requestIDHeader is the client's or its proxy's own word for a request.
+// requestIDHeader is the client's or its proxy's own word for a request. Where there is none, that of our proxy stands in the trail.
 const requestIDHeader = "X-Request-Id"
 
 // audits reports whether what a row does is written down.
@@ -29,7 +31,8 @@ func (s *Server) note(ctx context.Context, q *request, err error) {
 		return
 	}
 	e := trail.Entry{
-		What: q.row.Method + " " + q.row.Path, Accounts: q.acted, Result: "ok", Request: q.Header.Get(requestIDHeader), Height: uint64(q.height),
+		What: q.row.Method + " " + q.row.Path, Accounts: q.acted, Result: "ok", Height: uint64(q.height),
+		Request: cmp.Or(q.Header.Get(requestIDHeader), strings.TrimPrefix(q.idKey, proxyIDSpace)),
 	}
 	e.Who, e.Person = q.caller.Who()
 	if err != nil {

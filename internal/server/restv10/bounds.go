@@ -17,6 +17,7 @@ const (
 	idleTimeout    = 75 * time.Second
 	bodiesBytesMax = 256 << 20        // of all bodies in memory
 	bodyPartBytes  = 64 << 10         // a body is read and counted in such parts: only what came takes memory
+	partTimeout    = 5 * time.Second  // for each part
 	lineTimeout    = 30 * time.Second // the next line of a stream, or taking an answer
 )
 
@@ -54,6 +55,8 @@ func (s *Server) limits() []v10.Limit {
 		{Name: "socket_message_bytes_max", Value: socketMessageBytesMax, Unit: "bytes"},
 		{Name: "socket_accounts_max", Value: socketAccountsMax, Unit: "accounts"},
 		{Name: "header_timeout", Value: uint64(headerTimeout.Seconds()), Unit: "seconds"},
+		{Name: "body_part_bytes", Value: bodyPartBytes, Unit: "bytes"},
+		{Name: "body_part_timeout", Value: uint64(partTimeout.Seconds()), Unit: "seconds"},
 		{Name: "read_timeout", Value: uint64(readTimeout.Seconds()), Unit: "seconds"},
 		{Name: "vizor_names_max", Value: v10.VizorNamesMax, Unit: "metrics"},
 		{Name: "vizor_samples_max", Value: v10.VizorSamplesMax, Unit: "samples"},

@@ -5,6 +5,7 @@ package restv10
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aurigraph/aurigraph/internal/chain"
@@ -28,9 +29,8 @@ type contents struct {
 	kept map[chain.Height]*content
 	rows int
 
-	reading sync.Mutex // one reads what follows, the others wait for it
-	last    *head      // guarded by reading
-	push    *pushed    // guarded by reading
+	reading sync.Mutex // one reads what sockets are pushed, the others wait for it
+	push    atomic.Pointer[pushed]
 }
 
 // content is a block's transfers. It does not change once ready is closed.
@@ -39,14 +39,24 @@ type content struct {
 	ready        chan struct{}
 	err          error
 	transactions []v10.Transaction
-	messages     [][]byte // all of them, in parts
+	frames       [][]byte // all of them, in parts
 	touching     map[chain.AccountNo][]int
 }
 
-// head is the newest block as sockets are sent it.
+// head is the newest block as sockets are sent it: frames of whoever wants the block, who leads, or both.
 type head struct {
-	height           chain.Height
-	block, consensus []byte
+	height                 chain.Height
+	block, consensus, both [][]byte
+}
+
+func (h *head) frames(wants topics) [][]byte {
+	switch wants & onHeads {
+	case wantBlocks:
+		return h.block
+	case wantConsensus:
+		return h.consensus
+	}
+	return h.both
 }
 
 func newContents(s *Server) *contents { return &contents{server: s, kept: map[chain.Height]*content{}} }
@@ -71,6 +81,16 @@ func (c *contents) at(ctx context.Context, h chain.Height) (*content, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// peek is the contents of a block that was read already, nil if it was not.
+func (c *contents) peek(h chain.Height) *content {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if b, ok := c.kept[h]; ok && b.settled() {
+		return b
+	}
+	return nil
 }
 
 // settle keeps a block that was read, and lets the oldest go beyond the bounds.
@@ -128,23 +148,32 @@ func (s *Server) readContent(ctx context.Context, b *content) error {
 	}
 	for from := 0; from < len(b.transactions); from += transactionsInPart {
 		part := b.transactions[from:min(from+transactionsInPart, len(b.transactions))]
-		b.messages = append(b.messages, v10.Marshal(message{Type: channelTransactions, Channel: channelTransactions, Height: uint64(b.height), Data: part}))
+		text := v10.Marshal(message{Type: channelTransactions, Channel: channelTransactions, Height: uint64(b.height), Data: part})
+		b.frames = append(b.frames, frameOf(opText, text))
 	}
 	return nil
 }
 
-// pushed is what V10 pushed every five seconds.
+// pushed is what V10 pushed every five seconds, as frames.
 type pushed struct {
-	at                time.Time
-	overview, metrics []byte
+	at            time.Time
+	metrics, both [][]byte
+}
+
+// peekPushed are the figures if they are at most socketPushAge old, else nil.
+func (c *contents) peekPushed() *pushed {
+	if p := c.push.Load(); p != nil && time.Since(p.at) < socketPushAge {
+		return p
+	}
+	return nil
 }
 
 // pushed are the figures, at most socketPushAge old.
 func (c *contents) pushed(ctx context.Context) (*pushed, error) {
 	c.reading.Lock()
 	defer c.reading.Unlock()
-	if c.push != nil && time.Since(c.push.at) < socketPushAge {
-		return c.push, nil
+	if p := c.peekPushed(); p != nil {
+		return p, nil
 	}
 	o, err := c.server.overviewNow(ctx)
 	if err != nil {
@@ -154,29 +183,24 @@ func (c *contents) pushed(ctx context.Context) (*pushed, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.push = &pushed{time.Now(), v10.Marshal(message{Type: "overview", Data: o}), v10.Marshal(message{Type: channelMetrics, Data: m})}
-	return c.push, nil
+	overview := frameOf(opText, v10.Marshal(message{Type: "overview", Data: o}))
+	metrics := frameOf(opText, v10.Marshal(message{Type: channelMetrics, Data: m}))
+	p := &pushed{at: time.Now(), metrics: [][]byte{metrics}, both: [][]byte{overview, metrics}}
+	c.push.Store(p)
+	return p, nil
 }
 
-// newest is the block of a height, and who leads; whoever asks for an older one gets what was read last.
-func (c *contents) newest(ctx context.Context, at chain.Height) (*head, error) {
-	c.reading.Lock()
-	defer c.reading.Unlock()
-	if c.last != nil && c.last.height >= at {
-		return c.last, nil
-	}
-	b, err := c.server.parts.Reader.Block(ctx, at)
+// readHead reads the block of a height, and who leads.
+func (s *Server) readHead(ctx context.Context, at chain.Height) (*head, error) {
+	b, err := s.parts.Reader.Block(ctx, at)
 	if err != nil {
 		return nil, err
 	}
-	who, err := c.server.leader(ctx, nil)
+	who, err := s.leader(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
-	c.last = &head{
-		height:    at,
-		block:     v10.Marshal(message{Type: "block", Channel: channelBlocks, Height: uint64(at), Data: blockOf(b)}),
-		consensus: v10.Marshal(message{Type: channelConsensus, Channel: channelConsensus, Height: uint64(at), Data: who}),
-	}
-	return c.last, nil
+	block := frameOf(opText, v10.Marshal(message{Type: "block", Channel: channelBlocks, Height: uint64(at), Data: blockOf(b)}))
+	consensus := frameOf(opText, v10.Marshal(message{Type: channelConsensus, Channel: channelConsensus, Height: uint64(at), Data: who}))
+	return &head{at, [][]byte{block}, [][]byte{consensus}, [][]byte{block, consensus}}, nil
 }

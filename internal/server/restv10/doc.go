@@ -6,8 +6,9 @@
 //	s, err := restv10.New(restv10.Config{…}, restv10.Parts{Desk: desk, Reader: reader, Access: access, …})
 //	err = s.Serve(ctx, listener) // until ctx ends, then it drains
 //
-// A request is matched, admitted, read, handled and answered in one place each: serve.go, admit.go, request.go, the handler of its
-// row, answer.go. Handlers stand in one file for each group of the table, and routes.go says which is whose.
+// A request is matched and admitted in serve.go, read in request.go, handled by the handler of its row, and answered in answer.go.
+// Handlers stand in one file for each group of the table, and routes.go says which is whose. Below that, edge.go sees the bytes of a
+// connection. WebSockets: handshake.go takes a connection over, events.go hears it, sockets.go wakes, socket.go sends, wire.go writes.
 //
 // Invariants:
 //
@@ -16,9 +17,13 @@
 //  2. Figures are the ledger's or this server's own measurements; what has no engine is zero or empty, as the table says.
 //  3. A transaction is looked up by its place; only lists may come from the index.
 //  4. Everything a client can make grow has a bound in bounds.go, which /api/v10/admin/limits publishes. At the bound the client is
-//     told 413, 429 or 503 with Retry-After, a slow one is cut off, and all are counted.
+//     told 413, 429 or 503 with Retry-After, a slow one 408 or nothing, and all are counted. What cannot be read as a request has V10's
+//     body as well.
 //  5. A subscriber is a cursor on the chain, not a queue. One that stalls delays nobody: it is closed with a reason and the height
-//     from which it can resume.
+//     from which it can resume. A frame is made once for all, and goes out whole or is the last.
 //  6. A server that is told to stop first says so (unhealthy, Connection: close), goes on for a while, and then ends what is under
 //     way. Serve returns when everything that it started has ended.
+//  7. Payments of one request reach the desk in their order; a stream's next lines when those before are answered. The desk keeps the
+//     order of each payer whatever else is under way (package custody). Across payers it keeps it within what it loads together.
+//  8. A payment is under one key: the client's, else one made of the proxy's request id, in a name space of its own.
 package restv10

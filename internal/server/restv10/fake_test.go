@@ -44,7 +44,8 @@ type fakeLedger struct {
 	outcome chain.Outcome
 	heard   chan chain.Height // heights for the one follower
 
-	hold chan struct{} // payments wait for it; nil: they do not
+	hold     chan struct{} // payments wait for it; nil: they do not
+	holdRead chan struct{} // so do those who read a block's transfers
 }
 
 func newFakeLedger(names ...string) *fakeLedger {
@@ -226,7 +227,14 @@ func (f fakeReader) BlockTransfers(context.Context, chain.Height, int, string) (
 	return query.Page[query.Transfer]{}, nil
 }
 
-func (f fakeReader) Transfers(_ context.Context, h chain.Height, each func(*query.Transfer) error) error {
+func (f fakeReader) Transfers(ctx context.Context, h chain.Height, each func(*query.Transfer) error) error {
+	if f.holdRead != nil {
+		select {
+		case <-f.holdRead:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 	f.mu.Lock()
 	if h <= f.pruned {
 		f.mu.Unlock()

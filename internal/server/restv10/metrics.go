@@ -20,6 +20,8 @@ type metrics struct {
 	streams  prometheus.Gauge
 	sockets  prometheus.Gauge
 	closed   *prometheus.CounterVec
+
+	proxyIDs prometheus.Counter
 }
 
 // newMetrics registers with r. Groups, codes and reasons are of fixed sets.
@@ -41,8 +43,11 @@ func newMetrics(r prometheus.Registerer, s *Server) *metrics {
 		closed: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "aurigraph_v10_sockets_closed_total", Help: "WebSockets that ended, by reason.",
 		}, []string{"reason"}),
+		proxyIDs: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "aurigraph_v10_request_ids_ignored_total", Help: "Request ids of a proxy that are none, so that the payment went on without.",
+		}),
 	}
-	r.MustRegister(m.requests, m.seconds, m.streams, m.sockets, m.closed, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+	r.MustRegister(m.requests, m.seconds, m.streams, m.sockets, m.closed, m.proxyIDs, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "aurigraph_v10_in_flight", Help: "Requests of the V10 dialect that are under way.",
 	}, func() float64 { return float64(s.inFlight.Load()) }))
 	return m

@@ -17,8 +17,6 @@ import (
 	v10 "github.com/aurigraph/aurigraph/internal/v10"
 )
 
-const keyHeader = "Idempotency-Key"
-
 // idOf is the id of what was executed at a place.
 func idOf(r *custody.Result) v10.TxID {
 	return v10.TxID{Ms: r.TimeUs / 1000, Height: r.Height, Batch: r.Batch, Item: r.Item}
@@ -49,20 +47,17 @@ func (q *request) act(account string) error {
 	return q.caller.May(account)
 }
 
-// key puts a payment under the request's Idempotency-Key, if it has one: in a request of several, each under its number as well.
+// key puts a payment under the key of its request, if there is one: in a request of several, each under its number as well.
 func (s *Server) key(q *request, p *custody.Payment, item int) error {
-	values := q.Header[http.CanonicalHeaderKey(keyHeader)]
-	if len(values) == 0 {
-		return nil
-	}
-	key := values[0]
-	if err := v10.CheckKey(key); err != nil {
+	key, err := s.payKey(q)
+	if err != nil || key == "" {
 		return err
 	}
 	if item >= 0 {
-		key += " " + strconv.Itoa(item) // no key of a client has a space
+		key += " " + strconv.Itoa(item) // no key has a space
 	}
-	p.Keyed, p.Key, p.Body = true, s.parts.Desk.Key(q.caller.ID(), key), s.parts.Desk.Body(p)
+	p.Caller, p.ClientKey = q.caller.ID(), key
+	p.Keyed, p.Key, p.Body = true, s.parts.Desk.Key(p.Caller, key), s.parts.Desk.Body(p)
 	return nil
 }
 

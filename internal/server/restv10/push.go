@@ -4,7 +4,9 @@ package restv10
 
 import (
 	"context"
+	"slices"
 	"strconv"
+	"time"
 
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/fault"
@@ -35,88 +37,86 @@ func closeReason(reason string, resume chain.Height) []byte {
 	return []byte(reason + " resume=" + strconv.FormatUint(uint64(resume), 10))
 }
 
-// push sends what V10 pushed every five seconds.
-func (s *socket) push(ctx context.Context) error {
-	p, err := s.sockets.contents.pushed(ctx)
-	if err != nil {
-		return nil // the next push may have it
-	}
-	if s.wantsOverview() {
-		if err := s.send(p.overview); err != nil {
-			return err
+// pushFrames are the figures that V10 pushed every five seconds; who subscribed to metrics gets them alone.
+func (s *socket) pushFrames(ctx context.Context, now time.Duration, wait bool) ([][]byte, error) {
+	p := s.sockets.contents.peekPushed()
+	if p == nil {
+		if !wait {
+			return nil, errWait
 		}
+		p, _ = s.sockets.contents.pushed(ctx) // if they cannot be read now, the next push may have them
 	}
-	return s.send(p.metrics)
-}
-
-func (s *socket) wantsOverview() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !s.asked
-}
-
-// sendHead sends the newest block, or who leads, to who wants that.
-func (s *socket) sendHead(ctx context.Context, head chain.Height) error {
-	h, err := s.sockets.contents.newest(ctx, head)
-	if err != nil {
-		return nil // the next head may be read
-	}
-	s.mu.Lock()
-	wants := s.wants
-	s.mu.Unlock()
-	if wants&wantBlocks != 0 {
-		if err := s.send(h.block); err != nil {
-			return err
-		}
-	}
-	if wants&wantConsensus != 0 {
-		return s.send(h.consensus)
-	}
-	return nil
-}
-
-// sendChain sends what a block has for the socket, and moves its cursor on.
-func (s *socket) sendChain(ctx context.Context) error {
-	s.mu.Lock()
-	at, wants := s.next, s.wants
-	s.mu.Unlock()
-	b, err := s.sockets.contents.at(ctx, at)
+	s.pushDue = now + socketPushInterval
 	switch {
-	case fault.Is(err, fault.Pruned):
-		return s.skip(at)
-	case err != nil:
-		return err
+	case p == nil:
+		return nil, nil
+	case s.asked:
+		return p.metrics, nil
 	}
-	if wants&wantTransactions != 0 {
-		for _, text := range b.messages {
-			if err := s.send(text); err != nil {
-				return err
+	return p.both, nil
+}
+
+// chainFrames are what the next blocks have for the socket, and moves its cursor behind them: they are on their way, and who does not take
+// them is told nothing any more. It stops where a block must be read, and at socketTogetherBytes.
+func (s *socket) chainFrames(ctx context.Context, head chain.Height, wait bool) (frames [][]byte, err error) {
+	s.mu.Lock()
+	from := s.next
+	s.mu.Unlock()
+	next, size := from, 0
+	for ; next <= head && size < socketTogetherBytes; next++ {
+		b := s.sockets.contents.peek(next)
+		if b == nil && next > from {
+			break
+		}
+		if b == nil && !wait {
+			return nil, errWait
+		}
+		if b == nil {
+			if b, err = s.sockets.contents.at(ctx, next); err != nil {
+				return s.skip(next, err)
 			}
 		}
+		frames, size = s.appendContent(frames, size, b)
 	}
-	if wants&wantAccounts != 0 {
-		if err := s.sendTouching(b); err != nil {
-			return err
-		}
-	}
-	s.advance(at, at+1)
-	return nil
+	s.advance(from, next)
+	return frames, nil
 }
 
-// sendTouching sends the transfers that touch the socket's accounts.
-func (s *socket) sendTouching(b *content) error {
+// appendContent appends a block's frames for the socket, and counts their bytes.
+func (s *socket) appendContent(frames [][]byte, size int, b *content) ([][]byte, int) {
 	s.mu.Lock()
-	var found []v10.Transaction
+	defer s.mu.Unlock()
+	first := len(frames)
+	if s.wants&wantTransactions != 0 {
+		frames = append(frames, b.frames...)
+	}
+	if s.wants&wantAccounts != 0 {
+		frames = s.appendTouching(frames, b)
+	}
+	for _, f := range frames[first:] {
+		size += len(f)
+	}
+	return frames, size
+}
+
+// appendTouching appends a frame of the transfers that touch the socket's accounts, if there are some.
+func (s *socket) appendTouching(frames [][]byte, b *content) [][]byte {
+	var places []int
 	for no := range s.accounts {
-		for _, i := range b.touching[no] {
-			found = append(found, b.transactions[i])
-		}
+		places = append(places, b.touching[no]...)
 	}
-	s.mu.Unlock()
-	if len(found) == 0 {
-		return nil
+	if len(places) == 0 {
+		return frames
 	}
-	return s.send(v10.Marshal(message{Type: channelTransactions, Channel: channelAccounts, Height: uint64(b.height), Data: found}))
+	slices.Sort(places)
+	places = slices.Compact(places) // one between two of its accounts is one
+	found := make([]v10.Transaction, len(places))
+	for i, at := range places {
+		found[i] = b.transactions[at]
+	}
+	return append(frames, frameOf(opText, v10.Marshal(message{Type: channelTransactions, Channel: channelAccounts, Height: uint64(b.height), Data: found})))
 }
 
 // gap says that blocks were let go before they could be sent.
@@ -125,18 +125,19 @@ type gap struct {
 	To   uint64 `json:"to"` // included
 }
 
-// skip goes on behind what retention let go, and says so.
-func (s *socket) skip(at chain.Height) error {
+// skip goes on behind what retention let go, and says so. Any other error stays what it is.
+func (s *socket) skip(at chain.Height, err error) ([][]byte, error) {
+	if !fault.Is(err, fault.Pruned) {
+		return nil, err
+	}
 	to, err := s.sockets.server.parts.Reader.RetainedFrom(at)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	to = max(to, at+1) // what was gone a moment ago stays gone
-	if err := s.send(v10.Marshal(message{Type: "gap", Height: uint64(to - 1), Data: gap{uint64(at), uint64(to - 1)}})); err != nil {
-		return err
-	}
 	s.advance(at, to)
-	return nil
+	text := v10.Marshal(message{Type: "gap", Height: uint64(to - 1), Data: gap{uint64(at), uint64(to - 1)}})
+	return [][]byte{frameOf(opText, text)}, nil
 }
 
 // advance moves the cursor, unless the client has moved it meanwhile.

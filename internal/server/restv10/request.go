@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -29,6 +30,7 @@ type request struct {
 	body   []byte
 	begin  time.Time
 
+	idKey   string       // for its payments, made of the proxy's request id; empty: none
 	charged int64        // bytes of the body, as the server counts them
 	acted   []string     // accounts that the request acted for, for the trail
 	height  chain.Height // of the block that certified it
@@ -37,15 +39,12 @@ type request struct {
 }
 
 // readBody reads the body of a method that has one, up to its row's bound. It counts what it reads in bodies; at bodiesBytesMax it
-// is TryLater.
+// is TryLater. Each part of a body has partTimeout, and the whole readTimeout.
 func (q *request) readBody(w http.ResponseWriter, bodies *atomic.Int64) error {
 	if q.row.Method == http.MethodGet {
 		return nil
 	}
-	most := int64(v10.BodyBytesMax)
-	if q.row.AccountKey == v10.KeyBatchFrom {
-		most = v10.BatchBytesMax
-	}
+	most := q.bodyBytesMax()
 	if q.ContentLength > most {
 		return tooLarge(w)
 	}
@@ -54,7 +53,11 @@ func (q *request) readBody(w http.ResponseWriter, bodies *atomic.Int64) error {
 		buf.Grow(int(min(q.ContentLength, bodyPartBytes)) + bytes.MinRead)
 	}
 	in := http.MaxBytesReader(w, q.Request.Body, most)
-	for {
+	control := http.NewResponseController(w)
+	for part, end := 0, q.begin.Add(readTimeout); ; part++ {
+		if q.ContentLength != 0 {
+			_ = control.SetReadDeadline(earlier(time.Now().Add(partTimeout), end)) // a connection without deadlines has none to pass
+		}
 		n, err := io.CopyN(&buf, in, bodyPartBytes)
 		q.charged += n
 		if bodies.Add(n) > bodiesBytesMax {
@@ -63,15 +66,42 @@ func (q *request) readBody(w http.ResponseWriter, bodies *atomic.Int64) error {
 		}
 		if errors.Is(err, io.EOF) {
 			q.body = buf.Bytes()
+			if part > 0 { // else the library has done it: it begins to listen for the client's end with the last byte
+				_ = control.SetReadDeadline(time.Time{})
+			}
 			return nil
 		}
-		if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
-			return tooLarge(w)
-		}
 		if err != nil {
-			return fault.Wrap(fault.Invalid, err, "The request ended before its body did")
+			return bodyError(w, err)
 		}
 	}
+}
+
+// bodyBytesMax is the bound of the row's body.
+func (q *request) bodyBytesMax() int64 {
+	if q.row.AccountKey == v10.KeyBatchFrom {
+		return v10.BatchBytesMax
+	}
+	return v10.BodyBytesMax
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// bodyError is why a body could not be read. Where the next request begins is not known then, so the connection ends with the answer.
+func bodyError(w http.ResponseWriter, err error) error {
+	if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
+		return tooLarge(w)
+	}
+	w.Header().Set("Connection", "close")
+	if late := net.Error(nil); errors.As(err, &late) && late.Timeout() {
+		return problem{v10.Problem{Code: http.StatusRequestTimeout, Text: "The request's body came too slowly"}}
+	}
+	return fault.Wrap(fault.Invalid, err, "The request ended before its body did")
 }
 
 // tooLarge refuses a body; what is left of it is not read, so the connection ends with the answer.

@@ -36,6 +36,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil:
 		s.refuse(w, nil, v10.ProblemOf(err), begin)
+	case twoLengths(r):
+		w.Header().Set("Connection", "close")
+		s.refuse(w, row, v10.Problem{Code: http.StatusBadRequest, Text: "A request has either a Content-Length or a Transfer-Encoding"}, begin)
 	case row.Is501():
 		s.refuse(w, row, v10.ProblemOfMissing(row.Missing), begin)
 	default:
@@ -77,6 +80,7 @@ func (s *Server) admit(w http.ResponseWriter, q *request) {
 		s.fail(w, q, err)
 		return
 	}
+	s.readProxyID(q)
 	if run, ok := s.streams[q.row]; ok {
 		s.stream(ctx, w, q, run)
 		return
@@ -107,6 +111,8 @@ func (s *Server) enter(ctx context.Context, q *request) (err error) {
 
 // tellsHealth reports whether a row is answered in any condition.
 func tellsHealth(row *v10.Endpoint) bool { return strings.HasSuffix(row.Path, "/health") }
+
+var errNotInTime = fault.Reasoned(fault.Unavailable, "not_in_time", "the ledger did not answer in time")
 
 func errOverload() error {
 	return fault.Reasoned(fault.TryLater, "overload", "The server is busy: try again in a moment")
@@ -155,9 +161,13 @@ func (s *Server) stream(ctx context.Context, w http.ResponseWriter, q *request, 
 	s.metrics.count(q.row, http.StatusOK)
 }
 
-// fail answers an error, and logs what the client is not told.
+// fail answers an error, and logs what the client is not told. A read that took too long changed nothing, so it is not unknown what became
+// of it: it is the server that is not available.
 func (s *Server) fail(w http.ResponseWriter, q *request, err error) {
 	p := problemOf(err)
+	if p.Code == http.StatusGatewayTimeout && q.row.Retry == v10.RetryRead {
+		p = v10.ProblemOf(errNotInTime)
+	}
 	if p.Code == http.StatusInternalServerError {
 		s.parts.Log.Error("a request failed", obs.KeyMethod, q.row.Method+" "+q.row.Path, obs.Err(err))
 	}

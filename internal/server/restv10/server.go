@@ -5,15 +5,15 @@ package restv10
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/net/netutil"
-
 	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/server"
 	v10 "github.com/aurigraph/aurigraph/internal/v10"
 )
 
@@ -36,7 +36,11 @@ type Server struct {
 	streamed atomic.Int64
 	draining atomic.Bool
 	drained  chan struct{} // closed when draining begins
+	gone     chan struct{} // closed by Hurry
 }
+
+// hurriedGrace is what requests under way have to be answered when nothing is behind the server any more.
+const hurriedGrace = 250 * time.Millisecond
 
 // New makes a server. Invalid: a part is missing or a bound is out of range.
 func New(cfg Config, p Parts) (*Server, error) {
@@ -45,7 +49,7 @@ func New(cfg Config, p Parts) (*Server, error) {
 		return nil, err
 	}
 	p.setDefaults()
-	s := &Server{cfg: cfg, parts: p, began: p.Now(), vizor: newVizor(), drained: make(chan struct{})}
+	s := &Server{cfg: cfg, parts: p, began: p.Now(), vizor: newVizor(), drained: make(chan struct{}), gone: make(chan struct{})}
 	s.metrics = newMetrics(p.Metrics, s)
 	s.meter = newMeter(p.Reader.Counters())
 	s.sockets = newSockets(s)
@@ -60,13 +64,15 @@ func New(cfg Config, p Parts) (*Server, error) {
 // Serve serves on l until ctx ends, then drains: for Config.DrainNotice it goes on, unhealthy and closing each connection with its
 // answer; then what is under way has Config.DrainGrace. It closes l, and is called once.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	server := &http.Server{
+	web := &http.Server{
 		Handler:           s,
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    headerBytesMax,
+		ConnContext:       withEdge,
+		ErrorLog:          slog.NewLogLogger(s.parts.Log.Handler(), slog.LevelWarn),
 	}
 	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var beside sync.WaitGroup
@@ -75,28 +81,35 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	defer beside.Wait()
 	defer cancel()
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(netutil.LimitListener(l, s.cfg.ConnectionsMax)) }()
+	go func() { served <- web.Serve(edge{server.Limit(l, s.cfg.ConnectionsMax), s}) }()
 	select {
 	case err := <-served:
 		return fault.Wrap(fault.Unavailable, err, "serve V10 on %s", l.Addr())
 	case <-ctx.Done():
 	}
-	return s.drain(context.WithoutCancel(ctx), server, served)
+	return s.drain(context.WithoutCancel(ctx), web, served)
 }
 
+// Hurry tells the server that what it answers from has ended, once: it drains at once, as whoever waits for it can do nothing else
+// meanwhile.
+func (s *Server) Hurry() { close(s.gone) }
+
 // drain stops a server that has served.
-func (s *Server) drain(ctx context.Context, server *http.Server, served <-chan error) error {
+func (s *Server) drain(ctx context.Context, web *http.Server, served <-chan error) error {
 	s.draining.Store(true)
 	close(s.drained)
+	most := s.cfg.DrainGrace
 	select {
 	case <-time.After(s.cfg.DrainNotice):
+	case <-s.gone:
+		most = min(most, hurriedGrace)
 	case err := <-served:
 		return fault.Wrap(fault.Unavailable, err, "serve V10")
 	}
-	grace, cancel := context.WithTimeout(ctx, s.cfg.DrainGrace)
+	grace, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
-	if err := server.Shutdown(grace); err != nil {
-		_ = server.Close() // what did not end in time is cut
+	if err := web.Shutdown(grace); err != nil {
+		_ = web.Close() // what did not end in time is cut
 	}
 	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
 		return fault.Wrap(fault.Unavailable, err, "serve V10")

@@ -232,6 +232,19 @@ func TestDrain(t *testing.T) {
 	}
 }
 
+// TestHurry: a server that nothing is behind any more waits neither for those who should notice that it stops nor for answers.
+func TestHurry(t *testing.T) {
+	w := start(t, func(c *Config, _ *Parts) { c.DrainNotice, c.DrainGrace = time.Hour, time.Hour })
+	w.ledger.hold = make(chan struct{})
+	defer close(w.ledger.hold)
+	go func() {
+		_, _ = http.Post("http://"+w.addr+submitPath, "application/json", strings.NewReader(payment("alice", "bob", 1)))
+	}()
+	await(t, func() bool { return w.server.inFlight.Load() == 1 })
+	w.server.Hurry()
+	w.end()
+}
+
 // TestKeys: a key belongs to its caller, and in a batch to an item; one that is none is refused.
 func TestKeys(t *testing.T) {
 	w := start(t, nil)
@@ -305,6 +318,38 @@ func TestLines(t *testing.T) {
 	}
 	if lines.Scan() {
 		t.Error(lines.Text())
+	}
+}
+
+// TestOrder: a batch and the lines of a stream come to the desk in their order, and lines that do not go together wait for those before.
+func TestOrder(t *testing.T) {
+	const lines = 2*linesTogether + 100
+	w := start(t, nil)
+	var items []string
+	for n := range lines {
+		items = append(items, payment([]string{"alice", "bob"}[n%2], "carol", n+1))
+		if n%100 == 7 {
+			items = append(items, `{"from":"alice"}`)
+		}
+	}
+	for path, body := range map[string]string{
+		submitPath + "/batch": `{"transactions":[` + strings.Join(items, ",") + `]}`, submitPath + "/stream": strings.Join(items, "\n"),
+	} {
+		before := w.ledger.count()
+		if resp, text := w.ask("POST", path, body); resp.StatusCode != 200 {
+			t.Fatal(resp.StatusCode, text)
+		}
+		w.ledger.mu.Lock()
+		paid := w.ledger.blocks[before:]
+		w.ledger.mu.Unlock()
+		if len(paid) != lines {
+			t.Errorf("%s: %d payments, want %d", path, len(paid), lines)
+		}
+		for n, b := range paid {
+			if want := chain.Units(uint64(n+1) * 100_000_000); b[0].Amount != want {
+				t.Fatalf("%s: payment %d is of %v, want %v", path, n, b[0].Amount, want)
+			}
+		}
 	}
 }
 

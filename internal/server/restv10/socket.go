@@ -5,8 +5,7 @@ package restv10
 import (
 	"cmp"
 	"context"
-	"net/http"
-	"strings"
+	"errors"
 	"sync"
 	"time"
 
@@ -22,29 +21,29 @@ const (
 	closeTryLater  = 1013
 )
 
-// sessionKey is under which a connection knows its socket.
-const sessionKey = "socket"
-
-// socket is one client: what it wants, and how far it is. Its cursor on the chain is a height, not a queue.
+// socket is one client: what it wants, and how far it is. Its cursor on the chain is a height, not a queue. Times are since the sockets
+// began.
 type socket struct {
 	sockets *sockets
 	conn    *gws.Conn
+	wire    *wire
+	slot    int // of its windows
 
 	mu       sync.Mutex // guards all below
 	wants    topics
 	asked    bool // it subscribed to something: then it gets only that
+	writing  bool // somebody sends: he alone takes tasks
+	cut      bool // it stalls, and has socketLinger left
+	ended    bool
 	accounts map[chain.AccountNo]string
 	next     chain.Height // of transactions and accounts, the next one to send
 	headSent chain.Height
-	headDue  time.Time
-	pushDue  time.Time
-	pingDue  time.Time
-	replies  [][]byte
-	writing  bool
-	since    time.Time // when what is being written was begun
-	doomed   string    // why it is to be closed, once it takes something again
-	cut      bool      // it stalls, and has socketLinger left
-	ended    bool
+	window   int64 // in which that was; it gets one head in each
+	pushDue  time.Duration
+	pingDue  time.Duration
+	since    time.Duration // when what is being written was begun
+	replies  [][]byte      // frames
+	doomed   string        // why it is to be closed, once it takes something again
 }
 
 // topics are channels that can be subscribed to.
@@ -58,30 +57,8 @@ const (
 	wantMetrics
 
 	onChain = wantTransactions | wantAccounts
+	onHeads = wantBlocks | wantConsensus
 )
-
-func wantsUpgrade(h http.Header) bool {
-	return strings.EqualFold(h.Get("Upgrade"), "websocket") && strings.Contains(strings.ToLower(h.Get("Connection")), "upgrade")
-}
-
-// due reports whether the socket has something to send and nobody writes; then the caller is to write. One that has taken too
-// long for a message is doomed.
-func (s *socket) due(now time.Time, head chain.Height) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.writing {
-		if !s.cut && now.Sub(s.since) > socketStallMax {
-			s.cut, s.doomed = true, cmp.Or(s.doomed, reasonStalled)
-			_ = s.conn.NetConn().SetWriteDeadline(now.Add(socketLinger))
-		}
-		return false
-	}
-	if s.ended || s.take(now, head, true) == nothing {
-		return false
-	}
-	s.writing, s.since = true, now
-	return true
-}
 
 // task is what a socket has to do next.
 type task uint8
@@ -96,90 +73,155 @@ const (
 	doPing
 )
 
-// take says what is to be done next, and notes that it is done unless it only looks.
-func (s *socket) take(now time.Time, head chain.Height, look bool) task {
+// task says what is to be done next.
+func (s *socket) task(now time.Duration, at chain.Height, head *head) task {
 	switch {
 	case s.doomed != "":
 		return doClose
 	case len(s.replies) > 0:
 		return doReply
-	case s.wants&onChain != 0 && s.next <= head:
+	case s.wants&onChain != 0 && s.next <= at:
 		return doChain
-	case s.wants&(wantBlocks|wantConsensus) != 0 && head > s.headSent && !now.Before(s.headDue):
-		if !look {
-			s.headSent, s.headDue = head, spread(now)
-		}
+	case s.wants&onHeads != 0 && head != nil && head.height > s.headSent && s.windowAt(now) > s.window:
 		return doHead
-	case (!s.asked || s.wants&wantMetrics != 0) && !now.Before(s.pushDue):
-		if !look {
-			s.pushDue = now.Add(socketPushInterval)
-		}
+	case (!s.asked || s.wants&wantMetrics != 0) && now >= s.pushDue:
 		return doPush
-	case !now.Before(s.pingDue):
-		if !look {
-			s.pingDue = now.Add(socketPingInterval)
-		}
+	case now >= s.pingDue:
 		return doPing
 	}
 	return nothing
 }
 
-// write sends all that is due, until there is nothing more or the client is gone.
-func (s *socket) write(ctx context.Context) {
+// windowAt counts the socket's windows of socketHeadInterval. Those of different slots begin at different times, so that under load heads
+// go out evenly; and whoever has not got one in its window gets the next one at once.
+func (s *socket) windowAt(now time.Duration) int64 {
+	return (int64(now/socketTick) + socketSlots - int64(s.slot)) / socketSlots
+}
+
+// waitsForHead reports whether the next head is for the socket at once.
+func (s *socket) waitsForHead(now time.Duration) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.ended && s.wants&onHeads != 0 && s.windowAt(now) > s.window
+}
+
+// claim reports whether the caller is to send what is due. One that has taken too long for a message is doomed.
+func (s *socket) claim(now time.Duration) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return false
+	}
+	if s.writing {
+		if !s.cut && now-s.since > socketStallMax {
+			s.cut, s.doomed = true, cmp.Or(s.doomed, reasonStalled)
+			_ = s.wire.SetWriteDeadline(time.Now().Add(socketLinger))
+		}
+		return false
+	}
+	s.writing, s.since = true, now
+	return true
+}
+
+// serve sends what is due as long as the client takes it at once and nothing must be read for it. Else a goroutine goes on, which lives as
+// long as it writes.
+func (s *socket) serve(ctx context.Context, now time.Duration) {
+	if !s.claim(now) {
+		return
+	}
 	for {
-		s.mu.Lock()
-		now := time.Now()
-		head := chain.Height(s.sockets.head.Load())
-		do := s.take(now, head, false)
-		if do == nothing || s.ended {
-			s.writing = false
-			s.mu.Unlock()
+		frames, more, err := s.step(ctx, false)
+		if err == nil && !more {
 			return
 		}
-		s.mu.Unlock()
-		if err := s.do(ctx, do, head); err != nil {
-			s.fail(err)
+		done := false
+		if err == nil {
+			frames, done, err = s.wire.put(frames)
+		}
+		if err != nil || !done {
+			s.sockets.writers.Go(func() { s.write(ctx, frames, err) })
 			return
 		}
 	}
 }
 
-func (s *socket) do(ctx context.Context, do task, head chain.Height) error {
-	switch do {
-	case doReply:
-		s.mu.Lock()
-		text := s.replies[0]
-		s.replies = s.replies[1:]
-		s.mu.Unlock()
-		return s.send(text)
-	case doChain:
-		return s.sendChain(ctx)
-	case doHead:
-		return s.sendHead(ctx, head)
-	case doPush:
-		return s.push(ctx)
-	case doPing:
-		return s.conn.WritePing(nil)
+// errWait says that what is due must be read first.
+var errWait = errors.New("it must be read first")
+
+// write sends what is left and then all that is due, until there is nothing more or the client is gone.
+func (s *socket) write(ctx context.Context, frames [][]byte, err error) {
+	if errors.Is(err, errWait) {
+		err = nil
 	}
-	return errDoomed
+	for more := true; more && err == nil; {
+		if err = s.send(frames); err == nil {
+			frames, more, err = s.step(ctx, true)
+		}
+	}
+	if err != nil {
+		s.fail(err)
+	}
 }
+
+// send writes frames. It waits for the client: whoever looks after the sockets ends the wait.
+func (s *socket) send(frames [][]byte) error {
+	if _, err := s.wire.Write(nil); err != nil { // what was begun
+		return err
+	}
+	for _, f := range frames {
+		s.mu.Lock()
+		s.since = s.sockets.now()
+		s.mu.Unlock()
+		if _, err := s.wire.Write(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// step takes the next task and returns its frames; more is false when nothing is due any more, and then nobody writes. Unless it may
+// wait, it is errWait where something must be read first.
+func (s *socket) step(ctx context.Context, wait bool) (frames [][]byte, more bool, err error) {
+	h := s.sockets
+	s.mu.Lock()
+	now, at, head := h.now(), chain.Height(h.head.Load()), h.news.Load()
+	do := s.task(now, at, head)
+	s.since = now
+	switch {
+	case do == nothing, s.ended:
+		s.writing = false
+	case do == doReply:
+		frames, s.replies, more = s.replies, nil, true
+	case do == doHead:
+		frames, more = head.frames(s.wants), true
+		s.headSent, s.window = head.height, s.windowAt(now)
+	case do == doPing:
+		frames, more = pingFrames, true
+		s.pingDue = now + socketPingInterval
+	}
+	s.mu.Unlock()
+	switch {
+	case more, do == nothing:
+	case do == doClose:
+		err = errDoomed
+	case do == doPush:
+		frames, err = s.pushFrames(ctx, now, wait)
+	case do == doChain:
+		frames, err = s.chainFrames(ctx, at, wait)
+	}
+	return frames, do != nothing && err == nil, err
+}
+
+var pingFrames = [][]byte{frameOf(opPing, nil)}
 
 // errDoomed ends the writing of a client that has stalled.
 var errDoomed = fault.Reasoned(fault.TryLater, reasonStalled, "the client did not take its messages in time")
-
-// send writes a message. It waits for the client: whoever looks after the sockets ends the wait.
-func (s *socket) send(text []byte) error {
-	s.mu.Lock()
-	s.since = time.Now()
-	s.mu.Unlock()
-	return s.conn.WriteMessage(gws.OpcodeText, text)
-}
 
 // fail closes a socket that cannot go on.
 func (s *socket) fail(err error) {
 	reason := fault.ReasonOf(err)
 	s.mu.Lock()
-	reason = cmp.Or(s.doomed, reason)
+	reason = cmp.Or(s.doomed, reason, reasonFailed)
 	s.mu.Unlock()
 	s.end(closeTryLater, reason, socketLinger)
 }
@@ -195,8 +237,8 @@ func (s *socket) end(code uint16, reason string, linger time.Duration) {
 	resume := s.resume()
 	s.mu.Unlock()
 	s.sockets.server.metrics.closed.WithLabelValues(reason).Inc()
-	_ = s.conn.NetConn().SetWriteDeadline(time.Now().Add(linger))
-	_ = s.send(closingMessage(reason, resume)) // who is gone hears nothing
+	_ = s.wire.SetWriteDeadline(time.Now().Add(linger))
+	_, _ = s.wire.Write(frameOf(opText, closingMessage(reason, resume))) // who is gone hears nothing
 	_ = s.conn.WriteClose(code, closeReason(reason, resume))
 }
 
@@ -208,69 +250,14 @@ func (s *socket) resume() chain.Height {
 	return s.headSent + 1
 }
 
-// reply queues an answer to the client.
-func (s *socket) reply(text []byte) {
+// reply queues a frame for the client.
+func (s *socket) reply(frame []byte) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if len(s.replies) >= socketRepliesMax {
 		s.doomed = "replies_not_taken"
-		return
+	} else {
+		s.replies = append(s.replies, frame)
 	}
-	s.replies = append(s.replies, text)
-}
-
-// events is what the WebSocket library calls.
-type events struct{ sockets *sockets }
-
-// OnOpen begins a socket: until it subscribes it gets what V10 pushed.
-func (e events) OnOpen(c *gws.Conn) {
-	now := time.Now()
-	s := &socket{sockets: e.sockets, conn: c, pushDue: now, pingDue: now.Add(socketPingInterval), headDue: now}
-	c.Session().Store(sessionKey, s)
-	_ = c.SetReadDeadline(now.Add(socketSilenceMax))
-	if !e.sockets.add(s) {
-		s.end(closeGoingAway, reasonGoing, socketGoingLinger)
-	}
-}
-
-// OnClose ends it.
-func (e events) OnClose(c *gws.Conn, _ error) {
-	s := socketOf(c)
-	if s == nil {
-		return
-	}
-	s.mu.Lock()
-	gone := !s.ended
-	s.ended = true
 	s.mu.Unlock()
-	if gone {
-		e.sockets.server.metrics.closed.WithLabelValues("client").Inc()
-	}
-	e.sockets.remove(s)
-}
-
-// OnPing answers a ping.
-func (e events) OnPing(c *gws.Conn, payload []byte) {
-	_ = c.SetReadDeadline(time.Now().Add(socketSilenceMax))
-	_ = c.WritePong(payload) // who does not take it is noticed by the reader
-}
-
-// OnPong hears that the client lives.
-func (e events) OnPong(c *gws.Conn, _ []byte) {
-	_ = c.SetReadDeadline(time.Now().Add(socketSilenceMax))
-}
-
-// OnMessage does what a client asks for.
-func (e events) OnMessage(c *gws.Conn, m *gws.Message) {
-	defer func() { _ = m.Close() }() // its memory goes back
-	_ = c.SetReadDeadline(time.Now().Add(socketSilenceMax))
-	if s := socketOf(c); s != nil {
-		s.asks(m.Bytes())
-	}
-}
-
-func socketOf(c *gws.Conn) *socket {
-	v, _ := c.Session().Load(sessionKey)
-	s, _ := v.(*socket)
-	return s
+	s.sockets.wake(s)
 }

@@ -112,15 +112,15 @@ func (c *peer) frame(within time.Duration) (kind byte, text []byte, err error) {
 	return head[0] & 0x0f, text, err
 }
 
-// heard is a message as a client sees it.
-type heard struct {
+// told is a message as a client sees it.
+type told struct {
 	Type, Channel, Error, Reason string
 	Height, Resume               uint64
 	Data                         json.RawMessage
 }
 
 // next is the next message of a type; others are passed over.
-func (c *peer) next(kind string) (m heard) {
+func (c *peer) next(kind string) (m told) {
 	c.t.Helper()
 	for {
 		op, text, err := c.frame(time.Minute)
@@ -130,7 +130,7 @@ func (c *peer) next(kind string) (m heard) {
 		if op != 1 {
 			continue
 		}
-		m = heard{}
+		m = told{}
 		must(c.t, json.Unmarshal(text, &m))
 		if m.Type == kind {
 			return m
@@ -240,7 +240,7 @@ func TestSocketRefuses(t *testing.T) {
 	})
 }
 
-// TestSocketHeads: heads are conflated to two a second, and the newest is sent.
+// TestSocketHeads: heads are conflated to one in each of a socket's windows, and the newest is sent.
 func TestSocketHeads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, l := startPiped(t, nil)
@@ -259,13 +259,153 @@ func TestSocketHeads(t *testing.T) {
 			if m.Height <= last {
 				t.Errorf("%d after %d", m.Height, last)
 			}
+			// Under load the newest head goes out when the window begins: it is no older than a block.
+			if now := uint64(time.Since(begin)/(20*time.Millisecond)) + 1; heads > 1 && last != 100 && now < 100 && m.Height+1 < now {
+				t.Errorf("%d at %d", m.Height, now)
+			}
 			last, heads = m.Height, heads+1
 			if c.next("consensus").Height != last {
 				t.Error("who leads is not of the same head")
 			}
 		}
-		if took := time.Since(begin); heads > int(took/socketHeadInterval)+1 || took > 3*time.Second {
+		if took := time.Since(begin); heads > int(took/socketHeadInterval)+2 || took > 3*time.Second {
 			t.Errorf("%d heads in %s", heads, took)
+		}
+		w.finish(c)
+	})
+}
+
+// TestSocketHeadAtOnce: after a pause everybody gets a head at once, and the next one when his window is over; the windows of many begin at
+// different times.
+func TestSocketHeadAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, l := startPiped(t, nil)
+		peers := make([]*peer, 100)
+		for i := range peers {
+			peers[i] = l.dial(t)
+			peers[i].say(`{"type":"subscribe","channel":"blocks"}`)
+			peers[i].next("subscribed")
+		}
+		<-time.After(3 * socketHeadInterval)
+		begin := time.Now()
+		w.pay("alice", "bob", 1)
+		for _, c := range peers {
+			if m := c.next("block"); m.Height != 1 || time.Since(begin) > socketTick {
+				t.Errorf("height %d after %s", m.Height, time.Since(begin))
+			}
+		}
+		w.pay("alice", "bob", 1)
+		type late struct {
+			height uint64
+			after  time.Duration
+		}
+		got := make(chan late, len(peers))
+		for _, c := range peers {
+			go func() { got <- late{c.next("block").Height, time.Since(begin)} }()
+		}
+		at := map[time.Duration]int{}
+		for range peers {
+			g := <-got
+			at[g.after.Round(socketTick)]++
+			if g.height != 2 || g.after > socketHeadInterval+socketTick {
+				t.Errorf("height %d after %s", g.height, g.after)
+			}
+		}
+		if want := len(peers) / int(socketSlots); len(at) < int(socketSlots)-1 {
+			t.Errorf("%d different times, want %d with %d each", len(at), socketSlots, want)
+		}
+		w.finish(peers...)
+	})
+}
+
+// TestSocketReadsApart: whoever wants what takes long to read holds up nobody who does not.
+func TestSocketReadsApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, l := startPiped(t, nil)
+		w.ledger.holdRead = make(chan struct{})
+		follower, watcher, talker := l.dial(t), l.dial(t), l.dial(t)
+		follower.say(`{"type":"subscribe","channel":"transactions"}`)
+		follower.next("subscribed")
+		watcher.say(`{"type":"subscribe","channel":"blocks"}`)
+		watcher.next("subscribed")
+		w.pay("alice", "bob", 1)
+		begin := time.Now()
+		if m := watcher.next("block"); m.Height != 1 {
+			t.Errorf("%+v", m)
+		}
+		talker.say(`{"type":"ping"}`)
+		talker.next("pong")
+		if took := time.Since(begin); took > socketTick {
+			t.Errorf("they waited %s", took)
+		}
+		close(w.ledger.holdRead)
+		if m := follower.next("transactions"); m.Height != 1 {
+			t.Errorf("%+v", m)
+		}
+		w.finish(follower, watcher, talker)
+	})
+}
+
+// TestSocketEarly: what a client says before it is answered is heard.
+func TestSocketEarly(t *testing.T) {
+	w := start(t, nil)
+	conn, err := net.Dial("tcp", w.addr)
+	must(t, err)
+	defer conn.Close()
+	c := &peer{t, conn, bufio.NewReader(conn)}
+	ask := `{"type":"subscribe","channel":"blocks"}`
+	frame := append([]byte{0x81, 0x80 | byte(len(ask)), 0, 0, 0, 0}, ask...)
+	_, err = conn.Write(append([]byte("GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"), frame...))
+	must(t, err)
+	resp, err := http.ReadResponse(c.in, nil)
+	must(t, err)
+	if resp.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatal(resp.Status)
+	}
+	if m := c.next("subscribed"); m.Channel != "blocks" {
+		t.Errorf("%+v", m)
+	}
+}
+
+// TestSocketPingFlood: who asks and takes no answers waits for nobody, holds up nobody, and is closed.
+func TestSocketPingFlood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, l := startPiped(t, nil)
+		flood, healthy := l.dial(t), l.dial(t)
+		healthy.say(`{"type":"subscribe","channel":"transactions"}`)
+		healthy.next("subscribed")
+		go func() {
+			for range 1000 {
+				if _, err := flood.conn.Write([]byte{0x89, 0x80, 0, 0, 0, 0}); err != nil {
+					return
+				}
+			}
+		}()
+		w.pay("alice", "bob", 1)
+		begin := time.Now()
+		if m := healthy.next("transactions"); m.Height != 1 || time.Since(begin) > socketTick {
+			t.Errorf("height %d after %s", m.Height, time.Since(begin))
+		}
+		<-time.After(socketStallMax + socketLinger + 2*time.Second)
+		if n := testutil.ToFloat64(w.server.metrics.closed.WithLabelValues("replies_not_taken")); n != 1 {
+			t.Errorf("%v were closed", n)
+		}
+		w.finish(flood, healthy)
+	})
+}
+
+// TestSocketTwoAccounts: a payment between two accounts that a socket follows is told once.
+func TestSocketTwoAccounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, l := startPiped(t, nil)
+		c := l.dial(t)
+		c.say(`{"type":"subscribe","channel":"accounts","accounts":["alice","bob"]}`)
+		c.next("subscribed")
+		w.pay("alice", "bob", 1)
+		var list []json.RawMessage
+		must(t, json.Unmarshal(c.next("transactions").Data, &list))
+		if len(list) != 1 {
+			t.Errorf("%s", list)
 		}
 		w.finish(c)
 	})

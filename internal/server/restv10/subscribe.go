@@ -5,7 +5,6 @@ package restv10
 import (
 	"context"
 	"strings"
-	"time"
 
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/fault"
@@ -65,7 +64,7 @@ func (s *socket) asks(text []byte) {
 	}
 }
 
-func (s *socket) answer(a said) { s.reply(v10.Marshal(a)) }
+func (s *socket) answer(a said) { s.reply(frameOf(opText, v10.Marshal(a))) }
 
 // change subscribes or unsubscribes.
 func (s *socket) change(a *ask) {
@@ -82,6 +81,7 @@ func (s *socket) change(a *ask) {
 		}
 		if a.Type == "unsubscribe" {
 			s.unsubscribe(topic)
+			s.sockets.watch(s)
 			s.answer(said{Type: "unsubscribed", Channel: name})
 			continue
 		}
@@ -91,6 +91,7 @@ func (s *socket) change(a *ask) {
 			continue
 		}
 		s.answer(said{Type: "subscribed", Channel: name, Height: uint64(from)})
+		s.sockets.watch(s)
 	}
 }
 
@@ -104,12 +105,22 @@ func (s *socket) subscribe(topic topics, a *ask) (chain.Height, error) {
 		}
 	}
 	head := chain.Height(s.sockets.head.Load())
+	now := s.sockets.now()
 	from := chain.Height(max(a.FromHeight, a.Resume))
 	if from == 0 || from > head+1 {
 		from = head + 1
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if len(accounts) > 0 && s.accounts == nil {
+		s.accounts = map[chain.AccountNo]string{}
+	}
+	for no, name := range accounts {
+		if _, known := s.accounts[no]; !known && len(s.accounts) >= socketAccountsMax {
+			return 0, fault.Reasoned(fault.Invalid, "accounts_count", "a socket follows at most %d accounts", socketAccountsMax)
+		}
+		s.accounts[no] = name
+	}
 	s.asked = true
 	if topic&onChain != 0 {
 		if s.wants&onChain == 0 || from < s.next {
@@ -117,18 +128,9 @@ func (s *socket) subscribe(topic topics, a *ask) (chain.Height, error) {
 		}
 		from = s.next
 	}
-	for no, name := range accounts {
-		if s.accounts == nil {
-			s.accounts = map[chain.AccountNo]string{}
-		}
-		if len(s.accounts) >= socketAccountsMax {
-			return 0, fault.Reasoned(fault.Invalid, "accounts_count", "a socket follows at most %d accounts", socketAccountsMax)
-		}
-		s.accounts[no] = name
-	}
 	s.wants |= topic
 	if topic == wantMetrics {
-		s.pushDue = time.Time{}
+		s.pushDue = now
 	}
 	return from, nil
 }
@@ -138,7 +140,7 @@ func (s *socket) resolve(names []string) (map[chain.AccountNo]string, error) {
 	if len(names) == 0 || len(names) > socketAccountsMax {
 		return nil, fault.Reasoned(fault.Invalid, "accounts_count", "accounts must name 1 to %d accounts", socketAccountsMax)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), socketStallMax) //lint:context the library calls without one
+	ctx, cancel := context.WithTimeout(context.Background(), socketResolveMax) //lint:context the library calls without one
 	defer cancel()
 	out := map[chain.AccountNo]string{}
 	for _, name := range names {

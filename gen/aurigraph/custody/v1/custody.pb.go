@@ -38,8 +38,12 @@ type PayRequest struct {
 	// Makes the payment happen once, however often it is asked for, for 24 hours or until a million newer keys came. 1 to 255 bytes;
 	// empty = none. The same key with another payment is Aborted, reason key_reused.
 	IdempotencyKey string `protobuf:"bytes,5,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Whose payment it is, if somebody else sends it for him: a gateway names the caller that it has identified, by the id that a
+	// validator would give him, empty for nobody's. His idempotency keys mean the same wherever he pays. Only who has the role gateway
+	// may name one, and its keys may have 32 bytes more.
+	Caller        *string `protobuf:"bytes,6,opt,name=caller,proto3,oneof" json:"caller,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PayRequest) Reset() {
@@ -103,6 +107,13 @@ func (x *PayRequest) GetAsset() string {
 func (x *PayRequest) GetIdempotencyKey() string {
 	if x != nil {
 		return x.IdempotencyKey
+	}
+	return ""
+}
+
+func (x *PayRequest) GetCaller() string {
+	if x != nil && x.Caller != nil {
+		return *x.Caller
 	}
 	return ""
 }
@@ -916,14 +927,16 @@ var File_aurigraph_custody_v1_custody_proto protoreflect.FileDescriptor
 
 const file_aurigraph_custody_v1_custody_proto_rawDesc = "" +
 	"\n" +
-	"\"aurigraph/custody/v1/custody.proto\x12\x14aurigraph.custody.v1\x1a aurigraph/ledger/v1/ledger.proto\"\x87\x01\n" +
+	"\"aurigraph/custody/v1/custody.proto\x12\x14aurigraph.custody.v1\x1a aurigraph/ledger/v1/ledger.proto\"\xaf\x01\n" +
 	"\n" +
 	"PayRequest\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\fR\x04from\x12\x0e\n" +
 	"\x02to\x18\x02 \x01(\fR\x02to\x12\x16\n" +
 	"\x06amount\x18\x03 \x01(\tR\x06amount\x12\x14\n" +
 	"\x05asset\x18\x04 \x01(\tR\x05asset\x12'\n" +
-	"\x0fidempotency_key\x18\x05 \x01(\tR\x0eidempotencyKey\"\xbf\x01\n" +
+	"\x0fidempotency_key\x18\x05 \x01(\tR\x0eidempotencyKey\x12\x1b\n" +
+	"\x06caller\x18\x06 \x01(\tH\x00R\x06caller\x88\x01\x01B\t\n" +
+	"\a_caller\"\xbf\x01\n" +
 	"\x04Fate\x12\x16\n" +
 	"\x06height\x18\x01 \x01(\x04R\x06height\x12\x17\n" +
 	"\atime_us\x18\x02 \x01(\x04R\x06timeUs\x12\x1f\n" +
@@ -1056,6 +1069,7 @@ func file_aurigraph_custody_v1_custody_proto_init() {
 	if File_aurigraph_custody_v1_custody_proto != nil {
 		return
 	}
+	file_aurigraph_custody_v1_custody_proto_msgTypes[0].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

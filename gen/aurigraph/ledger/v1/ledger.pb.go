@@ -11,6 +11,9 @@
 // Values that are hashed or signed (batches, transactions, headers, certificates, outcome arrays) travel as their
 // canonical bytes (internal/codec/FORMAT.md), so that a client verifies exactly what validators signed. Numbers that
 // people read (balances, heights) are fields. Amounts are decimal strings of smallest units.
+//
+// Who reads at one node what it was told of at another sends the height as metadata, "aurigraph-after": a unary call is answered as
+// of that height or a later one, or is ResourceExhausted, reason behind, after a quarter of a second.
 
 package ledgerv1
 
@@ -1243,6 +1246,7 @@ func (x *GetLegsResponse) GetProof() *Proof {
 type GetBlockRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Height        uint64                 `protobuf:"varint,1,opt,name=height,proto3" json:"height,omitempty"` // 0: the newest
+	Hash          []byte                 `protobuf:"bytes,2,opt,name=hash,proto3" json:"hash,omitempty"`      // of the header, instead of the height; only the newest blocks are found by it
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1282,6 +1286,13 @@ func (x *GetBlockRequest) GetHeight() uint64 {
 		return x.Height
 	}
 	return 0
+}
+
+func (x *GetBlockRequest) GetHash() []byte {
+	if x != nil {
+		return x.Hash
+	}
+	return nil
 }
 
 type Block struct {
@@ -3836,6 +3847,7 @@ type ListAccountsRequest struct {
 	Institution   uint32                 `protobuf:"varint,1,opt,name=institution,proto3" json:"institution,omitempty"` // 0: any
 	Limit         uint32                 `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`
 	Cursor        string                 `protobuf:"bytes,3,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	InOrder       *InOrder               `protobuf:"bytes,4,opt,name=in_order,json=inOrder,proto3" json:"in_order,omitempty"` // instead of institution and cursor
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3891,18 +3903,71 @@ func (x *ListAccountsRequest) GetCursor() string {
 	return ""
 }
 
+func (x *ListAccountsRequest) GetInOrder() *InOrder {
+	if x != nil {
+		return x.InOrder
+	}
+	return nil
+}
+
+// InOrder asks for a list in the order of numbers, the oldest first.
+type InOrder struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	After         uint32                 `protobuf:"varint,1,opt,name=after,proto3" json:"after,omitempty"` // 0: from the first one on
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InOrder) Reset() {
+	*x = InOrder{}
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[50]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InOrder) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InOrder) ProtoMessage() {}
+
+func (x *InOrder) ProtoReflect() protoreflect.Message {
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[50]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InOrder.ProtoReflect.Descriptor instead.
+func (*InOrder) Descriptor() ([]byte, []int) {
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{50}
+}
+
+func (x *InOrder) GetAfter() uint32 {
+	if x != nil {
+		return x.After
+	}
+	return 0
+}
+
 type ListAccountsResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	IndexHeight   uint64                 `protobuf:"varint,1,opt,name=index_height,json=indexHeight,proto3" json:"index_height,omitempty"`
 	Accounts      []*Account             `protobuf:"bytes,2,rep,name=accounts,proto3" json:"accounts,omitempty"`
 	NextCursor    string                 `protobuf:"bytes,3,opt,name=next_cursor,json=nextCursor,proto3" json:"next_cursor,omitempty"`
+	More          bool                   `protobuf:"varint,4,opt,name=more,proto3" json:"more,omitempty"` // of a list in order: another number follows the last one's
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListAccountsResponse) Reset() {
 	*x = ListAccountsResponse{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[50]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3914,7 +3979,7 @@ func (x *ListAccountsResponse) String() string {
 func (*ListAccountsResponse) ProtoMessage() {}
 
 func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[50]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3927,7 +3992,7 @@ func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccountsResponse.ProtoReflect.Descriptor instead.
 func (*ListAccountsResponse) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{50}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *ListAccountsResponse) GetIndexHeight() uint64 {
@@ -3951,17 +4016,25 @@ func (x *ListAccountsResponse) GetNextCursor() string {
 	return ""
 }
 
+func (x *ListAccountsResponse) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
 type ListAssetsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Limit         uint32                 `protobuf:"varint,1,opt,name=limit,proto3" json:"limit,omitempty"`
 	Cursor        string                 `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	InOrder       *InOrder               `protobuf:"bytes,3,opt,name=in_order,json=inOrder,proto3" json:"in_order,omitempty"` // instead of cursor
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListAssetsRequest) Reset() {
 	*x = ListAssetsRequest{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[51]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3973,7 +4046,7 @@ func (x *ListAssetsRequest) String() string {
 func (*ListAssetsRequest) ProtoMessage() {}
 
 func (x *ListAssetsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[51]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3986,7 +4059,7 @@ func (x *ListAssetsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAssetsRequest.ProtoReflect.Descriptor instead.
 func (*ListAssetsRequest) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{51}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ListAssetsRequest) GetLimit() uint32 {
@@ -4003,18 +4076,26 @@ func (x *ListAssetsRequest) GetCursor() string {
 	return ""
 }
 
+func (x *ListAssetsRequest) GetInOrder() *InOrder {
+	if x != nil {
+		return x.InOrder
+	}
+	return nil
+}
+
 type ListAssetsResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	IndexHeight   uint64                 `protobuf:"varint,1,opt,name=index_height,json=indexHeight,proto3" json:"index_height,omitempty"`
 	Assets        []*Asset               `protobuf:"bytes,2,rep,name=assets,proto3" json:"assets,omitempty"`
 	NextCursor    string                 `protobuf:"bytes,3,opt,name=next_cursor,json=nextCursor,proto3" json:"next_cursor,omitempty"`
+	More          bool                   `protobuf:"varint,4,opt,name=more,proto3" json:"more,omitempty"` // as of accounts
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListAssetsResponse) Reset() {
 	*x = ListAssetsResponse{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[52]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4026,7 +4107,7 @@ func (x *ListAssetsResponse) String() string {
 func (*ListAssetsResponse) ProtoMessage() {}
 
 func (x *ListAssetsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[52]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4039,7 +4120,7 @@ func (x *ListAssetsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAssetsResponse.ProtoReflect.Descriptor instead.
 func (*ListAssetsResponse) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{52}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ListAssetsResponse) GetIndexHeight() uint64 {
@@ -4063,6 +4144,285 @@ func (x *ListAssetsResponse) GetNextCursor() string {
 	return ""
 }
 
+func (x *ListAssetsResponse) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
+type FindTransfersRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Limit         uint32                 `protobuf:"varint,1,opt,name=limit,proto3" json:"limit,omitempty"`
+	Cursor        string                 `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	Height        uint64                 `protobuf:"varint,3,opt,name=height,proto3" json:"height,omitempty"`                  // of one block, in the order of execution; then nothing below may be set
+	Account       uint32                 `protobuf:"varint,4,opt,name=account,proto3" json:"account,omitempty"`                // 0: any
+	Asset         uint32                 `protobuf:"varint,5,opt,name=asset,proto3" json:"asset,omitempty"`                    // 0: any
+	SinceUs       uint64                 `protobuf:"varint,6,opt,name=since_us,json=sinceUs,proto3" json:"since_us,omitempty"` // in blocks of this time or later
+	Done          bool                   `protobuf:"varint,7,opt,name=done,proto3" json:"done,omitempty"`                      // only those with outcome ok
+	Refused       bool                   `protobuf:"varint,8,opt,name=refused,proto3" json:"refused,omitempty"`                // only the others
+	Payments      bool                   `protobuf:"varint,9,opt,name=payments,proto3" json:"payments,omitempty"`              // without issues, redemptions, holds, and repeats under an idempotency key
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FindTransfersRequest) Reset() {
+	*x = FindTransfersRequest{}
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[54]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FindTransfersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FindTransfersRequest) ProtoMessage() {}
+
+func (x *FindTransfersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[54]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FindTransfersRequest.ProtoReflect.Descriptor instead.
+func (*FindTransfersRequest) Descriptor() ([]byte, []int) {
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{54}
+}
+
+func (x *FindTransfersRequest) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *FindTransfersRequest) GetCursor() string {
+	if x != nil {
+		return x.Cursor
+	}
+	return ""
+}
+
+func (x *FindTransfersRequest) GetHeight() uint64 {
+	if x != nil {
+		return x.Height
+	}
+	return 0
+}
+
+func (x *FindTransfersRequest) GetAccount() uint32 {
+	if x != nil {
+		return x.Account
+	}
+	return 0
+}
+
+func (x *FindTransfersRequest) GetAsset() uint32 {
+	if x != nil {
+		return x.Asset
+	}
+	return 0
+}
+
+func (x *FindTransfersRequest) GetSinceUs() uint64 {
+	if x != nil {
+		return x.SinceUs
+	}
+	return 0
+}
+
+func (x *FindTransfersRequest) GetDone() bool {
+	if x != nil {
+		return x.Done
+	}
+	return false
+}
+
+func (x *FindTransfersRequest) GetRefused() bool {
+	if x != nil {
+		return x.Refused
+	}
+	return false
+}
+
+func (x *FindTransfersRequest) GetPayments() bool {
+	if x != nil {
+		return x.Payments
+	}
+	return false
+}
+
+type ListHoldersRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Asset         uint32                 `protobuf:"varint,1,opt,name=asset,proto3" json:"asset,omitempty"`
+	Limit         uint32                 `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListHoldersRequest) Reset() {
+	*x = ListHoldersRequest{}
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[55]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListHoldersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListHoldersRequest) ProtoMessage() {}
+
+func (x *ListHoldersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[55]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListHoldersRequest.ProtoReflect.Descriptor instead.
+func (*ListHoldersRequest) Descriptor() ([]byte, []int) {
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{55}
+}
+
+func (x *ListHoldersRequest) GetAsset() uint32 {
+	if x != nil {
+		return x.Asset
+	}
+	return 0
+}
+
+func (x *ListHoldersRequest) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+type ListHoldersResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Height        uint64                 `protobuf:"varint,1,opt,name=height,proto3" json:"height,omitempty"`
+	Asset         *Asset                 `protobuf:"bytes,2,opt,name=asset,proto3" json:"asset,omitempty"`
+	Holders       []*Holder              `protobuf:"bytes,3,rep,name=holders,proto3" json:"holders,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListHoldersResponse) Reset() {
+	*x = ListHoldersResponse{}
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListHoldersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListHoldersResponse) ProtoMessage() {}
+
+func (x *ListHoldersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListHoldersResponse.ProtoReflect.Descriptor instead.
+func (*ListHoldersResponse) Descriptor() ([]byte, []int) {
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{56}
+}
+
+func (x *ListHoldersResponse) GetHeight() uint64 {
+	if x != nil {
+		return x.Height
+	}
+	return 0
+}
+
+func (x *ListHoldersResponse) GetAsset() *Asset {
+	if x != nil {
+		return x.Asset
+	}
+	return nil
+}
+
+func (x *ListHoldersResponse) GetHolders() []*Holder {
+	if x != nil {
+		return x.Holders
+	}
+	return nil
+}
+
+type Holder struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Account       uint32                 `protobuf:"varint,1,opt,name=account,proto3" json:"account,omitempty"`
+	Amount        string                 `protobuf:"bytes,2,opt,name=amount,proto3" json:"amount,omitempty"` // smallest units
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Holder) Reset() {
+	*x = Holder{}
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[57]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Holder) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Holder) ProtoMessage() {}
+
+func (x *Holder) ProtoReflect() protoreflect.Message {
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[57]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Holder.ProtoReflect.Descriptor instead.
+func (*Holder) Descriptor() ([]byte, []int) {
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{57}
+}
+
+func (x *Holder) GetAccount() uint32 {
+	if x != nil {
+		return x.Account
+	}
+	return 0
+}
+
+func (x *Holder) GetAmount() string {
+	if x != nil {
+		return x.Amount
+	}
+	return ""
+}
+
 type StreamBlocksRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	FromHeight    uint64                 `protobuf:"varint,1,opt,name=from_height,json=fromHeight,proto3" json:"from_height,omitempty"` // 0: from the next block on
@@ -4072,7 +4432,7 @@ type StreamBlocksRequest struct {
 
 func (x *StreamBlocksRequest) Reset() {
 	*x = StreamBlocksRequest{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[53]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4084,7 +4444,7 @@ func (x *StreamBlocksRequest) String() string {
 func (*StreamBlocksRequest) ProtoMessage() {}
 
 func (x *StreamBlocksRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[53]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4097,7 +4457,7 @@ func (x *StreamBlocksRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamBlocksRequest.ProtoReflect.Descriptor instead.
 func (*StreamBlocksRequest) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{53}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *StreamBlocksRequest) GetFromHeight() uint64 {
@@ -4118,7 +4478,7 @@ type StreamEventsRequest struct {
 
 func (x *StreamEventsRequest) Reset() {
 	*x = StreamEventsRequest{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[54]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4130,7 +4490,7 @@ func (x *StreamEventsRequest) String() string {
 func (*StreamEventsRequest) ProtoMessage() {}
 
 func (x *StreamEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[54]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4143,7 +4503,7 @@ func (x *StreamEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamEventsRequest.ProtoReflect.Descriptor instead.
 func (*StreamEventsRequest) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{54}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *StreamEventsRequest) GetFromHeight() uint64 {
@@ -4182,7 +4542,7 @@ type BlockEvents struct {
 
 func (x *BlockEvents) Reset() {
 	*x = BlockEvents{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[55]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4194,7 +4554,7 @@ func (x *BlockEvents) String() string {
 func (*BlockEvents) ProtoMessage() {}
 
 func (x *BlockEvents) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[55]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4207,7 +4567,7 @@ func (x *BlockEvents) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlockEvents.ProtoReflect.Descriptor instead.
 func (*BlockEvents) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{55}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *BlockEvents) GetHeight() uint64 {
@@ -4250,7 +4610,7 @@ type ReadBlocksRequest struct {
 
 func (x *ReadBlocksRequest) Reset() {
 	*x = ReadBlocksRequest{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[56]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4262,7 +4622,7 @@ func (x *ReadBlocksRequest) String() string {
 func (*ReadBlocksRequest) ProtoMessage() {}
 
 func (x *ReadBlocksRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[56]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4275,7 +4635,7 @@ func (x *ReadBlocksRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadBlocksRequest.ProtoReflect.Descriptor instead.
 func (*ReadBlocksRequest) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{56}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *ReadBlocksRequest) GetFromHeight() uint64 {
@@ -4319,7 +4679,7 @@ type ReadBlocksResponse struct {
 
 func (x *ReadBlocksResponse) Reset() {
 	*x = ReadBlocksResponse{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[57]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4331,7 +4691,7 @@ func (x *ReadBlocksResponse) String() string {
 func (*ReadBlocksResponse) ProtoMessage() {}
 
 func (x *ReadBlocksResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[57]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4344,7 +4704,7 @@ func (x *ReadBlocksResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadBlocksResponse.ProtoReflect.Descriptor instead.
 func (*ReadBlocksResponse) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{57}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *ReadBlocksResponse) GetBlocks() []*BlockContents {
@@ -4386,7 +4746,7 @@ type BlockContents struct {
 
 func (x *BlockContents) Reset() {
 	*x = BlockContents{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[58]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4398,7 +4758,7 @@ func (x *BlockContents) String() string {
 func (*BlockContents) ProtoMessage() {}
 
 func (x *BlockContents) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[58]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4411,7 +4771,7 @@ func (x *BlockContents) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlockContents.ProtoReflect.Descriptor instead.
 func (*BlockContents) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{58}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *BlockContents) GetHeader() []byte {
@@ -4438,7 +4798,7 @@ type BatchContents struct {
 
 func (x *BatchContents) Reset() {
 	*x = BatchContents{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[59]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4450,7 +4810,7 @@ func (x *BatchContents) String() string {
 func (*BatchContents) ProtoMessage() {}
 
 func (x *BatchContents) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[59]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4463,7 +4823,7 @@ func (x *BatchContents) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchContents.ProtoReflect.Descriptor instead.
 func (*BatchContents) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{59}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *BatchContents) GetPayload() []byte {
@@ -4492,7 +4852,7 @@ type TransactionPlace struct {
 
 func (x *TransactionPlace) Reset() {
 	*x = TransactionPlace{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[60]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4504,7 +4864,7 @@ func (x *TransactionPlace) String() string {
 func (*TransactionPlace) ProtoMessage() {}
 
 func (x *TransactionPlace) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[60]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4517,7 +4877,7 @@ func (x *TransactionPlace) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransactionPlace.ProtoReflect.Descriptor instead.
 func (*TransactionPlace) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{60}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *TransactionPlace) GetHeight() uint64 {
@@ -4551,7 +4911,7 @@ type GetKeyedRequest struct {
 
 func (x *GetKeyedRequest) Reset() {
 	*x = GetKeyedRequest{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[61]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4563,7 +4923,7 @@ func (x *GetKeyedRequest) String() string {
 func (*GetKeyedRequest) ProtoMessage() {}
 
 func (x *GetKeyedRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[61]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4576,7 +4936,7 @@ func (x *GetKeyedRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetKeyedRequest.ProtoReflect.Descriptor instead.
 func (*GetKeyedRequest) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{61}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *GetKeyedRequest) GetInstitution() uint32 {
@@ -4607,7 +4967,7 @@ type GetKeyedResponse struct {
 
 func (x *GetKeyedResponse) Reset() {
 	*x = GetKeyedResponse{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[62]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4619,7 +4979,7 @@ func (x *GetKeyedResponse) String() string {
 func (*GetKeyedResponse) ProtoMessage() {}
 
 func (x *GetKeyedResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[62]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4632,7 +4992,7 @@ func (x *GetKeyedResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetKeyedResponse.ProtoReflect.Descriptor instead.
 func (*GetKeyedResponse) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{62}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *GetKeyedResponse) GetHeight() uint64 {
@@ -4691,7 +5051,7 @@ type IdempotencyKeys struct {
 
 func (x *IdempotencyKeys) Reset() {
 	*x = IdempotencyKeys{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[63]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4703,7 +5063,7 @@ func (x *IdempotencyKeys) String() string {
 func (*IdempotencyKeys) ProtoMessage() {}
 
 func (x *IdempotencyKeys) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[63]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4716,7 +5076,7 @@ func (x *IdempotencyKeys) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IdempotencyKeys.ProtoReflect.Descriptor instead.
 func (*IdempotencyKeys) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{63}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *IdempotencyKeys) GetLiving() uint64 {
@@ -4847,9 +5207,10 @@ const file_aurigraph_ledger_v1_ledger_proto_rawDesc = "" +
 	"\x0fGetLegsResponse\x12;\n" +
 	"\areceipt\x18\x01 \x01(\v2!.aurigraph.ledger.v1.BatchReceiptR\areceipt\x12\x18\n" +
 	"\arecords\x18\x02 \x01(\fR\arecords\x120\n" +
-	"\x05proof\x18\x03 \x01(\v2\x1a.aurigraph.ledger.v1.ProofR\x05proof\")\n" +
+	"\x05proof\x18\x03 \x01(\v2\x1a.aurigraph.ledger.v1.ProofR\x05proof\"=\n" +
 	"\x0fGetBlockRequest\x12\x16\n" +
-	"\x06height\x18\x01 \x01(\x04R\x06height\"\xc5\x01\n" +
+	"\x06height\x18\x01 \x01(\x04R\x06height\x12\x12\n" +
+	"\x04hash\x18\x02 \x01(\fR\x04hash\"\xc5\x01\n" +
 	"\x05Block\x12\x16\n" +
 	"\x06height\x18\x01 \x01(\x04R\x06height\x12\x12\n" +
 	"\x04hash\x18\x02 \x01(\fR\x04hash\x12\x17\n" +
@@ -5097,24 +5458,50 @@ const file_aurigraph_ledger_v1_ledger_proto_rawDesc = "" +
 	"\findex_height\x18\x01 \x01(\x04R\vindexHeight\x12;\n" +
 	"\ttransfers\x18\x02 \x03(\v2\x1d.aurigraph.ledger.v1.TransferR\ttransfers\x12\x1f\n" +
 	"\vnext_cursor\x18\x03 \x01(\tR\n" +
-	"nextCursor\"e\n" +
+	"nextCursor\"\x9e\x01\n" +
 	"\x13ListAccountsRequest\x12 \n" +
 	"\vinstitution\x18\x01 \x01(\rR\vinstitution\x12\x14\n" +
 	"\x05limit\x18\x02 \x01(\rR\x05limit\x12\x16\n" +
-	"\x06cursor\x18\x03 \x01(\tR\x06cursor\"\x94\x01\n" +
+	"\x06cursor\x18\x03 \x01(\tR\x06cursor\x127\n" +
+	"\bin_order\x18\x04 \x01(\v2\x1c.aurigraph.ledger.v1.InOrderR\ainOrder\"\x1f\n" +
+	"\aInOrder\x12\x14\n" +
+	"\x05after\x18\x01 \x01(\rR\x05after\"\xa8\x01\n" +
 	"\x14ListAccountsResponse\x12!\n" +
 	"\findex_height\x18\x01 \x01(\x04R\vindexHeight\x128\n" +
 	"\baccounts\x18\x02 \x03(\v2\x1c.aurigraph.ledger.v1.AccountR\baccounts\x12\x1f\n" +
 	"\vnext_cursor\x18\x03 \x01(\tR\n" +
-	"nextCursor\"A\n" +
+	"nextCursor\x12\x12\n" +
+	"\x04more\x18\x04 \x01(\bR\x04more\"z\n" +
 	"\x11ListAssetsRequest\x12\x14\n" +
 	"\x05limit\x18\x01 \x01(\rR\x05limit\x12\x16\n" +
-	"\x06cursor\x18\x02 \x01(\tR\x06cursor\"\x8c\x01\n" +
+	"\x06cursor\x18\x02 \x01(\tR\x06cursor\x127\n" +
+	"\bin_order\x18\x03 \x01(\v2\x1c.aurigraph.ledger.v1.InOrderR\ainOrder\"\xa0\x01\n" +
 	"\x12ListAssetsResponse\x12!\n" +
 	"\findex_height\x18\x01 \x01(\x04R\vindexHeight\x122\n" +
 	"\x06assets\x18\x02 \x03(\v2\x1a.aurigraph.ledger.v1.AssetR\x06assets\x12\x1f\n" +
 	"\vnext_cursor\x18\x03 \x01(\tR\n" +
-	"nextCursor\"6\n" +
+	"nextCursor\x12\x12\n" +
+	"\x04more\x18\x04 \x01(\bR\x04more\"\xf1\x01\n" +
+	"\x14FindTransfersRequest\x12\x14\n" +
+	"\x05limit\x18\x01 \x01(\rR\x05limit\x12\x16\n" +
+	"\x06cursor\x18\x02 \x01(\tR\x06cursor\x12\x16\n" +
+	"\x06height\x18\x03 \x01(\x04R\x06height\x12\x18\n" +
+	"\aaccount\x18\x04 \x01(\rR\aaccount\x12\x14\n" +
+	"\x05asset\x18\x05 \x01(\rR\x05asset\x12\x19\n" +
+	"\bsince_us\x18\x06 \x01(\x04R\asinceUs\x12\x12\n" +
+	"\x04done\x18\a \x01(\bR\x04done\x12\x18\n" +
+	"\arefused\x18\b \x01(\bR\arefused\x12\x1a\n" +
+	"\bpayments\x18\t \x01(\bR\bpayments\"@\n" +
+	"\x12ListHoldersRequest\x12\x14\n" +
+	"\x05asset\x18\x01 \x01(\rR\x05asset\x12\x14\n" +
+	"\x05limit\x18\x02 \x01(\rR\x05limit\"\x96\x01\n" +
+	"\x13ListHoldersResponse\x12\x16\n" +
+	"\x06height\x18\x01 \x01(\x04R\x06height\x120\n" +
+	"\x05asset\x18\x02 \x01(\v2\x1a.aurigraph.ledger.v1.AssetR\x05asset\x125\n" +
+	"\aholders\x18\x03 \x03(\v2\x1b.aurigraph.ledger.v1.HolderR\aholders\":\n" +
+	"\x06Holder\x12\x18\n" +
+	"\aaccount\x18\x01 \x01(\rR\aaccount\x12\x16\n" +
+	"\x06amount\x18\x02 \x01(\tR\x06amount\"6\n" +
 	"\x13StreamBlocksRequest\x12\x1f\n" +
 	"\vfrom_height\x18\x01 \x01(\x04R\n" +
 	"fromHeight\"f\n" +
@@ -5169,7 +5556,7 @@ const file_aurigraph_ledger_v1_ledger_proto_rawDesc = "" +
 	"\aevicted\x18\x04 \x01(\x04R\aevicted\x12\x1e\n" +
 	"\n" +
 	"duplicates\x18\x05 \x01(\x04R\n" +
-	"duplicates2\x86\x0f\n" +
+	"duplicates2\xd0\x10\n" +
 	"\x06Ledger\x12r\n" +
 	"\x11SubmitTransaction\x12-.aurigraph.ledger.v1.SubmitTransactionRequest\x1a..aurigraph.ledger.v1.SubmitTransactionResponse\x12y\n" +
 	"\x12SubmitTransactions\x12..aurigraph.ledger.v1.SubmitTransactionsRequest\x1a/.aurigraph.ledger.v1.SubmitTransactionsResponse(\x010\x01\x12f\n" +
@@ -5189,7 +5576,9 @@ const file_aurigraph_ledger_v1_ledger_proto_rawDesc = "" +
 	"\rListTransfers\x12).aurigraph.ledger.v1.ListTransfersRequest\x1a*.aurigraph.ledger.v1.ListTransfersResponse\x12c\n" +
 	"\fListAccounts\x12(.aurigraph.ledger.v1.ListAccountsRequest\x1a).aurigraph.ledger.v1.ListAccountsResponse\x12]\n" +
 	"\n" +
-	"ListAssets\x12&.aurigraph.ledger.v1.ListAssetsRequest\x1a'.aurigraph.ledger.v1.ListAssetsResponse\x12V\n" +
+	"ListAssets\x12&.aurigraph.ledger.v1.ListAssetsRequest\x1a'.aurigraph.ledger.v1.ListAssetsResponse\x12f\n" +
+	"\rFindTransfers\x12).aurigraph.ledger.v1.FindTransfersRequest\x1a*.aurigraph.ledger.v1.ListTransfersResponse\x12`\n" +
+	"\vListHolders\x12'.aurigraph.ledger.v1.ListHoldersRequest\x1a(.aurigraph.ledger.v1.ListHoldersResponse\x12V\n" +
 	"\fStreamBlocks\x12(.aurigraph.ledger.v1.StreamBlocksRequest\x1a\x1a.aurigraph.ledger.v1.Block0\x01\x12\\\n" +
 	"\fStreamEvents\x12(.aurigraph.ledger.v1.StreamEventsRequest\x1a .aurigraph.ledger.v1.BlockEvents0\x01\x12]\n" +
 	"\n" +
@@ -5208,7 +5597,7 @@ func file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP() []byte {
 	return file_aurigraph_ledger_v1_ledger_proto_rawDescData
 }
 
-var file_aurigraph_ledger_v1_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 64)
+var file_aurigraph_ledger_v1_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 69)
 var file_aurigraph_ledger_v1_ledger_proto_goTypes = []any{
 	(*Fault)(nil),                      // 0: aurigraph.ledger.v1.Fault
 	(*Certified)(nil),                  // 1: aurigraph.ledger.v1.Certified
@@ -5260,20 +5649,25 @@ var file_aurigraph_ledger_v1_ledger_proto_goTypes = []any{
 	(*Transfer)(nil),                   // 47: aurigraph.ledger.v1.Transfer
 	(*ListTransfersResponse)(nil),      // 48: aurigraph.ledger.v1.ListTransfersResponse
 	(*ListAccountsRequest)(nil),        // 49: aurigraph.ledger.v1.ListAccountsRequest
-	(*ListAccountsResponse)(nil),       // 50: aurigraph.ledger.v1.ListAccountsResponse
-	(*ListAssetsRequest)(nil),          // 51: aurigraph.ledger.v1.ListAssetsRequest
-	(*ListAssetsResponse)(nil),         // 52: aurigraph.ledger.v1.ListAssetsResponse
-	(*StreamBlocksRequest)(nil),        // 53: aurigraph.ledger.v1.StreamBlocksRequest
-	(*StreamEventsRequest)(nil),        // 54: aurigraph.ledger.v1.StreamEventsRequest
-	(*BlockEvents)(nil),                // 55: aurigraph.ledger.v1.BlockEvents
-	(*ReadBlocksRequest)(nil),          // 56: aurigraph.ledger.v1.ReadBlocksRequest
-	(*ReadBlocksResponse)(nil),         // 57: aurigraph.ledger.v1.ReadBlocksResponse
-	(*BlockContents)(nil),              // 58: aurigraph.ledger.v1.BlockContents
-	(*BatchContents)(nil),              // 59: aurigraph.ledger.v1.BatchContents
-	(*TransactionPlace)(nil),           // 60: aurigraph.ledger.v1.TransactionPlace
-	(*GetKeyedRequest)(nil),            // 61: aurigraph.ledger.v1.GetKeyedRequest
-	(*GetKeyedResponse)(nil),           // 62: aurigraph.ledger.v1.GetKeyedResponse
-	(*IdempotencyKeys)(nil),            // 63: aurigraph.ledger.v1.IdempotencyKeys
+	(*InOrder)(nil),                    // 50: aurigraph.ledger.v1.InOrder
+	(*ListAccountsResponse)(nil),       // 51: aurigraph.ledger.v1.ListAccountsResponse
+	(*ListAssetsRequest)(nil),          // 52: aurigraph.ledger.v1.ListAssetsRequest
+	(*ListAssetsResponse)(nil),         // 53: aurigraph.ledger.v1.ListAssetsResponse
+	(*FindTransfersRequest)(nil),       // 54: aurigraph.ledger.v1.FindTransfersRequest
+	(*ListHoldersRequest)(nil),         // 55: aurigraph.ledger.v1.ListHoldersRequest
+	(*ListHoldersResponse)(nil),        // 56: aurigraph.ledger.v1.ListHoldersResponse
+	(*Holder)(nil),                     // 57: aurigraph.ledger.v1.Holder
+	(*StreamBlocksRequest)(nil),        // 58: aurigraph.ledger.v1.StreamBlocksRequest
+	(*StreamEventsRequest)(nil),        // 59: aurigraph.ledger.v1.StreamEventsRequest
+	(*BlockEvents)(nil),                // 60: aurigraph.ledger.v1.BlockEvents
+	(*ReadBlocksRequest)(nil),          // 61: aurigraph.ledger.v1.ReadBlocksRequest
+	(*ReadBlocksResponse)(nil),         // 62: aurigraph.ledger.v1.ReadBlocksResponse
+	(*BlockContents)(nil),              // 63: aurigraph.ledger.v1.BlockContents
+	(*BatchContents)(nil),              // 64: aurigraph.ledger.v1.BatchContents
+	(*TransactionPlace)(nil),           // 65: aurigraph.ledger.v1.TransactionPlace
+	(*GetKeyedRequest)(nil),            // 66: aurigraph.ledger.v1.GetKeyedRequest
+	(*GetKeyedResponse)(nil),           // 67: aurigraph.ledger.v1.GetKeyedResponse
+	(*IdempotencyKeys)(nil),            // 68: aurigraph.ledger.v1.IdempotencyKeys
 }
 var file_aurigraph_ledger_v1_ledger_proto_depIdxs = []int32{
 	4,  // 0: aurigraph.ledger.v1.SubmitTransactionResponse.receipt:type_name -> aurigraph.ledger.v1.TransactionReceipt
@@ -5286,7 +5680,7 @@ var file_aurigraph_ledger_v1_ledger_proto_depIdxs = []int32{
 	0,  // 7: aurigraph.ledger.v1.SubmitBatchResponse.fault:type_name -> aurigraph.ledger.v1.Fault
 	11, // 8: aurigraph.ledger.v1.SubmitBatchResponse.receipt:type_name -> aurigraph.ledger.v1.BatchReceipt
 	1,  // 9: aurigraph.ledger.v1.BatchReceipt.certified:type_name -> aurigraph.ledger.v1.Certified
-	60, // 10: aurigraph.ledger.v1.GetTransactionRequest.place:type_name -> aurigraph.ledger.v1.TransactionPlace
+	65, // 10: aurigraph.ledger.v1.GetTransactionRequest.place:type_name -> aurigraph.ledger.v1.TransactionPlace
 	4,  // 11: aurigraph.ledger.v1.GetTransactionResponse.receipt:type_name -> aurigraph.ledger.v1.TransactionReceipt
 	14, // 12: aurigraph.ledger.v1.GetTransactionResponse.proof:type_name -> aurigraph.ledger.v1.Proof
 	11, // 13: aurigraph.ledger.v1.GetBatchResponse.receipt:type_name -> aurigraph.ledger.v1.BatchReceipt
@@ -5306,63 +5700,71 @@ var file_aurigraph_ledger_v1_ledger_proto_depIdxs = []int32{
 	38, // 27: aurigraph.ledger.v1.Status.peers:type_name -> aurigraph.ledger.v1.PeerInfo
 	40, // 28: aurigraph.ledger.v1.Status.evidence:type_name -> aurigraph.ledger.v1.Evidence
 	41, // 29: aurigraph.ledger.v1.Status.divergence:type_name -> aurigraph.ledger.v1.Divergence
-	63, // 30: aurigraph.ledger.v1.Status.idempotency_keys:type_name -> aurigraph.ledger.v1.IdempotencyKeys
+	68, // 30: aurigraph.ledger.v1.Status.idempotency_keys:type_name -> aurigraph.ledger.v1.IdempotencyKeys
 	39, // 31: aurigraph.ledger.v1.PeerInfo.classes:type_name -> aurigraph.ledger.v1.PeerClass
 	42, // 32: aurigraph.ledger.v1.Divergence.fields:type_name -> aurigraph.ledger.v1.FieldDifference
 	43, // 33: aurigraph.ledger.v1.Divergence.pages:type_name -> aurigraph.ledger.v1.PageDifference
 	20, // 34: aurigraph.ledger.v1.ListBlocksResponse.blocks:type_name -> aurigraph.ledger.v1.Block
 	47, // 35: aurigraph.ledger.v1.ListTransfersResponse.transfers:type_name -> aurigraph.ledger.v1.Transfer
-	24, // 36: aurigraph.ledger.v1.ListAccountsResponse.accounts:type_name -> aurigraph.ledger.v1.Account
-	29, // 37: aurigraph.ledger.v1.ListAssetsResponse.assets:type_name -> aurigraph.ledger.v1.Asset
-	47, // 38: aurigraph.ledger.v1.BlockEvents.transfers:type_name -> aurigraph.ledger.v1.Transfer
-	58, // 39: aurigraph.ledger.v1.ReadBlocksResponse.blocks:type_name -> aurigraph.ledger.v1.BlockContents
-	59, // 40: aurigraph.ledger.v1.BlockContents.batches:type_name -> aurigraph.ledger.v1.BatchContents
-	60, // 41: aurigraph.ledger.v1.GetKeyedResponse.place:type_name -> aurigraph.ledger.v1.TransactionPlace
-	2,  // 42: aurigraph.ledger.v1.Ledger.SubmitTransaction:input_type -> aurigraph.ledger.v1.SubmitTransactionRequest
-	5,  // 43: aurigraph.ledger.v1.Ledger.SubmitTransactions:input_type -> aurigraph.ledger.v1.SubmitTransactionsRequest
-	9,  // 44: aurigraph.ledger.v1.Ledger.SubmitBatches:input_type -> aurigraph.ledger.v1.SubmitBatchRequest
-	12, // 45: aurigraph.ledger.v1.Ledger.GetTransaction:input_type -> aurigraph.ledger.v1.GetTransactionRequest
-	15, // 46: aurigraph.ledger.v1.Ledger.GetBatch:input_type -> aurigraph.ledger.v1.GetBatchRequest
-	17, // 47: aurigraph.ledger.v1.Ledger.GetLegs:input_type -> aurigraph.ledger.v1.GetLegsRequest
-	19, // 48: aurigraph.ledger.v1.Ledger.GetBlock:input_type -> aurigraph.ledger.v1.GetBlockRequest
-	22, // 49: aurigraph.ledger.v1.Ledger.GetAccount:input_type -> aurigraph.ledger.v1.GetAccountRequest
-	28, // 50: aurigraph.ledger.v1.Ledger.GetAsset:input_type -> aurigraph.ledger.v1.GetAssetRequest
-	30, // 51: aurigraph.ledger.v1.Ledger.GetInstitution:input_type -> aurigraph.ledger.v1.GetInstitutionRequest
-	33, // 52: aurigraph.ledger.v1.Ledger.GetStatus:input_type -> aurigraph.ledger.v1.GetStatusRequest
-	36, // 53: aurigraph.ledger.v1.Ledger.ListHandovers:input_type -> aurigraph.ledger.v1.ListHandoversRequest
-	44, // 54: aurigraph.ledger.v1.Ledger.ListBlocks:input_type -> aurigraph.ledger.v1.ListBlocksRequest
-	46, // 55: aurigraph.ledger.v1.Ledger.ListTransfers:input_type -> aurigraph.ledger.v1.ListTransfersRequest
-	49, // 56: aurigraph.ledger.v1.Ledger.ListAccounts:input_type -> aurigraph.ledger.v1.ListAccountsRequest
-	51, // 57: aurigraph.ledger.v1.Ledger.ListAssets:input_type -> aurigraph.ledger.v1.ListAssetsRequest
-	53, // 58: aurigraph.ledger.v1.Ledger.StreamBlocks:input_type -> aurigraph.ledger.v1.StreamBlocksRequest
-	54, // 59: aurigraph.ledger.v1.Ledger.StreamEvents:input_type -> aurigraph.ledger.v1.StreamEventsRequest
-	56, // 60: aurigraph.ledger.v1.Ledger.ReadBlocks:input_type -> aurigraph.ledger.v1.ReadBlocksRequest
-	61, // 61: aurigraph.ledger.v1.Ledger.GetKeyed:input_type -> aurigraph.ledger.v1.GetKeyedRequest
-	3,  // 62: aurigraph.ledger.v1.Ledger.SubmitTransaction:output_type -> aurigraph.ledger.v1.SubmitTransactionResponse
-	6,  // 63: aurigraph.ledger.v1.Ledger.SubmitTransactions:output_type -> aurigraph.ledger.v1.SubmitTransactionsResponse
-	10, // 64: aurigraph.ledger.v1.Ledger.SubmitBatches:output_type -> aurigraph.ledger.v1.SubmitBatchResponse
-	13, // 65: aurigraph.ledger.v1.Ledger.GetTransaction:output_type -> aurigraph.ledger.v1.GetTransactionResponse
-	16, // 66: aurigraph.ledger.v1.Ledger.GetBatch:output_type -> aurigraph.ledger.v1.GetBatchResponse
-	18, // 67: aurigraph.ledger.v1.Ledger.GetLegs:output_type -> aurigraph.ledger.v1.GetLegsResponse
-	20, // 68: aurigraph.ledger.v1.Ledger.GetBlock:output_type -> aurigraph.ledger.v1.Block
-	23, // 69: aurigraph.ledger.v1.Ledger.GetAccount:output_type -> aurigraph.ledger.v1.GetAccountResponse
-	29, // 70: aurigraph.ledger.v1.Ledger.GetAsset:output_type -> aurigraph.ledger.v1.Asset
-	31, // 71: aurigraph.ledger.v1.Ledger.GetInstitution:output_type -> aurigraph.ledger.v1.Institution
-	34, // 72: aurigraph.ledger.v1.Ledger.GetStatus:output_type -> aurigraph.ledger.v1.Status
-	37, // 73: aurigraph.ledger.v1.Ledger.ListHandovers:output_type -> aurigraph.ledger.v1.ListHandoversResponse
-	45, // 74: aurigraph.ledger.v1.Ledger.ListBlocks:output_type -> aurigraph.ledger.v1.ListBlocksResponse
-	48, // 75: aurigraph.ledger.v1.Ledger.ListTransfers:output_type -> aurigraph.ledger.v1.ListTransfersResponse
-	50, // 76: aurigraph.ledger.v1.Ledger.ListAccounts:output_type -> aurigraph.ledger.v1.ListAccountsResponse
-	52, // 77: aurigraph.ledger.v1.Ledger.ListAssets:output_type -> aurigraph.ledger.v1.ListAssetsResponse
-	20, // 78: aurigraph.ledger.v1.Ledger.StreamBlocks:output_type -> aurigraph.ledger.v1.Block
-	55, // 79: aurigraph.ledger.v1.Ledger.StreamEvents:output_type -> aurigraph.ledger.v1.BlockEvents
-	57, // 80: aurigraph.ledger.v1.Ledger.ReadBlocks:output_type -> aurigraph.ledger.v1.ReadBlocksResponse
-	62, // 81: aurigraph.ledger.v1.Ledger.GetKeyed:output_type -> aurigraph.ledger.v1.GetKeyedResponse
-	62, // [62:82] is the sub-list for method output_type
-	42, // [42:62] is the sub-list for method input_type
-	42, // [42:42] is the sub-list for extension type_name
-	42, // [42:42] is the sub-list for extension extendee
-	0,  // [0:42] is the sub-list for field type_name
+	50, // 36: aurigraph.ledger.v1.ListAccountsRequest.in_order:type_name -> aurigraph.ledger.v1.InOrder
+	24, // 37: aurigraph.ledger.v1.ListAccountsResponse.accounts:type_name -> aurigraph.ledger.v1.Account
+	50, // 38: aurigraph.ledger.v1.ListAssetsRequest.in_order:type_name -> aurigraph.ledger.v1.InOrder
+	29, // 39: aurigraph.ledger.v1.ListAssetsResponse.assets:type_name -> aurigraph.ledger.v1.Asset
+	29, // 40: aurigraph.ledger.v1.ListHoldersResponse.asset:type_name -> aurigraph.ledger.v1.Asset
+	57, // 41: aurigraph.ledger.v1.ListHoldersResponse.holders:type_name -> aurigraph.ledger.v1.Holder
+	47, // 42: aurigraph.ledger.v1.BlockEvents.transfers:type_name -> aurigraph.ledger.v1.Transfer
+	63, // 43: aurigraph.ledger.v1.ReadBlocksResponse.blocks:type_name -> aurigraph.ledger.v1.BlockContents
+	64, // 44: aurigraph.ledger.v1.BlockContents.batches:type_name -> aurigraph.ledger.v1.BatchContents
+	65, // 45: aurigraph.ledger.v1.GetKeyedResponse.place:type_name -> aurigraph.ledger.v1.TransactionPlace
+	2,  // 46: aurigraph.ledger.v1.Ledger.SubmitTransaction:input_type -> aurigraph.ledger.v1.SubmitTransactionRequest
+	5,  // 47: aurigraph.ledger.v1.Ledger.SubmitTransactions:input_type -> aurigraph.ledger.v1.SubmitTransactionsRequest
+	9,  // 48: aurigraph.ledger.v1.Ledger.SubmitBatches:input_type -> aurigraph.ledger.v1.SubmitBatchRequest
+	12, // 49: aurigraph.ledger.v1.Ledger.GetTransaction:input_type -> aurigraph.ledger.v1.GetTransactionRequest
+	15, // 50: aurigraph.ledger.v1.Ledger.GetBatch:input_type -> aurigraph.ledger.v1.GetBatchRequest
+	17, // 51: aurigraph.ledger.v1.Ledger.GetLegs:input_type -> aurigraph.ledger.v1.GetLegsRequest
+	19, // 52: aurigraph.ledger.v1.Ledger.GetBlock:input_type -> aurigraph.ledger.v1.GetBlockRequest
+	22, // 53: aurigraph.ledger.v1.Ledger.GetAccount:input_type -> aurigraph.ledger.v1.GetAccountRequest
+	28, // 54: aurigraph.ledger.v1.Ledger.GetAsset:input_type -> aurigraph.ledger.v1.GetAssetRequest
+	30, // 55: aurigraph.ledger.v1.Ledger.GetInstitution:input_type -> aurigraph.ledger.v1.GetInstitutionRequest
+	33, // 56: aurigraph.ledger.v1.Ledger.GetStatus:input_type -> aurigraph.ledger.v1.GetStatusRequest
+	36, // 57: aurigraph.ledger.v1.Ledger.ListHandovers:input_type -> aurigraph.ledger.v1.ListHandoversRequest
+	44, // 58: aurigraph.ledger.v1.Ledger.ListBlocks:input_type -> aurigraph.ledger.v1.ListBlocksRequest
+	46, // 59: aurigraph.ledger.v1.Ledger.ListTransfers:input_type -> aurigraph.ledger.v1.ListTransfersRequest
+	49, // 60: aurigraph.ledger.v1.Ledger.ListAccounts:input_type -> aurigraph.ledger.v1.ListAccountsRequest
+	52, // 61: aurigraph.ledger.v1.Ledger.ListAssets:input_type -> aurigraph.ledger.v1.ListAssetsRequest
+	54, // 62: aurigraph.ledger.v1.Ledger.FindTransfers:input_type -> aurigraph.ledger.v1.FindTransfersRequest
+	55, // 63: aurigraph.ledger.v1.Ledger.ListHolders:input_type -> aurigraph.ledger.v1.ListHoldersRequest
+	58, // 64: aurigraph.ledger.v1.Ledger.StreamBlocks:input_type -> aurigraph.ledger.v1.StreamBlocksRequest
+	59, // 65: aurigraph.ledger.v1.Ledger.StreamEvents:input_type -> aurigraph.ledger.v1.StreamEventsRequest
+	61, // 66: aurigraph.ledger.v1.Ledger.ReadBlocks:input_type -> aurigraph.ledger.v1.ReadBlocksRequest
+	66, // 67: aurigraph.ledger.v1.Ledger.GetKeyed:input_type -> aurigraph.ledger.v1.GetKeyedRequest
+	3,  // 68: aurigraph.ledger.v1.Ledger.SubmitTransaction:output_type -> aurigraph.ledger.v1.SubmitTransactionResponse
+	6,  // 69: aurigraph.ledger.v1.Ledger.SubmitTransactions:output_type -> aurigraph.ledger.v1.SubmitTransactionsResponse
+	10, // 70: aurigraph.ledger.v1.Ledger.SubmitBatches:output_type -> aurigraph.ledger.v1.SubmitBatchResponse
+	13, // 71: aurigraph.ledger.v1.Ledger.GetTransaction:output_type -> aurigraph.ledger.v1.GetTransactionResponse
+	16, // 72: aurigraph.ledger.v1.Ledger.GetBatch:output_type -> aurigraph.ledger.v1.GetBatchResponse
+	18, // 73: aurigraph.ledger.v1.Ledger.GetLegs:output_type -> aurigraph.ledger.v1.GetLegsResponse
+	20, // 74: aurigraph.ledger.v1.Ledger.GetBlock:output_type -> aurigraph.ledger.v1.Block
+	23, // 75: aurigraph.ledger.v1.Ledger.GetAccount:output_type -> aurigraph.ledger.v1.GetAccountResponse
+	29, // 76: aurigraph.ledger.v1.Ledger.GetAsset:output_type -> aurigraph.ledger.v1.Asset
+	31, // 77: aurigraph.ledger.v1.Ledger.GetInstitution:output_type -> aurigraph.ledger.v1.Institution
+	34, // 78: aurigraph.ledger.v1.Ledger.GetStatus:output_type -> aurigraph.ledger.v1.Status
+	37, // 79: aurigraph.ledger.v1.Ledger.ListHandovers:output_type -> aurigraph.ledger.v1.ListHandoversResponse
+	45, // 80: aurigraph.ledger.v1.Ledger.ListBlocks:output_type -> aurigraph.ledger.v1.ListBlocksResponse
+	48, // 81: aurigraph.ledger.v1.Ledger.ListTransfers:output_type -> aurigraph.ledger.v1.ListTransfersResponse
+	51, // 82: aurigraph.ledger.v1.Ledger.ListAccounts:output_type -> aurigraph.ledger.v1.ListAccountsResponse
+	53, // 83: aurigraph.ledger.v1.Ledger.ListAssets:output_type -> aurigraph.ledger.v1.ListAssetsResponse
+	48, // 84: aurigraph.ledger.v1.Ledger.FindTransfers:output_type -> aurigraph.ledger.v1.ListTransfersResponse
+	56, // 85: aurigraph.ledger.v1.Ledger.ListHolders:output_type -> aurigraph.ledger.v1.ListHoldersResponse
+	20, // 86: aurigraph.ledger.v1.Ledger.StreamBlocks:output_type -> aurigraph.ledger.v1.Block
+	60, // 87: aurigraph.ledger.v1.Ledger.StreamEvents:output_type -> aurigraph.ledger.v1.BlockEvents
+	62, // 88: aurigraph.ledger.v1.Ledger.ReadBlocks:output_type -> aurigraph.ledger.v1.ReadBlocksResponse
+	67, // 89: aurigraph.ledger.v1.Ledger.GetKeyed:output_type -> aurigraph.ledger.v1.GetKeyedResponse
+	68, // [68:90] is the sub-list for method output_type
+	46, // [46:68] is the sub-list for method input_type
+	46, // [46:46] is the sub-list for extension type_name
+	46, // [46:46] is the sub-list for extension extendee
+	0,  // [0:46] is the sub-list for field type_name
 }
 
 func init() { file_aurigraph_ledger_v1_ledger_proto_init() }
@@ -5388,7 +5790,7 @@ func file_aurigraph_ledger_v1_ledger_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_aurigraph_ledger_v1_ledger_proto_rawDesc), len(file_aurigraph_ledger_v1_ledger_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   64,
+			NumMessages:   69,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -11,6 +11,9 @@
 // Values that are hashed or signed (batches, transactions, headers, certificates, outcome arrays) travel as their
 // canonical bytes (internal/codec/FORMAT.md), so that a client verifies exactly what validators signed. Numbers that
 // people read (balances, heights) are fields. Amounts are decimal strings of smallest units.
+//
+// Who reads at one node what it was told of at another sends the height as metadata, "aurigraph-after": a unary call is answered as
+// of that height or a later one, or is ResourceExhausted, reason behind, after a quarter of a second.
 
 package ledgerv1
 
@@ -43,6 +46,8 @@ const (
 	Ledger_ListTransfers_FullMethodName      = "/aurigraph.ledger.v1.Ledger/ListTransfers"
 	Ledger_ListAccounts_FullMethodName       = "/aurigraph.ledger.v1.Ledger/ListAccounts"
 	Ledger_ListAssets_FullMethodName         = "/aurigraph.ledger.v1.Ledger/ListAssets"
+	Ledger_FindTransfers_FullMethodName      = "/aurigraph.ledger.v1.Ledger/FindTransfers"
+	Ledger_ListHolders_FullMethodName        = "/aurigraph.ledger.v1.Ledger/ListHolders"
 	Ledger_StreamBlocks_FullMethodName       = "/aurigraph.ledger.v1.Ledger/StreamBlocks"
 	Ledger_StreamEvents_FullMethodName       = "/aurigraph.ledger.v1.Ledger/StreamEvents"
 	Ledger_ReadBlocks_FullMethodName         = "/aurigraph.ledger.v1.Ledger/ReadBlocks"
@@ -79,6 +84,11 @@ type LedgerClient interface {
 	ListTransfers(ctx context.Context, in *ListTransfersRequest, opts ...grpc.CallOption) (*ListTransfersResponse, error)
 	ListAccounts(ctx context.Context, in *ListAccountsRequest, opts ...grpc.CallOption) (*ListAccountsResponse, error)
 	ListAssets(ctx context.Context, in *ListAssetsRequest, opts ...grpc.CallOption) (*ListAssetsResponse, error)
+	// Transfers that pass a filter, from the index where there is one, else from the chain itself, back to what retention let go. A
+	// page may be short, or empty, although there is a next one.
+	FindTransfers(ctx context.Context, in *FindTransfersRequest, opts ...grpc.CallOption) (*ListTransfersResponse, error)
+	// The largest holdings of an asset, the largest first.
+	ListHolders(ctx context.Context, in *ListHoldersRequest, opts ...grpc.CallOption) (*ListHoldersResponse, error)
 	// Certified blocks from a height on, then live. Resume with the last height + 1.
 	StreamBlocks(ctx context.Context, in *StreamBlocksRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Block], error)
 	// Transfers and other events of certified blocks from a height on, then live, filtered by account or asset.
@@ -265,6 +275,26 @@ func (c *ledgerClient) ListAssets(ctx context.Context, in *ListAssetsRequest, op
 	return out, nil
 }
 
+func (c *ledgerClient) FindTransfers(ctx context.Context, in *FindTransfersRequest, opts ...grpc.CallOption) (*ListTransfersResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListTransfersResponse)
+	err := c.cc.Invoke(ctx, Ledger_FindTransfers_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *ledgerClient) ListHolders(ctx context.Context, in *ListHoldersRequest, opts ...grpc.CallOption) (*ListHoldersResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListHoldersResponse)
+	err := c.cc.Invoke(ctx, Ledger_ListHolders_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *ledgerClient) StreamBlocks(ctx context.Context, in *StreamBlocksRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Block], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	stream, err := c.cc.NewStream(ctx, &Ledger_ServiceDesc.Streams[2], Ledger_StreamBlocks_FullMethodName, cOpts...)
@@ -353,6 +383,11 @@ type LedgerServer interface {
 	ListTransfers(context.Context, *ListTransfersRequest) (*ListTransfersResponse, error)
 	ListAccounts(context.Context, *ListAccountsRequest) (*ListAccountsResponse, error)
 	ListAssets(context.Context, *ListAssetsRequest) (*ListAssetsResponse, error)
+	// Transfers that pass a filter, from the index where there is one, else from the chain itself, back to what retention let go. A
+	// page may be short, or empty, although there is a next one.
+	FindTransfers(context.Context, *FindTransfersRequest) (*ListTransfersResponse, error)
+	// The largest holdings of an asset, the largest first.
+	ListHolders(context.Context, *ListHoldersRequest) (*ListHoldersResponse, error)
 	// Certified blocks from a height on, then live. Resume with the last height + 1.
 	StreamBlocks(*StreamBlocksRequest, grpc.ServerStreamingServer[Block]) error
 	// Transfers and other events of certified blocks from a height on, then live, filtered by account or asset.
@@ -420,6 +455,12 @@ func (UnimplementedLedgerServer) ListAccounts(context.Context, *ListAccountsRequ
 }
 func (UnimplementedLedgerServer) ListAssets(context.Context, *ListAssetsRequest) (*ListAssetsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListAssets not implemented")
+}
+func (UnimplementedLedgerServer) FindTransfers(context.Context, *FindTransfersRequest) (*ListTransfersResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method FindTransfers not implemented")
+}
+func (UnimplementedLedgerServer) ListHolders(context.Context, *ListHoldersRequest) (*ListHoldersResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListHolders not implemented")
 }
 func (UnimplementedLedgerServer) StreamBlocks(*StreamBlocksRequest, grpc.ServerStreamingServer[Block]) error {
 	return status.Error(codes.Unimplemented, "method StreamBlocks not implemented")
@@ -720,6 +761,42 @@ func _Ledger_ListAssets_Handler(srv interface{}, ctx context.Context, dec func(i
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Ledger_FindTransfers_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(FindTransfersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LedgerServer).FindTransfers(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Ledger_FindTransfers_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LedgerServer).FindTransfers(ctx, req.(*FindTransfersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Ledger_ListHolders_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListHoldersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LedgerServer).ListHolders(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Ledger_ListHolders_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LedgerServer).ListHolders(ctx, req.(*ListHoldersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Ledger_StreamBlocks_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(StreamBlocksRequest)
 	if err := stream.RecvMsg(m); err != nil {
@@ -840,6 +917,14 @@ var Ledger_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListAssets",
 			Handler:    _Ledger_ListAssets_Handler,
+		},
+		{
+			MethodName: "FindTransfers",
+			Handler:    _Ledger_FindTransfers_Handler,
+		},
+		{
+			MethodName: "ListHolders",
+			Handler:    _Ledger_ListHolders_Handler,
 		},
 		{
 			MethodName: "ReadBlocks",
