@@ -87,7 +87,8 @@ type SocketsReport struct {
 	HeadP99Ms   float64 `json:"head_p99_ms"` // from when the socket could be sent a newer head
 	HeadMaxMs   float64 `json:"head_max_ms"`
 	Closed      int     `json:"closed"` // healthy ones that the server closed
-	// KiBPerConnection is the growth of the server's resident memory by one connection; HeapKiB that of Go's heap and stacks in use.
+	// KiBPerConnection is the growth of the server's resident memory by one connection, beyond that of validators without sockets; HeapKiB
+	// that of Go's heap and stacks in use.
 	KiBPerConnection float64 `json:"kib_per_connection"`
 	HeapKiB          float64 `json:"heap_kib_per_connection"`
 	CPUPercent       float64 `json:"server_cpu_percent"` // of one core, of the validator that has the sockets

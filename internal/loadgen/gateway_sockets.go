@@ -30,7 +30,7 @@ func (g *gatewayRun) sockets(ctx context.Context) error {
 	s := &socketsRun{gatewayRun: g, node: g.target.Nodes[n], at: map[uint64]time.Time{}}
 	r := &SocketsReport{Subscribers: g.cfg.Subscribers, Stalled: g.cfg.Stalled}
 	g.report.Sockets = r
-	before, err := s.memory(ctx)
+	before, err := s.memories(ctx)
 	if err != nil {
 		return err
 	}
@@ -41,10 +41,11 @@ func (g *gatewayRun) sockets(ctx context.Context) error {
 	}
 	err = s.watch(ctx, w, r, n)
 	if err == nil {
-		var after memory
-		after, err = s.memory(ctx)
+		var after []memory
+		after, err = s.memories(ctx)
+		grew := growth(before, after)
 		count := float64(r.Subscribers + r.Stalled)
-		r.KiBPerConnection, r.HeapKiB = (after.resident-before.resident)/count, (after.inUse-before.inUse)/count
+		r.KiBPerConnection, r.HeapKiB = grew.resident/count, grew.inUse/count
 	}
 	g.say("%d heads, p99 %.1f ms, %.1f KiB a connection", r.Heads, r.HeadP99Ms, r.KiBPerConnection)
 	return errors.Join(err, w.Stop())
@@ -161,10 +162,37 @@ func lateness(f subscribers.Frame, certified map[uint64]time.Time) (time.Duratio
 // memory is what a process holds, in KiB.
 type memory struct{ resident, inUse float64 }
 
-// memory reads it from /proc, and from the node's own metrics.
-func (s *socketsRun) memory(ctx context.Context) (m memory, err error) {
-	m.resident = float64(procField(fmt.Sprintf("/proc/%d/status", s.node.PID), "VmRSS:"))
-	families, err := scrape(ctx, s.node.Metrics)
+// growth is by how much more the last validator grew than those between it and the first: the load alone makes all of them grow.
+func growth(before, after []memory) memory {
+	n := len(before) - 1
+	if len(after) != len(before) {
+		return memory{}
+	}
+	g := memory{after[n].resident - before[n].resident, after[n].inUse - before[n].inUse}
+	for i := 1; i < n; i++ {
+		g.resident -= (after[i].resident - before[i].resident) / float64(n-1)
+		g.inUse -= (after[i].inUse - before[i].inUse) / float64(n-1)
+	}
+	return g
+}
+
+// memories reads what each validator holds.
+func (s *socketsRun) memories(ctx context.Context) ([]memory, error) {
+	var all []memory
+	for _, node := range s.target.Nodes {
+		m, err := memoryOf(ctx, node)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, m)
+	}
+	return all, nil
+}
+
+// memoryOf reads it from /proc, and from the node's own metrics.
+func memoryOf(ctx context.Context, node TargetNode) (m memory, err error) {
+	m.resident = float64(procField(fmt.Sprintf("/proc/%d/status", node.PID), "VmRSS:"))
+	families, err := scrape(ctx, node.Metrics)
 	if err != nil {
 		return m, err
 	}

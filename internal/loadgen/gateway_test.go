@@ -385,3 +385,15 @@ func TestCPUOf(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestGrowth takes what the load alone makes a validator hold away from what the sockets made it hold.
+func TestGrowth(t *testing.T) {
+	before := []memory{{100, 50}, {100, 50}, {100, 50}, {100, 50}}
+	after := []memory{{900, 900}, {120, 60}, {140, 60}, {1130, 560}}
+	if got := growth(before, after); got != (memory{1000, 500}) {
+		t.Error(got)
+	}
+	if got := growth(before[:2], []memory{{0, 0}, {150, 70}}); got != (memory{50, 20}) {
+		t.Errorf("of two: %v", got)
+	}
+}
