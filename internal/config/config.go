@@ -31,6 +31,7 @@ type Node struct {
 	Intake   Intake `yaml:"intake"`
 	Index    Index  `yaml:"index"`
 	Rest     Rest   `yaml:"rest"`
+	Sync     Sync   `yaml:"sync"`
 	// Validators says how this node and the other validators reach each other; empty in a network of one.
 	Validators Validators `yaml:"validators"`
 
@@ -127,6 +128,7 @@ func Default() Node {
 		Intake:   Intake{AdmitWaitMax: 250 * time.Millisecond, CutDelay: time.Millisecond},
 		Index:    Index{Enabled: true, URL: IndexSQLite, RowsPerSecondMax: IndexRowsSQLite},
 		Rest:     Rest{Access: "access", Providers: []RestProvider{}, Audit: "access/audit", Accounts: []string{}},
+		Sync:     Sync{Brokers: []string{}, Keys: []string{}, EarlierKeys: []uint32{}},
 		Validators: Validators{ // no addresses: a list that is there, so that what is written reads back equal
 			Addresses: []string{},
 			CA:        "tls/validators-ca.pem", Cert: "tls/validator.pem", Key: "tls/validator.key", LinkBytesPerSecond: 1_250_000_000,
@@ -275,6 +277,9 @@ func (n Node) Validate() error {
 		return err
 	}
 	if err := n.Rest.validate(bad); err != nil {
+		return err
+	}
+	if err := n.Sync.validate(&n.Rest, bad); err != nil {
 		return err
 	}
 	return n.Validators.validate(bad)

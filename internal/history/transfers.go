@@ -137,6 +137,11 @@ func (b *batchRows) legs() error {
 		if int(l.Kind) < len(legKinds) {
 			t.Kind = legKinds[l.Kind]
 		}
+		if l.Kind == chain.LegRefused && t.Outcome == chain.OK && i+1 < batch.Len() { // what was applied is that V10 refused it
+			second := batch.Leg(i + 1)
+			o, _ := second.Origin()
+			t.Outcome = o.Outcome
+		}
 		if err := b.each(&t); err != nil {
 			return err
 		}

@@ -176,13 +176,17 @@ func (l *Ledger) runRedeem(who actor, b *chain.Redeem) chain.Outcome {
 	return chain.OK
 }
 
-// runCreateAsset lets any account issue, but only an institution take one of the few dense columns.
+// runCreateAsset lets any account issue, but only an institution take one of the few dense columns, and while the migration is open
+// only a portable account make a portable asset.
 func (l *Ledger) runCreateAsset(who actor, b *chain.CreateAsset) (chain.Outcome, uint32) {
 	if code := l.checkAsset(b); code != chain.OK {
 		return code, 0
 	}
-	if b.Flags&chain.AssetDense != 0 && who.institution == 0 {
+	switch {
+	case b.Flags&chain.AssetDense != 0 && who.institution == 0:
 		return chain.NotAuthorized, 0
+	case b.Flags&chain.AssetPortable != 0 && l.MigrationOpen() && *l.words.Ref(uint64(who.account))&wordPortable == 0:
+		return chain.NotPortable, 0 // V10 could not name its issuer
 	}
 	return chain.OK, uint32(l.makeAsset(b, who.account))
 }

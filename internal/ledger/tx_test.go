@@ -71,6 +71,8 @@ func TestTxOutcomes(t *testing.T) {
 		"create asset by own key":     {self, 5, &chain.CreateAsset{Code: "X", Name: "x"}, chain.OK, 6},
 		"create dense by own key":     {self, 5, &chain.CreateAsset{Code: "X", Name: "x", Flags: chain.AssetDense}, chain.NotAuthorized, 0},
 		"create dense asset":          {gov, 1, &chain.CreateAsset{Code: "X", Name: "x", Flags: chain.AssetDense}, chain.OK, 6},
+		"create portable, portable":   {gov, 7, &chain.CreateAsset{Code: "X", Name: "x", Flags: chain.AssetPortable}, chain.OK, 6},
+		"create portable, native":     {gov, 3, &chain.CreateAsset{Code: "X", Name: "x", Flags: chain.AssetPortable}, chain.NotPortable, 0},
 		"create without code":         {gov, 1, &chain.CreateAsset{Name: "x"}, chain.BadField, 0},
 		"create with lower case":      {gov, 1, &chain.CreateAsset{Code: "x", Name: "x"}, chain.BadField, 0},
 		"create with long code":       {gov, 1, &chain.CreateAsset{Code: "ABCDEFGHIJKLMNOPQ", Name: "x"}, chain.BadField, 0},

@@ -36,6 +36,7 @@ type rest struct {
 	guard    *access.Guard
 	trail    *trail.Trail // nil: none is kept
 	server   *restv10.Server
+	sync     *SyncConfig   // nil: the node does not sync with V10
 	keyed    chan struct{} // closed once the custodian's key has its number, and the dialect serves
 }
 
@@ -66,6 +67,9 @@ func (n *Node) openRest(ctx context.Context) (err error) {
 		return err
 	}
 	if r.server, err = r.newServer(); err != nil {
+		return err
+	}
+	if err := r.openSync(); err != nil {
 		return err
 	}
 	r.registerCustody()
@@ -121,6 +125,7 @@ func (r *rest) run(ctx context.Context) error {
 		return r.desk.Run(inner)
 	})
 	group.Go(func() error { r.learnNames(ctx); return nil })
+	group.Go(func() error { r.runSync(ctx); return nil })
 	group.Go(func() error { return r.guard.Run(inner) })
 	err := r.server.Serve(ctx, r.listener)
 	stop()

@@ -54,6 +54,8 @@ type Reader interface {
 	TransactionAt(ctx context.Context, at query.Place, proof bool) (*query.Transaction, error)
 	// Keyed looks an idempotency key of an institution up.
 	Keyed(ctx context.Context, institution chain.InstitutionNo, key chain.IdempotencyKey) (*query.Keyed, error)
+	// Inbox is how far V10's changes are applied.
+	Inbox(ctx context.Context) (*query.Inbox, error)
 	// ProveTx proves an item of the batch of single transactions that has a receipt.
 	ProveTx(ctx context.Context, r *chain.Receipt, item uint32) (*query.Proof, error)
 	Batch(ctx context.Context, id chain.Hash) (chain.Receipt, error)

@@ -348,6 +348,7 @@ func TestReads(t *testing.T) {
 		"key": {func() (fmt.Stringer, error) {
 			return e.GetKeyed(ctx, &ledgerv1.GetKeyedRequest{Institution: 1, Key: make16(1)})
 		}, "height:2"},
+		"inbox": {func() (fmt.Stringer, error) { return e.GetInbox(ctx, &ledgerv1.GetInboxRequest{}) }, "minor:7"},
 		"batch": {func() (fmt.Stringer, error) { return e.GetBatch(ctx, &ledgerv1.GetBatchRequest{Batch: id}) }, "height:2"},
 		"legs": {func() (fmt.Stringer, error) {
 			return e.GetLegs(ctx, &ledgerv1.GetLegsRequest{Batch: id, From: 2, Count: 7})
@@ -435,6 +436,7 @@ func TestFaultsPass(t *testing.T) {
 		"GetTransaction":    fails(e.GetTransaction(ctx, &ledgerv1.GetTransactionRequest{Id: id})),
 		"by place":          fails(e.GetTransaction(ctx, &ledgerv1.GetTransactionRequest{Place: &ledgerv1.TransactionPlace{Height: 1}})),
 		"GetKeyed":          fails(e.GetKeyed(ctx, &ledgerv1.GetKeyedRequest{Institution: 1, Key: make16(1)})),
+		"GetInbox":          fails(e.GetInbox(ctx, &ledgerv1.GetInboxRequest{})),
 		"GetBatch":          fails(e.GetBatch(ctx, &ledgerv1.GetBatchRequest{Batch: id})),
 		"GetLegs":           fails(e.GetLegs(ctx, &ledgerv1.GetLegsRequest{Batch: id, Count: 1})),
 		"GetBlock":          fails(e.GetBlock(ctx, &ledgerv1.GetBlockRequest{})),

@@ -5114,6 +5114,236 @@ func (x *IdempotencyKeys) GetDuplicates() uint64 {
 	return 0
 }
 
+type GetInboxRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetInboxRequest) Reset() {
+	*x = GetInboxRequest{}
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[69]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetInboxRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetInboxRequest) ProtoMessage() {}
+
+func (x *GetInboxRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[69]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetInboxRequest.ProtoReflect.Descriptor instead.
+func (*GetInboxRequest) Descriptor() ([]byte, []int) {
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{69}
+}
+
+// SyncPosition is a place in the order of V10's changes: of a written batch, and in it.
+type SyncPosition struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Major         uint64                 `protobuf:"varint,1,opt,name=major,proto3" json:"major,omitempty"`
+	Minor         uint32                 `protobuf:"varint,2,opt,name=minor,proto3" json:"minor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SyncPosition) Reset() {
+	*x = SyncPosition{}
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[70]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SyncPosition) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SyncPosition) ProtoMessage() {}
+
+func (x *SyncPosition) ProtoReflect() protoreflect.Message {
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[70]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SyncPosition.ProtoReflect.Descriptor instead.
+func (*SyncPosition) Descriptor() ([]byte, []int) {
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{70}
+}
+
+func (x *SyncPosition) GetMajor() uint64 {
+	if x != nil {
+		return x.Major
+	}
+	return 0
+}
+
+func (x *SyncPosition) GetMinor() uint32 {
+	if x != nil {
+		return x.Minor
+	}
+	return 0
+}
+
+// Inbox is where V10's changes enter (docs/adr/0028-inbox.md).
+type Inbox struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Height        uint64                 `protobuf:"varint,1,opt,name=height,proto3" json:"height,omitempty"`                              // certified height at which this holds
+	HomeVersion   uint64                 `protobuf:"varint,2,opt,name=home_version,json=homeVersion,proto3" json:"home_version,omitempty"` // of the home table
+	Life          uint32                 `protobuf:"varint,3,opt,name=life,proto3" json:"life,omitempty"`                                  // of V10; 0: the inbox was never opened, and nothing below is set
+	Ledger        []byte                 `protobuf:"bytes,4,opt,name=ledger,proto3" json:"ledger,omitempty"`                               // V10's id, 32 bytes
+	Incarnation   []byte                 `protobuf:"bytes,5,opt,name=incarnation,proto3" json:"incarnation,omitempty"`                     // 16 bytes
+	Institution   uint32                 `protobuf:"varint,6,opt,name=institution,proto3" json:"institution,omitempty"`                    // whose key signs sync batches
+	Key           uint32                 `protobuf:"varint,7,opt,name=key,proto3" json:"key,omitempty"`
+	Position      *SyncPosition          `protobuf:"bytes,8,opt,name=position,proto3" json:"position,omitempty"` // of the newest change applied or skipped
+	Tag           []byte                 `protobuf:"bytes,9,opt,name=tag,proto3" json:"tag,omitempty"`           // of its record; empty: none
+	Applied       uint64                 `protobuf:"varint,10,opt,name=applied,proto3" json:"applied,omitempty"` // changes, of all lives
+	Skipped       uint64                 `protobuf:"varint,11,opt,name=skipped,proto3" json:"skipped,omitempty"`
+	Barrier       uint64                 `protobuf:"varint,12,opt,name=barrier,proto3" json:"barrier,omitempty"` // the newest; 0: none
+	Round         uint64                 `protobuf:"varint,13,opt,name=round,proto3" json:"round,omitempty"`     // likewise
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Inbox) Reset() {
+	*x = Inbox{}
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[71]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Inbox) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Inbox) ProtoMessage() {}
+
+func (x *Inbox) ProtoReflect() protoreflect.Message {
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[71]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Inbox.ProtoReflect.Descriptor instead.
+func (*Inbox) Descriptor() ([]byte, []int) {
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{71}
+}
+
+func (x *Inbox) GetHeight() uint64 {
+	if x != nil {
+		return x.Height
+	}
+	return 0
+}
+
+func (x *Inbox) GetHomeVersion() uint64 {
+	if x != nil {
+		return x.HomeVersion
+	}
+	return 0
+}
+
+func (x *Inbox) GetLife() uint32 {
+	if x != nil {
+		return x.Life
+	}
+	return 0
+}
+
+func (x *Inbox) GetLedger() []byte {
+	if x != nil {
+		return x.Ledger
+	}
+	return nil
+}
+
+func (x *Inbox) GetIncarnation() []byte {
+	if x != nil {
+		return x.Incarnation
+	}
+	return nil
+}
+
+func (x *Inbox) GetInstitution() uint32 {
+	if x != nil {
+		return x.Institution
+	}
+	return 0
+}
+
+func (x *Inbox) GetKey() uint32 {
+	if x != nil {
+		return x.Key
+	}
+	return 0
+}
+
+func (x *Inbox) GetPosition() *SyncPosition {
+	if x != nil {
+		return x.Position
+	}
+	return nil
+}
+
+func (x *Inbox) GetTag() []byte {
+	if x != nil {
+		return x.Tag
+	}
+	return nil
+}
+
+func (x *Inbox) GetApplied() uint64 {
+	if x != nil {
+		return x.Applied
+	}
+	return 0
+}
+
+func (x *Inbox) GetSkipped() uint64 {
+	if x != nil {
+		return x.Skipped
+	}
+	return 0
+}
+
+func (x *Inbox) GetBarrier() uint64 {
+	if x != nil {
+		return x.Barrier
+	}
+	return 0
+}
+
+func (x *Inbox) GetRound() uint64 {
+	if x != nil {
+		return x.Round
+	}
+	return 0
+}
+
 var File_aurigraph_ledger_v1_ledger_proto protoreflect.FileDescriptor
 
 const file_aurigraph_ledger_v1_ledger_proto_rawDesc = "" +
@@ -5556,7 +5786,26 @@ const file_aurigraph_ledger_v1_ledger_proto_rawDesc = "" +
 	"\aevicted\x18\x04 \x01(\x04R\aevicted\x12\x1e\n" +
 	"\n" +
 	"duplicates\x18\x05 \x01(\x04R\n" +
-	"duplicates2\xd0\x10\n" +
+	"duplicates\"\x11\n" +
+	"\x0fGetInboxRequest\":\n" +
+	"\fSyncPosition\x12\x14\n" +
+	"\x05major\x18\x01 \x01(\x04R\x05major\x12\x14\n" +
+	"\x05minor\x18\x02 \x01(\rR\x05minor\"\xf9\x02\n" +
+	"\x05Inbox\x12\x16\n" +
+	"\x06height\x18\x01 \x01(\x04R\x06height\x12!\n" +
+	"\fhome_version\x18\x02 \x01(\x04R\vhomeVersion\x12\x12\n" +
+	"\x04life\x18\x03 \x01(\rR\x04life\x12\x16\n" +
+	"\x06ledger\x18\x04 \x01(\fR\x06ledger\x12 \n" +
+	"\vincarnation\x18\x05 \x01(\fR\vincarnation\x12 \n" +
+	"\vinstitution\x18\x06 \x01(\rR\vinstitution\x12\x10\n" +
+	"\x03key\x18\a \x01(\rR\x03key\x12=\n" +
+	"\bposition\x18\b \x01(\v2!.aurigraph.ledger.v1.SyncPositionR\bposition\x12\x10\n" +
+	"\x03tag\x18\t \x01(\fR\x03tag\x12\x18\n" +
+	"\aapplied\x18\n" +
+	" \x01(\x04R\aapplied\x12\x18\n" +
+	"\askipped\x18\v \x01(\x04R\askipped\x12\x18\n" +
+	"\abarrier\x18\f \x01(\x04R\abarrier\x12\x14\n" +
+	"\x05round\x18\r \x01(\x04R\x05round2\x9e\x11\n" +
 	"\x06Ledger\x12r\n" +
 	"\x11SubmitTransaction\x12-.aurigraph.ledger.v1.SubmitTransactionRequest\x1a..aurigraph.ledger.v1.SubmitTransactionResponse\x12y\n" +
 	"\x12SubmitTransactions\x12..aurigraph.ledger.v1.SubmitTransactionsRequest\x1a/.aurigraph.ledger.v1.SubmitTransactionsResponse(\x010\x01\x12f\n" +
@@ -5583,7 +5832,8 @@ const file_aurigraph_ledger_v1_ledger_proto_rawDesc = "" +
 	"\fStreamEvents\x12(.aurigraph.ledger.v1.StreamEventsRequest\x1a .aurigraph.ledger.v1.BlockEvents0\x01\x12]\n" +
 	"\n" +
 	"ReadBlocks\x12&.aurigraph.ledger.v1.ReadBlocksRequest\x1a'.aurigraph.ledger.v1.ReadBlocksResponse\x12W\n" +
-	"\bGetKeyed\x12$.aurigraph.ledger.v1.GetKeyedRequest\x1a%.aurigraph.ledger.v1.GetKeyedResponseBAZ?github.com/aurigraph/aurigraph/gen/aurigraph/ledger/v1;ledgerv1b\x06proto3"
+	"\bGetKeyed\x12$.aurigraph.ledger.v1.GetKeyedRequest\x1a%.aurigraph.ledger.v1.GetKeyedResponse\x12L\n" +
+	"\bGetInbox\x12$.aurigraph.ledger.v1.GetInboxRequest\x1a\x1a.aurigraph.ledger.v1.InboxBAZ?github.com/aurigraph/aurigraph/gen/aurigraph/ledger/v1;ledgerv1b\x06proto3"
 
 var (
 	file_aurigraph_ledger_v1_ledger_proto_rawDescOnce sync.Once
@@ -5597,7 +5847,7 @@ func file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP() []byte {
 	return file_aurigraph_ledger_v1_ledger_proto_rawDescData
 }
 
-var file_aurigraph_ledger_v1_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 69)
+var file_aurigraph_ledger_v1_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 72)
 var file_aurigraph_ledger_v1_ledger_proto_goTypes = []any{
 	(*Fault)(nil),                      // 0: aurigraph.ledger.v1.Fault
 	(*Certified)(nil),                  // 1: aurigraph.ledger.v1.Certified
@@ -5668,6 +5918,9 @@ var file_aurigraph_ledger_v1_ledger_proto_goTypes = []any{
 	(*GetKeyedRequest)(nil),            // 66: aurigraph.ledger.v1.GetKeyedRequest
 	(*GetKeyedResponse)(nil),           // 67: aurigraph.ledger.v1.GetKeyedResponse
 	(*IdempotencyKeys)(nil),            // 68: aurigraph.ledger.v1.IdempotencyKeys
+	(*GetInboxRequest)(nil),            // 69: aurigraph.ledger.v1.GetInboxRequest
+	(*SyncPosition)(nil),               // 70: aurigraph.ledger.v1.SyncPosition
+	(*Inbox)(nil),                      // 71: aurigraph.ledger.v1.Inbox
 }
 var file_aurigraph_ledger_v1_ledger_proto_depIdxs = []int32{
 	4,  // 0: aurigraph.ledger.v1.SubmitTransactionResponse.receipt:type_name -> aurigraph.ledger.v1.TransactionReceipt
@@ -5716,55 +5969,58 @@ var file_aurigraph_ledger_v1_ledger_proto_depIdxs = []int32{
 	63, // 43: aurigraph.ledger.v1.ReadBlocksResponse.blocks:type_name -> aurigraph.ledger.v1.BlockContents
 	64, // 44: aurigraph.ledger.v1.BlockContents.batches:type_name -> aurigraph.ledger.v1.BatchContents
 	65, // 45: aurigraph.ledger.v1.GetKeyedResponse.place:type_name -> aurigraph.ledger.v1.TransactionPlace
-	2,  // 46: aurigraph.ledger.v1.Ledger.SubmitTransaction:input_type -> aurigraph.ledger.v1.SubmitTransactionRequest
-	5,  // 47: aurigraph.ledger.v1.Ledger.SubmitTransactions:input_type -> aurigraph.ledger.v1.SubmitTransactionsRequest
-	9,  // 48: aurigraph.ledger.v1.Ledger.SubmitBatches:input_type -> aurigraph.ledger.v1.SubmitBatchRequest
-	12, // 49: aurigraph.ledger.v1.Ledger.GetTransaction:input_type -> aurigraph.ledger.v1.GetTransactionRequest
-	15, // 50: aurigraph.ledger.v1.Ledger.GetBatch:input_type -> aurigraph.ledger.v1.GetBatchRequest
-	17, // 51: aurigraph.ledger.v1.Ledger.GetLegs:input_type -> aurigraph.ledger.v1.GetLegsRequest
-	19, // 52: aurigraph.ledger.v1.Ledger.GetBlock:input_type -> aurigraph.ledger.v1.GetBlockRequest
-	22, // 53: aurigraph.ledger.v1.Ledger.GetAccount:input_type -> aurigraph.ledger.v1.GetAccountRequest
-	28, // 54: aurigraph.ledger.v1.Ledger.GetAsset:input_type -> aurigraph.ledger.v1.GetAssetRequest
-	30, // 55: aurigraph.ledger.v1.Ledger.GetInstitution:input_type -> aurigraph.ledger.v1.GetInstitutionRequest
-	33, // 56: aurigraph.ledger.v1.Ledger.GetStatus:input_type -> aurigraph.ledger.v1.GetStatusRequest
-	36, // 57: aurigraph.ledger.v1.Ledger.ListHandovers:input_type -> aurigraph.ledger.v1.ListHandoversRequest
-	44, // 58: aurigraph.ledger.v1.Ledger.ListBlocks:input_type -> aurigraph.ledger.v1.ListBlocksRequest
-	46, // 59: aurigraph.ledger.v1.Ledger.ListTransfers:input_type -> aurigraph.ledger.v1.ListTransfersRequest
-	49, // 60: aurigraph.ledger.v1.Ledger.ListAccounts:input_type -> aurigraph.ledger.v1.ListAccountsRequest
-	52, // 61: aurigraph.ledger.v1.Ledger.ListAssets:input_type -> aurigraph.ledger.v1.ListAssetsRequest
-	54, // 62: aurigraph.ledger.v1.Ledger.FindTransfers:input_type -> aurigraph.ledger.v1.FindTransfersRequest
-	55, // 63: aurigraph.ledger.v1.Ledger.ListHolders:input_type -> aurigraph.ledger.v1.ListHoldersRequest
-	58, // 64: aurigraph.ledger.v1.Ledger.StreamBlocks:input_type -> aurigraph.ledger.v1.StreamBlocksRequest
-	59, // 65: aurigraph.ledger.v1.Ledger.StreamEvents:input_type -> aurigraph.ledger.v1.StreamEventsRequest
-	61, // 66: aurigraph.ledger.v1.Ledger.ReadBlocks:input_type -> aurigraph.ledger.v1.ReadBlocksRequest
-	66, // 67: aurigraph.ledger.v1.Ledger.GetKeyed:input_type -> aurigraph.ledger.v1.GetKeyedRequest
-	3,  // 68: aurigraph.ledger.v1.Ledger.SubmitTransaction:output_type -> aurigraph.ledger.v1.SubmitTransactionResponse
-	6,  // 69: aurigraph.ledger.v1.Ledger.SubmitTransactions:output_type -> aurigraph.ledger.v1.SubmitTransactionsResponse
-	10, // 70: aurigraph.ledger.v1.Ledger.SubmitBatches:output_type -> aurigraph.ledger.v1.SubmitBatchResponse
-	13, // 71: aurigraph.ledger.v1.Ledger.GetTransaction:output_type -> aurigraph.ledger.v1.GetTransactionResponse
-	16, // 72: aurigraph.ledger.v1.Ledger.GetBatch:output_type -> aurigraph.ledger.v1.GetBatchResponse
-	18, // 73: aurigraph.ledger.v1.Ledger.GetLegs:output_type -> aurigraph.ledger.v1.GetLegsResponse
-	20, // 74: aurigraph.ledger.v1.Ledger.GetBlock:output_type -> aurigraph.ledger.v1.Block
-	23, // 75: aurigraph.ledger.v1.Ledger.GetAccount:output_type -> aurigraph.ledger.v1.GetAccountResponse
-	29, // 76: aurigraph.ledger.v1.Ledger.GetAsset:output_type -> aurigraph.ledger.v1.Asset
-	31, // 77: aurigraph.ledger.v1.Ledger.GetInstitution:output_type -> aurigraph.ledger.v1.Institution
-	34, // 78: aurigraph.ledger.v1.Ledger.GetStatus:output_type -> aurigraph.ledger.v1.Status
-	37, // 79: aurigraph.ledger.v1.Ledger.ListHandovers:output_type -> aurigraph.ledger.v1.ListHandoversResponse
-	45, // 80: aurigraph.ledger.v1.Ledger.ListBlocks:output_type -> aurigraph.ledger.v1.ListBlocksResponse
-	48, // 81: aurigraph.ledger.v1.Ledger.ListTransfers:output_type -> aurigraph.ledger.v1.ListTransfersResponse
-	51, // 82: aurigraph.ledger.v1.Ledger.ListAccounts:output_type -> aurigraph.ledger.v1.ListAccountsResponse
-	53, // 83: aurigraph.ledger.v1.Ledger.ListAssets:output_type -> aurigraph.ledger.v1.ListAssetsResponse
-	48, // 84: aurigraph.ledger.v1.Ledger.FindTransfers:output_type -> aurigraph.ledger.v1.ListTransfersResponse
-	56, // 85: aurigraph.ledger.v1.Ledger.ListHolders:output_type -> aurigraph.ledger.v1.ListHoldersResponse
-	20, // 86: aurigraph.ledger.v1.Ledger.StreamBlocks:output_type -> aurigraph.ledger.v1.Block
-	60, // 87: aurigraph.ledger.v1.Ledger.StreamEvents:output_type -> aurigraph.ledger.v1.BlockEvents
-	62, // 88: aurigraph.ledger.v1.Ledger.ReadBlocks:output_type -> aurigraph.ledger.v1.ReadBlocksResponse
-	67, // 89: aurigraph.ledger.v1.Ledger.GetKeyed:output_type -> aurigraph.ledger.v1.GetKeyedResponse
-	68, // [68:90] is the sub-list for method output_type
-	46, // [46:68] is the sub-list for method input_type
-	46, // [46:46] is the sub-list for extension type_name
-	46, // [46:46] is the sub-list for extension extendee
-	0,  // [0:46] is the sub-list for field type_name
+	70, // 46: aurigraph.ledger.v1.Inbox.position:type_name -> aurigraph.ledger.v1.SyncPosition
+	2,  // 47: aurigraph.ledger.v1.Ledger.SubmitTransaction:input_type -> aurigraph.ledger.v1.SubmitTransactionRequest
+	5,  // 48: aurigraph.ledger.v1.Ledger.SubmitTransactions:input_type -> aurigraph.ledger.v1.SubmitTransactionsRequest
+	9,  // 49: aurigraph.ledger.v1.Ledger.SubmitBatches:input_type -> aurigraph.ledger.v1.SubmitBatchRequest
+	12, // 50: aurigraph.ledger.v1.Ledger.GetTransaction:input_type -> aurigraph.ledger.v1.GetTransactionRequest
+	15, // 51: aurigraph.ledger.v1.Ledger.GetBatch:input_type -> aurigraph.ledger.v1.GetBatchRequest
+	17, // 52: aurigraph.ledger.v1.Ledger.GetLegs:input_type -> aurigraph.ledger.v1.GetLegsRequest
+	19, // 53: aurigraph.ledger.v1.Ledger.GetBlock:input_type -> aurigraph.ledger.v1.GetBlockRequest
+	22, // 54: aurigraph.ledger.v1.Ledger.GetAccount:input_type -> aurigraph.ledger.v1.GetAccountRequest
+	28, // 55: aurigraph.ledger.v1.Ledger.GetAsset:input_type -> aurigraph.ledger.v1.GetAssetRequest
+	30, // 56: aurigraph.ledger.v1.Ledger.GetInstitution:input_type -> aurigraph.ledger.v1.GetInstitutionRequest
+	33, // 57: aurigraph.ledger.v1.Ledger.GetStatus:input_type -> aurigraph.ledger.v1.GetStatusRequest
+	36, // 58: aurigraph.ledger.v1.Ledger.ListHandovers:input_type -> aurigraph.ledger.v1.ListHandoversRequest
+	44, // 59: aurigraph.ledger.v1.Ledger.ListBlocks:input_type -> aurigraph.ledger.v1.ListBlocksRequest
+	46, // 60: aurigraph.ledger.v1.Ledger.ListTransfers:input_type -> aurigraph.ledger.v1.ListTransfersRequest
+	49, // 61: aurigraph.ledger.v1.Ledger.ListAccounts:input_type -> aurigraph.ledger.v1.ListAccountsRequest
+	52, // 62: aurigraph.ledger.v1.Ledger.ListAssets:input_type -> aurigraph.ledger.v1.ListAssetsRequest
+	54, // 63: aurigraph.ledger.v1.Ledger.FindTransfers:input_type -> aurigraph.ledger.v1.FindTransfersRequest
+	55, // 64: aurigraph.ledger.v1.Ledger.ListHolders:input_type -> aurigraph.ledger.v1.ListHoldersRequest
+	58, // 65: aurigraph.ledger.v1.Ledger.StreamBlocks:input_type -> aurigraph.ledger.v1.StreamBlocksRequest
+	59, // 66: aurigraph.ledger.v1.Ledger.StreamEvents:input_type -> aurigraph.ledger.v1.StreamEventsRequest
+	61, // 67: aurigraph.ledger.v1.Ledger.ReadBlocks:input_type -> aurigraph.ledger.v1.ReadBlocksRequest
+	66, // 68: aurigraph.ledger.v1.Ledger.GetKeyed:input_type -> aurigraph.ledger.v1.GetKeyedRequest
+	69, // 69: aurigraph.ledger.v1.Ledger.GetInbox:input_type -> aurigraph.ledger.v1.GetInboxRequest
+	3,  // 70: aurigraph.ledger.v1.Ledger.SubmitTransaction:output_type -> aurigraph.ledger.v1.SubmitTransactionResponse
+	6,  // 71: aurigraph.ledger.v1.Ledger.SubmitTransactions:output_type -> aurigraph.ledger.v1.SubmitTransactionsResponse
+	10, // 72: aurigraph.ledger.v1.Ledger.SubmitBatches:output_type -> aurigraph.ledger.v1.SubmitBatchResponse
+	13, // 73: aurigraph.ledger.v1.Ledger.GetTransaction:output_type -> aurigraph.ledger.v1.GetTransactionResponse
+	16, // 74: aurigraph.ledger.v1.Ledger.GetBatch:output_type -> aurigraph.ledger.v1.GetBatchResponse
+	18, // 75: aurigraph.ledger.v1.Ledger.GetLegs:output_type -> aurigraph.ledger.v1.GetLegsResponse
+	20, // 76: aurigraph.ledger.v1.Ledger.GetBlock:output_type -> aurigraph.ledger.v1.Block
+	23, // 77: aurigraph.ledger.v1.Ledger.GetAccount:output_type -> aurigraph.ledger.v1.GetAccountResponse
+	29, // 78: aurigraph.ledger.v1.Ledger.GetAsset:output_type -> aurigraph.ledger.v1.Asset
+	31, // 79: aurigraph.ledger.v1.Ledger.GetInstitution:output_type -> aurigraph.ledger.v1.Institution
+	34, // 80: aurigraph.ledger.v1.Ledger.GetStatus:output_type -> aurigraph.ledger.v1.Status
+	37, // 81: aurigraph.ledger.v1.Ledger.ListHandovers:output_type -> aurigraph.ledger.v1.ListHandoversResponse
+	45, // 82: aurigraph.ledger.v1.Ledger.ListBlocks:output_type -> aurigraph.ledger.v1.ListBlocksResponse
+	48, // 83: aurigraph.ledger.v1.Ledger.ListTransfers:output_type -> aurigraph.ledger.v1.ListTransfersResponse
+	51, // 84: aurigraph.ledger.v1.Ledger.ListAccounts:output_type -> aurigraph.ledger.v1.ListAccountsResponse
+	53, // 85: aurigraph.ledger.v1.Ledger.ListAssets:output_type -> aurigraph.ledger.v1.ListAssetsResponse
+	48, // 86: aurigraph.ledger.v1.Ledger.FindTransfers:output_type -> aurigraph.ledger.v1.ListTransfersResponse
+	56, // 87: aurigraph.ledger.v1.Ledger.ListHolders:output_type -> aurigraph.ledger.v1.ListHoldersResponse
+	20, // 88: aurigraph.ledger.v1.Ledger.StreamBlocks:output_type -> aurigraph.ledger.v1.Block
+	60, // 89: aurigraph.ledger.v1.Ledger.StreamEvents:output_type -> aurigraph.ledger.v1.BlockEvents
+	62, // 90: aurigraph.ledger.v1.Ledger.ReadBlocks:output_type -> aurigraph.ledger.v1.ReadBlocksResponse
+	67, // 91: aurigraph.ledger.v1.Ledger.GetKeyed:output_type -> aurigraph.ledger.v1.GetKeyedResponse
+	71, // 92: aurigraph.ledger.v1.Ledger.GetInbox:output_type -> aurigraph.ledger.v1.Inbox
+	70, // [70:93] is the sub-list for method output_type
+	47, // [47:70] is the sub-list for method input_type
+	47, // [47:47] is the sub-list for extension type_name
+	47, // [47:47] is the sub-list for extension extendee
+	0,  // [0:47] is the sub-list for field type_name
 }
 
 func init() { file_aurigraph_ledger_v1_ledger_proto_init() }
@@ -5790,7 +6046,7 @@ func file_aurigraph_ledger_v1_ledger_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_aurigraph_ledger_v1_ledger_proto_rawDesc), len(file_aurigraph_ledger_v1_ledger_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   69,
+			NumMessages:   72,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -52,6 +52,7 @@ const (
 	Ledger_StreamEvents_FullMethodName       = "/aurigraph.ledger.v1.Ledger/StreamEvents"
 	Ledger_ReadBlocks_FullMethodName         = "/aurigraph.ledger.v1.Ledger/ReadBlocks"
 	Ledger_GetKeyed_FullMethodName           = "/aurigraph.ledger.v1.Ledger/GetKeyed"
+	Ledger_GetInbox_FullMethodName           = "/aurigraph.ledger.v1.Ledger/GetInbox"
 )
 
 // LedgerClient is the client API for Ledger service.
@@ -99,6 +100,8 @@ type LedgerClient interface {
 	ReadBlocks(ctx context.Context, in *ReadBlocksRequest, opts ...grpc.CallOption) (*ReadBlocksResponse, error)
 	// What became of the first leg under an idempotency key, as of a certified height: the answer to whoever sent it again.
 	GetKeyed(ctx context.Context, in *GetKeyedRequest, opts ...grpc.CallOption) (*GetKeyedResponse, error)
+	// How far the changes of V10 are applied, and who may bring more: where whoever applies them begins.
+	GetInbox(ctx context.Context, in *GetInboxRequest, opts ...grpc.CallOption) (*Inbox, error)
 }
 
 type ledgerClient struct {
@@ -353,6 +356,16 @@ func (c *ledgerClient) GetKeyed(ctx context.Context, in *GetKeyedRequest, opts .
 	return out, nil
 }
 
+func (c *ledgerClient) GetInbox(ctx context.Context, in *GetInboxRequest, opts ...grpc.CallOption) (*Inbox, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Inbox)
+	err := c.cc.Invoke(ctx, Ledger_GetInbox_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // LedgerServer is the server API for Ledger service.
 // All implementations must embed UnimplementedLedgerServer
 // for forward compatibility.
@@ -398,6 +411,8 @@ type LedgerServer interface {
 	ReadBlocks(context.Context, *ReadBlocksRequest) (*ReadBlocksResponse, error)
 	// What became of the first leg under an idempotency key, as of a certified height: the answer to whoever sent it again.
 	GetKeyed(context.Context, *GetKeyedRequest) (*GetKeyedResponse, error)
+	// How far the changes of V10 are applied, and who may bring more: where whoever applies them begins.
+	GetInbox(context.Context, *GetInboxRequest) (*Inbox, error)
 	mustEmbedUnimplementedLedgerServer()
 }
 
@@ -473,6 +488,9 @@ func (UnimplementedLedgerServer) ReadBlocks(context.Context, *ReadBlocksRequest)
 }
 func (UnimplementedLedgerServer) GetKeyed(context.Context, *GetKeyedRequest) (*GetKeyedResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetKeyed not implemented")
+}
+func (UnimplementedLedgerServer) GetInbox(context.Context, *GetInboxRequest) (*Inbox, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetInbox not implemented")
 }
 func (UnimplementedLedgerServer) mustEmbedUnimplementedLedgerServer() {}
 func (UnimplementedLedgerServer) testEmbeddedByValue()                {}
@@ -855,6 +873,24 @@ func _Ledger_GetKeyed_Handler(srv interface{}, ctx context.Context, dec func(int
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Ledger_GetInbox_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetInboxRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LedgerServer).GetInbox(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Ledger_GetInbox_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LedgerServer).GetInbox(ctx, req.(*GetInboxRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Ledger_ServiceDesc is the grpc.ServiceDesc for Ledger service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -933,6 +969,10 @@ var Ledger_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetKeyed",
 			Handler:    _Ledger_GetKeyed_Handler,
+		},
+		{
+			MethodName: "GetInbox",
+			Handler:    _Ledger_GetInbox_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"slices"
+
+	"github.com/aurigraph/aurigraph/internal/sync/envelope"
+)
+
+// Sync is how a node that serves V10's dialect syncs with a running V10. It is off while Ledger is empty. Several nodes may.
+type Sync struct {
+	Ledger  string   `yaml:"ledger"`  // V10's name of itself, which never changes
+	Brokers []string `yaml:"brokers"` // Kafka, host:port each
+	// Keys are paths of the sync keys: records are made with the first and read with any.
+	Keys []string `yaml:"keys"`
+	// Signer is the path of the key for which governance opened the inbox. Nothing else signs with it. EarlierKeys are the numbers of
+	// those for which it was open before.
+	Signer      string   `yaml:"signer"`
+	EarlierKeys []uint32 `yaml:"earlier_keys"`
+	// Channel of rest.institution carries the sync batches: none that the desk may lease.
+	Channel uint8 `yaml:"channel"`
+	// Start is the position, MAJOR.MINOR, from which V10 is told if it was told nothing yet: that of the state that V10 begins with.
+	Start string   `yaml:"start"`
+	TLS   SyncTLS  `yaml:"tls"`
+	SASL  SyncSASL `yaml:"sasl"`
+}
+
+// SyncTLS is how the brokers are known, and this node to them: paths of files.
+type SyncTLS struct {
+	Enabled    bool   `yaml:"enabled"`
+	CA         string `yaml:"ca"`   // empty: the system's authorities
+	Cert       string `yaml:"cert"` // empty: the node shows none
+	Key        string `yaml:"key"`
+	ServerName string `yaml:"server_name"` // empty: the host that is dialled
+}
+
+// SyncSASL is who the node is to the brokers. Mechanism is empty, PLAIN or SCRAM-SHA-512.
+type SyncSASL struct {
+	Mechanism    string `yaml:"mechanism"`
+	User         string `yaml:"user"`
+	PasswordFile string `yaml:"password_file"`
+}
+
+func (s *Sync) validate(rest *Rest, bad func(field, format string, args ...any) error) error {
+	_, malformed := envelope.ParsePosition(s.Start)
+	switch {
+	case s.Ledger == "":
+		return nil
+	case rest.Listen == "":
+		return bad("sync.ledger", "only a node that serves V10's dialect (rest.listen) can sync with V10: it has the names")
+	case len(s.Brokers) == 0 || !all(s.Brokers, addressOK):
+		return bad("sync.brokers", "must be one or more of host:port")
+	case len(s.Keys) == 0 || slices.Contains(s.Keys, ""):
+		return bad("sync.keys", "must name one or more files")
+	case s.Signer == "" || s.Signer == rest.CustodyKey:
+		return bad("sync.signer", "must name a key that nothing else signs with")
+	case s.Channel >= rest.ChannelFirst && s.Channel <= rest.ChannelLast || rest.ChannelFirst == 0 && rest.ChannelLast == 0:
+		return bad("sync.channel", "%d may be leased by the desk: it must lie outside rest.channel_first to channel_last", s.Channel)
+	case s.Start != "" && malformed != nil:
+		return bad("sync.start", "%q is no position MAJOR.MINOR", s.Start)
+	}
+	return nil
+}
+
+func all(texts []string, ok func(string) bool) bool {
+	return !slices.ContainsFunc(texts, func(s string) bool { return !ok(s) })
+}

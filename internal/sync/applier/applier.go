@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package applier
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/aurigraph/aurigraph/internal/chain"
+	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/obs"
+)
+
+// Applier makes V10's changes. Run is called once; the rest is safe for any number.
+type Applier struct {
+	cfg     Config
+	parts   Parts
+	metrics *metrics
+	known   Known         // owned by the session that runs
+	retry   chan struct{} // of one place: a person asks
+
+	mu     sync.Mutex // guards all below
+	status Status
+	lag    lagMeter
+	reader Reader // of the session that runs
+}
+
+// New makes an applier. Invalid: something is missing.
+func New(cfg Config, parts Parts) (*Applier, error) {
+	if err := cfg.check(&parts); err != nil {
+		return nil, err
+	}
+	if parts.Log == nil {
+		parts.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Applier{
+		cfg: cfg, parts: parts, metrics: newMetrics(), retry: make(chan struct{}, 1), status: Status{State: StateStarting, Since: time.Now()},
+		known: Known{
+			AliasKey: cfg.AliasKey, Accounts: map[string]chain.AccountNo{}, Assets: map[string]chain.AssetNo{},
+			RefusedAccounts: map[string]chain.Outcome{}, RefusedAssets: map[string]chain.Outcome{},
+		},
+	}, nil
+}
+
+// Run applies until ctx ends. Whatever goes wrong is in Status and is tried again.
+func (a *Applier) Run(ctx context.Context) error {
+	unregister, err := obs.Register(a.parts.Metrics, "the applier of V10's changes", a.metrics.all(a)...)
+	if err != nil {
+		return err
+	}
+	defer unregister()
+	for try := 0; ctx.Err() == nil; try++ {
+		before := a.Status().Position
+		err := a.session(ctx)
+		if ctx.Err() != nil {
+			break
+		}
+		if a.Status().Position != before {
+			try = 0
+		}
+		var h *holdError
+		switch {
+		case errors.As(err, &h):
+			a.hold(ctx, h)
+		case errors.Is(err, errElsewhere) && try == 0:
+			// somebody else applied it: on at once
+		default:
+			a.trouble(err)
+			pause(ctx, try)
+		}
+	}
+	return nil
+}
+
+// Retry asks for another try of the change that waits for a person, and reports whether one does.
+func (a *Applier) Retry() bool {
+	if a.Status().State != StateHeld {
+		return false
+	}
+	select {
+	case a.retry <- struct{}{}:
+	default: // asked already
+	}
+	return true
+}
+
+// hold tries a change again in a moment, or waits for a person.
+func (a *Applier) hold(ctx context.Context, h *holdError) {
+	tries := a.noteHeld(h)
+	if tries < HoldTriesMax {
+		pause(ctx, tries)
+		return
+	}
+	ticks := time.NewTicker(holdPoll)
+	defer ticks.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-a.retry:
+			a.release()
+			return
+		case <-ticks.C:
+		}
+		in, err := a.parts.Chain.Inbox(ctx)
+		if err == nil && (in.Life != h.life || !in.Position.Before(chain.SyncPosition(h.record.Position))) {
+			a.release()
+			return
+		}
+	}
+}
+
+// pause waits before another try: from half of a time that doubles, to all of it.
+func pause(ctx context.Context, try int) {
+	d := min(pauseMin<<min(try, 10), pauseMax)
+	select {
+	case <-ctx.Done():
+	case <-time.After(d/2 + rand.N(d/2)):
+	}
+}
+
+// The ends of a session that are not errors of a part.
+var (
+	errElsewhere = fault.Reasoned(fault.Conflict, "inbox_elsewhere", "the inbox has moved on: somebody else applies, or a batch was executed late")
+	errNotOpen   = fault.Reasoned(fault.Unavailable, "inbox_closed", "the inbox was never opened: governance opens it (OpenInbox)")
+)
