@@ -13,6 +13,7 @@ import (
 
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/sync/envelope"
 	v10 "github.com/aurigraph/aurigraph/internal/v10"
 	"github.com/aurigraph/aurigraph/legacy/changefeed"
 	"github.com/aurigraph/aurigraph/legacy/ledger"
@@ -28,7 +29,9 @@ type Config struct {
 	Changes  string // address of the change log; empty: it is not served
 	LogBytes int64  // bound of the change log, 0: store.LogBytesDefault
 	Fund     []Fund
-	Version  string // of the program
+	SyncKeys []envelope.Key    // of records of V11 that are applied; none: none is
+	Shared   ledger.SharedKeys // nil: answers that V11 gave under an idempotency key are not found
+	Version  string            // of the program
 	Log      *slog.Logger
 	Register prometheus.Registerer
 }
@@ -65,7 +68,7 @@ func with(ctx context.Context, cfg Config, work func(context.Context, store.Stor
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	l, err := ledger.Open(s, ledger.Config{Register: cfg.Register, Genesis: cfg.Fund})
+	l, err := ledger.Open(s, ledger.Config{Register: cfg.Register, Genesis: cfg.Fund, Shared: cfg.Shared})
 	if err != nil {
 		return err
 	}
@@ -130,7 +133,9 @@ func serve(ctx context.Context, cfg Config, s store.Store, l *ledger.Ledger, rea
 			return errors.Join(err, listener.Close())
 		}
 		addresses.Changes = feed.Addr().String()
-		parts = append(parts, func(ctx context.Context) error { return changefeed.Serve(ctx, feed, s) })
+		parts = append(parts, func(ctx context.Context) error {
+			return changefeed.Serve(ctx, feed, changefeed.Config{Store: s, Ledger: l, Keys: cfg.SyncKeys})
+		})
 	}
 	ready(addresses)
 	return together(ctx, parts)

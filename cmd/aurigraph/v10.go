@@ -55,6 +55,7 @@ func (f *v10Flags) check(cmd *cobra.Command) error {
 
 func newV10Serve(a *app) *cobra.Command {
 	var f v10Flags
+	var shared v10SyncFlags
 	var funds []string
 	cfg := legacy.Config{}
 	c := &cobra.Command{
@@ -63,14 +64,16 @@ func newV10Serve(a *app) *cobra.Command {
 		Long: `Serves the ledger in a folder until SIGTERM or Ctrl-C, then lets requests under way end. There is no access control, as V10 had
 none: who reaches the address may pay from any account. All AUR is held by the account "` + ledger.Treasury + `" at first.
 
-With --changes, another process can follow every write from there: docs/v10-reference.md says how. Logs are JSON lines on
-standard error. With --json it prints one line on standard output once it serves.
+With --changes, another process can follow every write from there: docs/v10-reference.md says how. With --sync-key it also takes
+what a V11 did, sealed with that key, and with --alias-key it repeats what that V11 answered under a client's Idempotency-Key.
+Logs are JSON lines on standard error. With --json it prints one line on standard output once it serves.
 
 Exit codes: 0 it was told to stop; 1 it could not start, or its disk failed: start it again; 2 the options will not do, or the
 folder belongs to the other store.`,
 		Example: `  aurigraph v10 serve --dir v10
   aurigraph v10 serve --dir v10 --listen 127.0.0.1:4004 --fund alice=1000 --fund bob=1000
-  aurigraph v10 serve --dir v10-rocks --store rocksdb --changes 127.0.0.1:0 --json`,
+  aurigraph v10 serve --dir v10-rocks --store rocksdb --changes 127.0.0.1:0 --json
+  aurigraph v10 serve --dir v10 --changes 127.0.0.1:4005 --sync-key sync.key --alias-key alias.key`,
 		Args: args(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := f.check(cmd); err != nil {
@@ -80,11 +83,15 @@ folder belongs to the other store.`,
 			if cfg.Fund, err = parseFunds(funds); err != nil {
 				return usage(cmd, "%v", err)
 			}
+			if err = shared.into(&cfg); err != nil {
+				return usage(cmd, "%v", err)
+			}
 			cfg.Dir, cfg.Engine, cfg.Version = f.dir, f.store, node.Version
 			return a.v10Serve(cmd.Context(), cfg)
 		},
 	}
 	f.add(c)
+	shared.add(c)
 	c.Flags().StringVar(&cfg.Listen, "listen", "127.0.0.1:4004", "address to serve V10 at, host:port; port 0 is a free one")
 	c.Flags().StringVar(&cfg.Changes, "changes", "", "address to serve the change log at (default: it is not served)")
 	c.Flags().Int64Var(&cfg.LogBytes, "log-bytes", 0, "how much of the change log to keep, in bytes (default: 1 GiB)")

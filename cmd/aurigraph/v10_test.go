@@ -223,14 +223,15 @@ func v10PayUntilKilled(t *testing.T, dir, engine string, from int) int {
 
 // servedV10 is a ledger in a process of its own.
 type servedV10 struct {
-	cmd    *exec.Cmd
-	url    string
-	client http.Client
+	cmd          *exec.Cmd
+	url, changes string
+	client       http.Client
 }
 
-func startV10(t *testing.T, dir, engine string) *servedV10 {
+func startV10(t *testing.T, dir, engine string, more ...string) *servedV10 {
 	t.Helper()
-	s := &servedV10{cmd: program("v10", "serve", "--dir", dir, "--store", engine, "--listen", "127.0.0.1:0", "--json")}
+	words := append([]string{"v10", "serve", "--dir", dir, "--store", engine, "--listen", "127.0.0.1:0", "--json"}, more...)
+	s := &servedV10{cmd: program(words...)}
 	out, err := s.cmd.StdoutPipe()
 	if err == nil {
 		err = s.cmd.Start()
@@ -246,7 +247,7 @@ func startV10(t *testing.T, dir, engine string) *servedV10 {
 	if err != nil || !ready.Ready {
 		t.Fatalf("%s %v", line, err)
 	}
-	s.url, s.client.Timeout = ready.V10, waitMax
+	s.url, s.changes, s.client.Timeout = ready.V10, ready.Changes, waitMax
 	return s
 }
 

@@ -18,8 +18,17 @@ const (
 )
 
 // Key is the ledger's name of an idempotency key that a caller gave: a caller cannot meet another's. It is never all zero.
-func (d *Desk) Key(caller, key string) (out chain.IdempotencyKey) {
-	copy(out[:], sum(d.cfg.AliasKey, keyDomain, []byte(caller), []byte(key)))
+func (d *Desk) Key(caller, key string) chain.IdempotencyKey {
+	return SharedKeys{d.cfg.AliasKey}.Key(caller, key)
+}
+
+// SharedKeys makes what a desk's Key and Body make, for who has the network's alias key and no desk: a V10 that the network is synced
+// with.
+type SharedKeys struct{ Alias *keys.AliasKey }
+
+// Key is Desk.Key.
+func (s SharedKeys) Key(caller, key string) (out chain.IdempotencyKey) {
+	copy(out[:], sum(s.Alias, keyDomain, []byte(caller), []byte(key)))
 	if out.IsZero() {
 		out[0] = 1
 	}
@@ -27,11 +36,16 @@ func (d *Desk) Key(caller, key string) (out chain.IdempotencyKey) {
 }
 
 // Body is the hash of what a payment asks for. Payments that differ in payer, payee, asset or amount have different ones.
-func (d *Desk) Body(p *Payment) (out [16]byte) {
+func (d *Desk) Body(p *Payment) [16]byte {
+	return SharedKeys{d.cfg.AliasKey}.Body(p.From, p.To, p.assetCode(), p.Amount)
+}
+
+// Body is Desk.Body of a payment of units.
+func (s SharedKeys) Body(from, to, asset string, units chain.Amount) (out [16]byte) {
 	var amount [16]byte
-	binary.LittleEndian.PutUint64(amount[:], p.Amount.Lo)
-	binary.LittleEndian.PutUint64(amount[8:], p.Amount.Hi)
-	copy(out[:], sum(d.cfg.AliasKey, bodyDomain, []byte(p.From), []byte(p.To), []byte(p.assetCode()), amount[:]))
+	binary.LittleEndian.PutUint64(amount[:], units.Lo)
+	binary.LittleEndian.PutUint64(amount[8:], units.Hi)
+	copy(out[:], sum(s.Alias, bodyDomain, []byte(from), []byte(to), []byte(asset), amount[:]))
 	return out
 }
 

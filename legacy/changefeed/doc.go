@@ -12,5 +12,16 @@
 // line that holds the reason where it cannot go on. While there is nothing new, a line with the head comes every HeartbeatMs, so
 // that a reader knows how far behind it is, and that the other side is there.
 //
+// And what the other ledger's side writes here, if the ledger is served too:
+//
+//	POST /barrier                  {"generation":N,"position":…}: a write that no earlier one of a guard comes behind
+//	GET  /homes, POST /homes       which slots' accounts the other ledger may debit, by version; the body is a list of moves
+//	POST /inbox                    lets records of a ledger in, from a position on
+//	GET  /applied                  {"inbox":…}: whose records are let in, and the newest applied
+//	POST /apply                    sealed records (package envelope), each after its size as u32; answers as /applied
+//
+// A record is money: /apply opens the seal itself, so that nothing but the holder of a sync key makes changes here, whoever reaches the
+// address. 409 with "at" names the record that cannot be applied; nothing of the call was written then.
+//
 // Copy a ledger: POST /checkpoint, copy that folder, and read /changes since its position.
 package changefeed

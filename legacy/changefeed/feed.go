@@ -15,6 +15,8 @@ import (
 	"golang.org/x/net/netutil"
 
 	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/sync/envelope"
+	"github.com/aurigraph/aurigraph/legacy/ledger"
 	"github.com/aurigraph/aurigraph/legacy/store"
 )
 
@@ -35,6 +37,10 @@ type Line struct {
 	Ops      []Op   `json:"ops,omitempty"`
 	Head     string `json:"head,omitempty"`
 	Error    *Error `json:"error,omitempty"`
+
+	Generation uint64           `json:"generation,omitempty"` // of a barrier
+	Inbox      *ledger.InboxRow `json:"inbox,omitempty"`
+	Homes      *ledger.Homes    `json:"homes,omitempty"`
 }
 
 // Op is a changed row.
@@ -50,11 +56,20 @@ type Error struct {
 	Kind   string `json:"kind"`
 	Reason string `json:"reason"`
 	Text   string `json:"text"`
+	At     string `json:"at,omitempty"` // the record that could not be applied, MAJOR.MINOR
 }
 
-// Serve serves the log of s on l until ctx ends. It closes l, and nothing reads from s when it returns.
-func Serve(ctx context.Context, l net.Listener, s store.Store) error {
-	handler := &feed{Store: s}
+// Config is what is served.
+type Config struct {
+	Store  store.Store
+	Ledger *ledger.Ledger // in Store; nil: barriers, homes and records of the other ledger are not served
+	// Keys are the sync keys, with one of which a record must be sealed. None: no record is applied.
+	Keys []envelope.Key
+}
+
+// Serve serves a ledger's changes on l until ctx ends. It closes l, and nothing reads from the store when it returns.
+func Serve(ctx context.Context, l net.Listener, cfg Config) error {
+	handler := &feed{Store: cfg.Store, cfg: cfg}
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: requestTimeout,
@@ -86,6 +101,7 @@ func Serve(ctx context.Context, l net.Listener, s store.Store) error {
 // feed is the handler. Its gate is read-locked by every request, so that the store is not closed under one.
 type feed struct {
 	store.Store
+	cfg    Config
 	gate   sync.RWMutex
 	closed bool
 }
@@ -110,6 +126,7 @@ func (f *feed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.trim(w, r)
 	case call == "POST /checkpoint":
 		f.checkpoint(w, r)
+	case f.cfg.Ledger != nil && f.other(w, r, call):
 	default:
 		refuse(w, fault.New(fault.NotFound, "there is no %s: see package changefeed", call))
 	}
@@ -133,18 +150,22 @@ func refuse(w http.ResponseWriter, err error) {
 		code = http.StatusBadRequest
 	case fault.NotFound:
 		code = http.StatusNotFound
-	case fault.Conflict:
+	case fault.Conflict, fault.Refused:
 		code = http.StatusConflict
 	case fault.Pruned:
 		code = http.StatusGone
-	case fault.Unavailable, fault.Halted:
+	case fault.Unavailable, fault.Halted, fault.TryLater, fault.Timeout:
 		code = http.StatusServiceUnavailable
 	}
 	write(w, code, Line{Error: errorOf(err)})
 }
 
 func errorOf(err error) *Error {
-	return &Error{fault.KindOf(err).String(), fault.ReasonOf(err), err.Error()}
+	e := &Error{Kind: fault.KindOf(err).String(), Reason: fault.ReasonOf(err), Text: err.Error()}
+	if held, ok := ledger.AsHeld(err); ok {
+		e.At = held.Position.String()
+	}
+	return e
 }
 
 func (f *feed) trim(w http.ResponseWriter, r *http.Request) {

@@ -34,7 +34,7 @@ func start(t *testing.T) (s store.Store, base string, client *http.Client) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
-	go func() { served <- Serve(ctx, l, s) }()
+	go func() { served <- Serve(ctx, l, Config{Store: s}) }()
 	client = &http.Client{Transport: &http.Transport{}}
 	t.Cleanup(func() {
 		cancel()

@@ -10,10 +10,10 @@ import (
 	"github.com/aurigraph/aurigraph/legacy/store"
 )
 
-// gather takes what waits behind the first, up to the bound of a round. A note ends it: its batch is its own.
+// gather takes what waits behind the first, up to the bound of a round. What has a batch of its own ends it.
 func (l *Ledger) gather(first *submission) []*submission {
 	group, orders, bytes := []*submission{first}, len(first.orders), first.bytesMax()
-	for orders < roundOrdersMax && bytes < roundBytesMax && group[len(group)-1].note == nil {
+	for orders < roundOrdersMax && bytes < roundBytesMax && !group[len(group)-1].alone() {
 		select {
 		case s := <-l.queue:
 			group, orders, bytes = append(group, s), orders+len(s.orders), bytes+s.bytesMax()
@@ -24,15 +24,18 @@ func (l *Ledger) gather(first *submission) []*submission {
 	return group
 }
 
-// commit executes a group as one round, two if its last has a note, and answers it. Its error is the store's.
+// commit executes a group as one round, and its last apart if that has a batch of its own, and answers it. Its error is the store's.
 func (l *Ledger) commit(group []*submission) error {
 	last := group[len(group)-1]
-	if last.note != nil && len(group) > 1 {
+	if last.alone() && len(group) > 1 {
 		if err := l.commitRound(group[:len(group)-1], nil); err != nil {
 			last.finish(nil, err)
 			return err
 		}
 		group = group[len(group)-1:]
+	}
+	if last.write != nil {
+		return l.commitWrite(last)
 	}
 	return l.commitRound(group, last.note)
 }
@@ -63,7 +66,7 @@ func (l *Ledger) commitRound(group []*submission, note *Note) (err error) {
 }
 
 func (l *Ledger) writeRound(group []*submission, note *Note) (Totals, error) {
-	r := newRounding(l.store, l.Totals(), l.nowMs(), l.cfg.Leader, l.cfg.KeysMax)
+	r := l.newRounding(l.Totals())
 	for _, s := range group {
 		s.results = make([]Result, len(s.orders))
 		for i := range s.orders {

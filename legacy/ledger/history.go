@@ -25,33 +25,36 @@ type Query struct {
 
 // Transactions answers a query. next is where the following one goes on, nil if there are no more.
 func (l *Ledger) Transactions(q Query) (found []Transaction, next *v10.TxID, err error) {
-	r, family, err := l.rangeOf(&q)
+	other := false // who made the one of the cursor
+	if q.Before != nil && l.Totals().Applied > 0 {
+		if other, err = l.made(*q.Before); err != nil {
+			return nil, nil, err
+		}
+	}
+	own, err := l.rangeOf(&q, other)
 	if err != nil {
 		return nil, nil, err
 	}
 	scanned := 0
-	err = l.walk(family, r, func(key, value []byte) (bool, error) {
-		t, err := l.transactionAt(family, key, value)
-		if err != nil {
-			return false, err
-		}
+	err = l.walkBoth(own, l.appliedRange(&q, other), func(t *Transaction) bool {
 		scanned++
-		if q.wants(&t) {
-			found = append(found, t)
+		if q.wants(t) {
+			found = append(found, *t)
 		}
 		if len(found) == q.Limit || scanned == scannedMax {
-			next = &t.ID
-			return false, nil
+			next = &v10.TxID{}
+			*next = t.ID
+			return false
 		}
-		return true, nil
+		return true
 	})
 	return found, next, err
 }
 
-// rangeOf is where the answers lie: among an account's transactions, or all.
-func (l *Ledger) rangeOf(q *Query) (store.Range, store.Family, error) {
+// rangeOf is where this ledger's answers lie: among an account's transactions, or all. other: the cursor is one of the other ledger's.
+func (l *Ledger) rangeOf(q *Query, other bool) (store.Range, error) {
 	if q.Limit < 1 || q.Limit > ListMax {
-		return store.Range{}, 0, fault.New(fault.Invalid, "limit must be 1 to %d", ListMax)
+		return store.Range{}, fault.New(fault.Invalid, "limit must be 1 to %d", ListMax)
 	}
 	prefix := []byte{byPlace}
 	if q.Account != "" {
@@ -61,14 +64,22 @@ func (l *Ledger) rangeOf(q *Query) (store.Range, store.Family, error) {
 	if q.SinceMs > 0 {
 		first, err := l.roundSince(q.SinceMs)
 		if err != nil {
-			return r, 0, err
+			return r, err
 		}
 		r.Low = appendPlace(append([]byte(nil), prefix...), first, 0)
 	}
-	if q.Before != nil {
+	switch {
+	case q.Before == nil:
+	case other: // of one time, the other ledger's come before this one's, newest first
+		after, err := l.roundSince(q.Before.Ms + 1)
+		if err != nil {
+			return r, err
+		}
+		r.High = appendPlace(append([]byte(nil), prefix...), after, 0)
+	default:
 		r.High = appendPlace(append([]byte(nil), prefix...), uint64(q.Before.Height), q.Before.Place())
 	}
-	return r, store.Transactions, nil
+	return r, nil
 }
 
 func (q *Query) wants(t *Transaction) bool {

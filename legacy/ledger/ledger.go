@@ -37,7 +37,8 @@ type Config struct {
 	Leader   string                // of every round, DefaultLeader
 	Genesis  []Holding             // what accounts hold of AUR in a new ledger, of the treasury's; each is named once
 	Now      func() time.Time      // the clock, time.Now
-	KeysMax  uint64                // idempotency keys that are kept, KeysMax
+	KeysMax  uint64                // idempotency keys that are kept, KeysMax; of the other ledger as many again
+	Shared   SharedKeys            // finds answers of the other ledger under a key; nil: none is found
 	Register prometheus.Registerer // nil: no metrics
 }
 
@@ -63,6 +64,7 @@ type Ledger struct {
 type submission struct {
 	orders  []Order
 	note    *Note
+	write   *write // instead of orders
 	results []Result
 	err     error
 	done    chan struct{}
@@ -121,7 +123,7 @@ func (l *Ledger) genesis() ([]Order, error) {
 
 // begin writes round 0.
 func (l *Ledger) begin() (Totals, error) {
-	r := newRounding(l.store, Totals{}, l.nowMs(), l.cfg.Leader, l.cfg.KeysMax)
+	r := l.newRounding(Totals{})
 	r.number = 0
 	orders, err := l.genesis()
 	if err != nil {
@@ -165,6 +167,11 @@ func (l *Ledger) SubmitNoted(ctx context.Context, orders []Order, note *Note) ([
 		return nil, fault.Reasoned(fault.Invalid, "note", "a note's cursor has at most %d bytes, its origin %d", KeyBytesMax, store.OriginBytes)
 	}
 	s := &submission{orders: orders, note: note, done: make(chan struct{})}
+	return l.wait(ctx, s)
+}
+
+// wait has a submission executed.
+func (l *Ledger) wait(ctx context.Context, s *submission) ([]Result, error) {
 	select {
 	case <-l.stopped:
 		return nil, errStopped

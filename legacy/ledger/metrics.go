@@ -18,6 +18,8 @@ type metrics struct {
 	orders  prometheus.Histogram
 	shed    prometheus.Counter
 	refused *prometheus.CounterVec
+	applied prometheus.Counter
+	held    *prometheus.CounterVec
 }
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
@@ -34,11 +36,17 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "aurigraph_v10_refused_total", Help: "Orders that were refused without a trace in the ledger.",
 		}, []string{obs.KeyReason}),
+		applied: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "aurigraph_v10_applied_total", Help: "Records of the other ledger that were applied.",
+		}),
+		held: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "aurigraph_v10_apply_refused_total", Help: "Calls with records of the other ledger that were refused, and wrote nothing.",
+		}, []string{obs.KeyReason}),
 	}
 	if r == nil {
 		return m, nil
 	}
-	err := errors.Join(r.Register(m.seconds), r.Register(m.orders), r.Register(m.shed), r.Register(m.refused))
+	err := errors.Join(r.Register(m.seconds), r.Register(m.orders), r.Register(m.shed), r.Register(m.refused), r.Register(m.applied), r.Register(m.held))
 	return m, fault.Wrap(fault.Internal, err, "register the ledger's metrics")
 }
 

@@ -43,7 +43,7 @@ const (
 // Key makes an order happen once.
 type Key struct {
 	Caller, Key string            // whose key it is, and the key
-	Item        uint32            // which of a batch's orders
+	Item        uint32            // which of a batch's orders, from 1; 0: the request has only this one
 	Request     [sha256.Size]byte // hash of the request: another one under the same key is refused
 }
 

@@ -61,8 +61,17 @@ func (l *Ledger) RoundByHash(h Hash) (Round, error) {
 	return l.Round(binary.BigEndian.Uint64(at))
 }
 
-// Transaction returns a transaction by its id, or NotFound: also where the id's time is not that of its round.
+// Transaction returns a transaction by its id, or NotFound. One that this ledger made comes before one that the other made.
 func (l *Ledger) Transaction(id v10.TxID) (Transaction, error) {
+	t, err := l.ownTx(id)
+	if !fault.Is(err, fault.NotFound) || l.Totals().Applied == 0 {
+		return t, err
+	}
+	return l.appliedTx(id)
+}
+
+// ownTx is NotFound also where the id's time is not that of its round.
+func (l *Ledger) ownTx(id v10.TxID) (Transaction, error) {
 	t := Transaction{ID: id}
 	err := l.read(store.Transactions, txKey(id), &t, v10.TextNoTransaction)
 	if err == nil && t.Ms != id.Ms {

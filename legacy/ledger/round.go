@@ -28,15 +28,16 @@ type rounding struct {
 	totals  Totals // as they will be
 	leader  string
 	keysMax uint64
+	shared  SharedKeys
 	rows    [][]byte // of its transactions, in order
 	keys    int      // added
 }
 
-// newRounding begins the round after totals, at a time of the clock.
-func newRounding(base store.Reader, totals Totals, nowMs uint64, leader string, keysMax uint64) *rounding {
-	r := &rounding{view: newView(base), base: base, totals: totals, leader: leader, keysMax: keysMax}
+// newRounding begins the round after totals.
+func (l *Ledger) newRounding(totals Totals) *rounding {
+	r := &rounding{view: newView(l.store), base: l.store, totals: totals, leader: l.cfg.Leader, keysMax: l.cfg.KeysMax, shared: l.cfg.Shared}
 	r.number = totals.Round + 1
-	r.totals.Ms = max(totals.Ms, nowMs) // a clock that was set back does not set the ledger back
+	r.totals.Ms = max(totals.Ms, l.nowMs()) // a clock that was set back does not set the ledger back
 	return r
 }
 
@@ -47,6 +48,9 @@ func (r *rounding) add(o *Order) (Result, error) {
 	}
 	if o.Key != nil {
 		if first, found, err := r.replay(o.Key); found || err != nil {
+			return first, err
+		}
+		if first, found, err := r.replayApplied(o); found || err != nil {
 			return first, err
 		}
 	}
@@ -104,7 +108,7 @@ func (r *rounding) recordKey(id v10.TxID, k *Key, outcome chain.Outcome) {
 	h := k.hash()
 	key := append([]byte{byKey}, h[:]...)
 	row := keyRow{
-		Caller: k.Caller, Key: k.Key, Request: k.Request[:],
+		Caller: k.Caller, Key: k.Key, Item: k.Item, Request: k.Request[:],
 		Round: r.number, Place: id.Place(), Ms: id.Ms, Outcome: outcome,
 	}
 	r.put(store.Meta, key, encodeRow(row))

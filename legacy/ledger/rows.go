@@ -46,6 +46,7 @@ func (u *Units) UnmarshalText(text []byte) (err error) {
 // Transaction is one executed order.
 type Transaction struct {
 	ID      v10.TxID      `json:"-"` // it is the key, with Ms
+	Other   bool          `json:"-"` // the other ledger made it: ID.Height is a height of its
 	Ms      uint64        `json:"ms"`
 	Kind    Kind          `json:"kind"`
 	From    string        `json:"from,omitempty"`
@@ -78,12 +79,18 @@ type Totals struct {
 	Keys         uint64 `json:"keys"`
 	KeysAged     uint64 `json:"keys_aged"`    // that left because of their age
 	KeysCrowded  uint64 `json:"keys_crowded"` // that left because newer ones came
+	// Of the sync with the other ledger; absent where there was none.
+	Generation  uint64 `json:"generation,omitempty"`   // of the newest barrier
+	HomeVersion uint64 `json:"home_version,omitempty"` // of the home table
+	Applied     uint64 `json:"applied,omitempty"`      // of Transactions: made by the other ledger
+	AppliedKeys uint64 `json:"applied_keys,omitempty"` // that came with them
 }
 
 // keyRow is what a used idempotency key leads to.
 type keyRow struct {
 	Caller  string        `json:"caller"`
 	Key     string        `json:"key"`
+	Item    uint32        `json:"item,omitempty"`
 	Request []byte        `json:"request"` // hash of the request
 	Round   uint64        `json:"round"`
 	Place   uint32        `json:"place"`
@@ -104,6 +111,16 @@ const (
 	byAge     = 'e' // meta: then ms and the key's hash
 	byCursor  = 'c' // meta: then a cursor's name
 	totalsKey = "totals"
+
+	// Of the other ledger, so that nothing of it can meet a row of this one.
+	byApplied      = 'u' // transactions: then ms, height and place
+	byAppliedParty = 'q' // transactions: then length and name, then ms, height and place
+	byAppliedBlock = 'v' // consensus: then the height
+	byAppliedKey   = 's' // meta: then the shared key
+	byAppliedAge   = 'x' // meta: then the ms of its end, and the shared key
+	byGeneration   = 'g' // meta: then the generation of a barrier
+	inboxKey       = "inbox"
+	homesKey       = "homes"
 )
 
 func named(kind byte, name string) []byte {

@@ -127,7 +127,7 @@ func (s *Server) payItems(c *call, items []v10.BatchItem, results []ledger.Resul
 			results[i].Err = err
 			continue
 		}
-		c.keyed(&o, first+i)
+		c.keyed(&o, first+i+1)
 		orders, at = append(orders, o), append(at, i)
 	}
 	if len(orders) == 0 {

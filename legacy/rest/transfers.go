@@ -159,7 +159,7 @@ func (s *Server) receipt(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := s.ledger.Round(uint64(t.ID.Height))
+	r, err := s.ledger.RoundOf(&t)
 	return v10.Receipt{
 		TransactionID: t.ID.String(), Status: statusOf(&t), Message: t.Outcome.String(), BlockHash: r.Hash.String(),
 		BlockNumber: r.Number, Index: t.ID.Place(), Fee: v10.FeeNone, Timestamp: v10.Time(t.Ms),

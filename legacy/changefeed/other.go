@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package changefeed
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/sync/envelope"
+	"github.com/aurigraph/aurigraph/legacy/ledger"
+)
+
+// Bounds of what is sent here.
+const (
+	ApplyBytesMax = 8 << 20 // of records in one call
+	wordsBytesMax = 1 << 20 // of JSON
+	sizeBytes     = 4       // before each record: its size, big-endian
+)
+
+// other answers the calls by which the other ledger's side writes here, and reports whether call is one of them.
+func (f *feed) other(w http.ResponseWriter, r *http.Request, call string) bool {
+	switch call {
+	case "POST /barrier":
+		f.barrier(w, r)
+	case "GET /applied":
+		f.applied(w)
+	case "POST /inbox":
+		f.openInbox(w, r)
+	case "POST /apply":
+		f.apply(w, r)
+	case "GET /homes":
+		f.homes(w)
+	case "POST /homes":
+		f.moveHomes(w, r)
+	default:
+		return false
+	}
+	return true
+}
+
+// say answers with a line, or why there is none.
+func say(w http.ResponseWriter, l Line, err error) {
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	write(w, http.StatusOK, l)
+}
+
+func (f *feed) barrier(w http.ResponseWriter, r *http.Request) {
+	b, err := f.cfg.Ledger.Barrier(r.Context())
+	say(w, Line{Generation: b.Generation, Position: b.Position.String()}, err)
+}
+
+func (f *feed) applied(w http.ResponseWriter) {
+	in, err := f.cfg.Ledger.Inbox()
+	say(w, inboxLine(&in), err)
+}
+
+func inboxLine(in *ledger.Inbox) Line {
+	row := ledger.InboxRowOf(in)
+	return Line{Inbox: &row}
+}
+
+func (f *feed) openInbox(w http.ResponseWriter, r *http.Request) {
+	var row ledger.InboxRow
+	err := words(w, r, &row)
+	if err == nil {
+		var in ledger.Inbox
+		if in, err = row.Inbox(); err == nil {
+			err = f.cfg.Ledger.OpenInbox(r.Context(), in)
+		}
+	}
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	f.applied(w)
+}
+
+func (f *feed) homes(w http.ResponseWriter) {
+	h, err := f.cfg.Ledger.Homes()
+	say(w, Line{Homes: &h}, err)
+}
+
+func (f *feed) moveHomes(w http.ResponseWriter, r *http.Request) {
+	var moves []ledger.Move
+	err := words(w, r, &moves)
+	if err == nil {
+		err = f.cfg.Ledger.MoveHomes(r.Context(), moves)
+	}
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	f.homes(w)
+}
+
+// words reads a JSON body; anything but into's fields is Invalid.
+func words(w http.ResponseWriter, r *http.Request, into any) error {
+	in := json.NewDecoder(http.MaxBytesReader(w, r.Body, wordsBytesMax))
+	in.DisallowUnknownFields()
+	return fault.Wrap(fault.Invalid, in.Decode(into), "read the body")
+}
+
+func (f *feed) apply(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, ApplyBytesMax))
+	if err != nil {
+		refuse(w, fault.Wrap(fault.Invalid, err, "read records, at most %d bytes of them", ApplyBytesMax))
+		return
+	}
+	records, err := openAll(f.cfg.Keys, body)
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	in, err := f.cfg.Ledger.Apply(r.Context(), records)
+	say(w, inboxLine(&in), err)
+}
+
+// openAll reads sealed records, each after its size. It checks each one's tag; that they follow each other, and from what is applied, the
+// ledger does.
+func openAll(keys []envelope.Key, body []byte) ([]*envelope.Record, error) {
+	if len(keys) == 0 {
+		return nil, fault.Reasoned(fault.Refused, ledger.ReasonInboxClosed, "this ledger was started without a sync key: it can check no record")
+	}
+	var records []*envelope.Record
+	for len(body) > 0 {
+		if len(records) == ledger.ApplyRecordsMax {
+			return nil, fault.New(fault.Invalid, "more than %d records", ledger.ApplyRecordsMax)
+		}
+		wire, rest, err := cutRecord(body)
+		if err != nil {
+			return nil, err
+		}
+		r, err := envelope.Open(keys, wire)
+		if err != nil {
+			return nil, err
+		}
+		records, body = append(records, r), rest
+	}
+	return records, nil
+}
+
+var errCut = errors.New("the body ends within a record")
+
+func cutRecord(body []byte) (wire, rest []byte, err error) {
+	if len(body) < sizeBytes {
+		return nil, nil, fault.Wrap(fault.Invalid, errCut, "read records")
+	}
+	size := uint64(binary.BigEndian.Uint32(body))
+	body = body[sizeBytes:]
+	if size > uint64(len(body)) {
+		return nil, nil, fault.Wrap(fault.Invalid, errCut, "read records")
+	}
+	return body[:size], body[size:], nil
+}
