@@ -122,7 +122,7 @@ func Default() Node {
 		LogLevel: "info",
 		Keys:     Keys{Validator: "keys/validator.key", Root: "keys/validator-root.key"},
 		TLS:      TLS{CA: "tls/ca.pem", Cert: "tls/node.pem", Key: "tls/node.key"},
-		Memory:   Memory{LimitBytes: 200 << 20, GCPercent: 50, PayloadBytes: 24 << 20},
+		Memory:   Memory{LimitBytes: 200 << 20, GCPercent: 50, PayloadBytes: 16 << 20},
 		Order:    Order{Engine: EngineSolo, IntervalMin: 2 * time.Millisecond, WindowMax: 16},
 		Commit:   Commit{CheckpointInterval: 3 * time.Second, RetainBytes: 4 << 30, SegmentBytes: 64 << 20, CheckpointBytesPerSecond: 64 << 20, ReserveBytes: 64 << 20},
 		Intake:   Intake{AdmitWaitMax: 250 * time.Millisecond, CutDelay: time.Millisecond},

@@ -8,7 +8,7 @@ import (
 )
 
 // reserveSlabsMax bounds the slabs that wait.
-const reserveSlabsMax = 8
+const reserveSlabsMax = 4
 
 // fillPace is the time between two slabs that are made ready. Slabs are taken when load sets in, and the first touch of all
 // new ones at once would then hold up what they were taken for.
@@ -16,7 +16,7 @@ const fillPace = 100 * time.Millisecond
 
 // Reserve gives slabs of memory that were touched before they are needed: the first touch of 2 MiB stalls for 0.2 ms, and
 // for 8 ms inside a virtual machine whose host has not given that memory yet. It keeps half as many ready as were taken,
-// at most 8, so that a small owner keeps a small reserve. It is safe for concurrent use and needs no end: the goroutine
+// at most 4, so that a small owner keeps a small reserve. It is safe for concurrent use and needs no end: the goroutine
 // that fills it ends when it is full.
 type Reserve struct {
 	slabBytes int
