@@ -98,6 +98,14 @@ sim-bugs: build ## show that the simulator catches every seeded bug; the last li
 sim-long: build ## simulate SIM_SEEDS (100000) seeds, resumable; remove bin/sim-long.json to begin anew
 	@bin/aurigraph sim --seed $(SIM_FIRST) --seeds $(SIM_SEEDS) --resume bin/sim-long.json
 
+.PHONY: model
+model: ## search the models of the move, 13M states, and look for a way on from each; about a minute
+	$(GO) run ./model/cmd/move -run all -progress
+
+.PHONY: model-long
+model-long: ## the long searches too: 107M states, 10 to 20 minutes, 3 GB
+	$(GO) run ./model/cmd/move -run all -progress -long
+
 .PHONY: e2e-faults
 e2e-faults: ## every fault to processes, links and disks, FAULT_ROUNDS (3) times; as root. `make test` has a slice of it
 	@command -v nft >/dev/null && command -v ip >/dev/null || apt-get install -y nftables iproute2

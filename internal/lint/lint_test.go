@@ -22,6 +22,7 @@ allow store/disk store/seal
 client chain gen
 gen node client cmd
 beside legacy chain fault
+beside model
 fence example.com/db store/disk
 `
 
@@ -107,6 +108,10 @@ func TestLayers(t *testing.T) {
 		{"legacy/rest/a.go", own("internal/store"), "may import chain, fault only"},
 		{"legacy/rest/a.go", own("client"), "may import chain, fault only"},
 		{"legacy/a.go", own("cmd/x"), "nobody imports cmd"},
+		{"model/move/a.go", own("model/check"), ""},
+		{"model/move/a.go", own("internal/chain"), "stands beside the product"},
+		{"model/cmd/move/a.go", own("model/move"), ""},
+		{"internal/node/a.go", own("model/check"), "only cmd may import it"},
 		{"internal/node/a.go", own("legacy/store"), "only cmd may import it"},
 		{"client/a.go", own("legacy"), "the SDK may import"},
 		{"cmd/x/a.go", own("legacy"), ""},

@@ -44,7 +44,7 @@ type Tree struct {
 }
 
 // Unit is a package's name in layers.txt: its path below internal/, "cmd", "client", "gen" for those of the root, or its path
-// for those below legacy. Packages elsewhere have none.
+// for those below legacy and model, whose commands are "cmd" too. Packages elsewhere have none.
 func Unit(dir string) string {
 	if rest, ok := strings.CutPrefix(dir, "internal/"); ok {
 		return rest
@@ -55,6 +55,11 @@ func Unit(dir string) string {
 	case "proto":
 		return "gen"
 	case "legacy":
+		return dir
+	case "model":
+		if Within(dir, "model/cmd") {
+			return "cmd"
+		}
 		return dir
 	}
 	return ""
