@@ -78,7 +78,7 @@ func TestHelpIsWhole(t *testing.T) {
 // examples are a command's command lines of this program, as words.
 func examples(c *cobra.Command) [][]string {
 	var all [][]string
-	for line := range strings.Lines(c.Example) {
+	for line := range strings.Lines(strings.ReplaceAll(c.Example, " \\\n   ", "")) { // a long one goes on in the next line
 		line, _, _ = strings.Cut(strings.TrimSpace(line), "   ") // a remark
 		line, _, _ = strings.Cut(line, " 2>>")
 		line, _, _ = strings.Cut(line, " > ")

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package v10sync runs V10's half of the sync beside a V10: its changes onto the bus, V11's to it. V11's half runs in its nodes.
+//
+//	err := v10sync.Run(ctx, v10sync.Config{Bus: b, Port: "http://127.0.0.1:4005", Ledger: "production-v10", Other: genesis})
+//
+// Each direction is a loop of its own around package v10port: what ends it is said, and it begins anew from what the topics and V10
+// say a moment later. So neither direction needs the other, nothing is kept here, and several of these may run beside one V10.
+//
+// Invariants:
+//
+//  1. A direction goes on from where V10, or the topics, say that it stands. Nothing is remembered between two tries.
+//  2. What ends a direction for good is tried again all the same: a person may have mended it. It costs a look every RetryPause, and
+//     is logged once for each reason.
+//  3. V10's inbox is opened once, for the V11 of Config.Other at Config.From. One that is open for another is left as it is, and said.
+package v10sync
