@@ -126,7 +126,9 @@ func (h *sockets) look(ctx context.Context) {
 			ticks = h.lookAtSlots(ctx, ticks)
 		case <-h.due:
 			news, blocks := h.news.Load(), h.blocks.Load()
-			h.serve(ctx, h.concerned(news != told, blocks != at))
+			now, batch := h.now(), h.concerned(news != told, blocks != at)
+			h.serve(ctx, batch)
+			h.letWait(batch, now)
 			told, at = news, blocks
 		}
 	}
@@ -146,6 +148,13 @@ func (h *sockets) lookAtSlots(ctx context.Context, last uint64) uint64 {
 	}
 	h.mu.Unlock()
 	h.serve(ctx, batch)
+	h.letWait(batch, now)
+	return ticks
+}
+
+// letWait has those of some sockets get the next head at once that had none in their present window. The newest one may have been none
+// for them: it was there when they asked.
+func (h *sockets) letWait(batch []*socket, now time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, s := range batch {
@@ -153,7 +162,6 @@ func (h *sockets) lookAtSlots(ctx context.Context, last uint64) uint64 {
 			h.waiting[s] = struct{}{}
 		}
 	}
-	return ticks
 }
 
 // concerned are the sockets that asked for something, and those that new heads and new blocks are for.
