@@ -5,7 +5,6 @@ package catchup
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -276,7 +275,7 @@ func FuzzDescent(f *testing.F) {
 	list, above := chainBelow(2, 1)
 	f.Add(list[0])
 	f.Add(list[1])
-	f.Add([]byte(fmt.Sprint("no header")))
+	f.Add([]byte("no header"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		d, err := newDescent(above)
 		must(t, err)

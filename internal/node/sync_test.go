@@ -24,8 +24,9 @@ import (
 )
 
 const (
-	syncKeyNo   chain.KeyNo = 3 // the gateway institution's own key; its desk has the delegated one behind it
-	syncChannel             = 200
+	syncKeyNo = chain.KeyNo(3) // the gateway institution's own key; its desk has the delegated one behind it
+
+	syncChannel = 200
 )
 
 var syncSource = envelope.Source{Ledger: envelope.V10Ledger("old"), Origin: envelope.V10, Life: 1, Incarnation: envelope.Incarnation{7}}

@@ -134,7 +134,7 @@ func TestSkew(t *testing.T) {
 	if uint64(len(places)) != c.Accounts {
 		t.Errorf("%d accounts of %d can ever be drawn", len(places), c.Accounts)
 	}
-	if fmt.Sprint(c.orders(c.Accounts)) != fmt.Sprint(c.orders(c.Accounts)) {
+	if first, again := fmt.Sprint(c.orders(c.Accounts)), fmt.Sprint(c.orders(c.Accounts)); first != again {
 		t.Error("the same seed gives other orders")
 	}
 }
