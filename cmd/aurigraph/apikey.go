@@ -15,12 +15,8 @@ import (
 	"github.com/aurigraph/aurigraph/internal/fault"
 )
 
-// Where the servers of a network look for who may call, below its folder.
-const (
-	accessDir    = "access"
-	apiKeysFile  = "keys.json"
-	apiUsersFile = "users.json"
-)
+// accessDir is where the servers of a network look for who may call, below its folder.
+const accessDir = "access"
 
 func newAPIKey(a *app) *cobra.Command {
 	c := networkFlag(a, group("apikey", "Say who may call the V10 API, and for which accounts", newAPIKeyNew(a), newAPIKeyList(a), newAPIKeyRevoke(a), newAPIKeyUser(a)))
@@ -165,7 +161,7 @@ read the file.`,
 }
 
 func (a *app) apiKeyNew(file string, makeKey func(path string) (access.Key, string, error)) error {
-	path, err := a.accessFile(file, apiKeysFile)
+	path, err := a.accessFile(file, access.KeysFile)
 	if err != nil {
 		return err
 	}
@@ -215,7 +211,7 @@ Exit codes: 0 done; 1 the file cannot be read; 2 it is damaged, or others may re
   aurigraph apikey list --file /etc/aurigraph/keys.json --json`,
 		Args: args(),
 		RunE: func(*cobra.Command, []string) error {
-			path, err := a.accessFile(file, apiKeysFile)
+			path, err := a.accessFile(file, access.KeysFile)
 			if err != nil {
 				return err
 			}
@@ -268,7 +264,7 @@ Exit codes: 0 done; 1 there is no such key, or the file cannot be written; 2 the
 			if strings.HasPrefix(got[0], "ak_") {
 				return usage(cmd, "that is an API key: give its ID, the part between the first and the second _")
 			}
-			path, err := a.accessFile(file, apiKeysFile)
+			path, err := a.accessFile(file, access.KeysFile)
 			if err != nil {
 				return err
 			}

@@ -53,7 +53,7 @@ Exit codes: 0 done; 1 a file cannot be read or written; 2 the options, the name 
 }
 
 func (a *app) userSet(f *grantFlags, name, passwordFile string) error {
-	path, err := a.accessFile(f.file, apiUsersFile)
+	path, err := a.accessFile(f.file, access.UsersFile)
 	if err != nil {
 		return err
 	}
@@ -107,7 +107,7 @@ Exit codes: 0 done; 1 the file cannot be read; 2 it is damaged, or others may re
   aurigraph apikey user list --json`,
 		Args: args(),
 		RunE: func(*cobra.Command, []string) error {
-			path, err := a.accessFile(file, apiUsersFile)
+			path, err := a.accessFile(file, access.UsersFile)
 			if err != nil {
 				return err
 			}
@@ -151,7 +151,7 @@ Exit codes: 0 done; 1 there is no such user, or the file cannot be written; 2 th
   aurigraph apikey user remove erika --json`,
 		Args: args("NAME"),
 		RunE: func(_ *cobra.Command, got []string) error {
-			path, err := a.accessFile(file, apiUsersFile)
+			path, err := a.accessFile(file, access.UsersFile)
 			if err != nil {
 				return err
 			}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/aurigraph/aurigraph/internal/cache"
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/fault"
 )
@@ -23,7 +24,7 @@ type Desk struct {
 	caps    *caps
 
 	directory *directory
-	assets    *cache[Asset]
+	assets    *cache.Cache[string, Asset]
 	opener    *opener
 	keeper    *keeper
 
@@ -45,7 +46,7 @@ func New(cfg Config, p Parts) (*Desk, error) {
 	d := &Desk{
 		cfg: cfg, chain: p.Chain, vault: p.Vault, log: p.Log, caps: newCaps(cfg.Caps),
 		core: newCore(cfg.WaitingMax, cfg.LegsMax), stopped: make(chan struct{}), gone: make(chan struct{}),
-		assets: newCache[Asset](assetsCachedMax),
+		assets: cache.New[string, Asset](assetsCachedMax),
 	}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)

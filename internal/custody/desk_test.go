@@ -305,16 +305,3 @@ func TestConfig(t *testing.T) {
 		t.Errorf("a desk without the number of its key runs: %v", err)
 	}
 }
-
-func TestCache(t *testing.T) {
-	c := newCache[int](10)
-	for i := range 1000 {
-		c.put(fmt.Sprint(i), i)
-		if v, ok := c.get("0"); !ok || v != 0 {
-			t.Fatalf("what is used went after %d", i)
-		}
-		if n := len(c.young) + len(c.old); n > 11 {
-			t.Fatalf("%d entries", n)
-		}
-	}
-}

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/aurigraph/aurigraph/internal/cache"
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/keys"
@@ -27,15 +28,15 @@ const reasonNoAccount = "unknown_account"
 // directory finds accounts by their V10 names. An account's number never changes, so what was found once is remembered.
 type directory struct {
 	desk    *Desk
-	numbers *cache[chain.AccountNo]
+	numbers *cache.Cache[string, chain.AccountNo]
 }
 
 func newDirectory(d *Desk) *directory {
-	return &directory{desk: d, numbers: newCache[chain.AccountNo](namesCachedMax)}
+	return &directory{desk: d, numbers: cache.New[string, chain.AccountNo](namesCachedMax)}
 }
 
 // known finds a name in memory.
-func (d *directory) known(name string) (chain.AccountNo, bool) { return d.numbers.get(name) }
+func (d *directory) known(name string) (chain.AccountNo, bool) { return d.numbers.Get(name) }
 
 // find asks the ledger for a name, remembers it and puts it into the vault.
 func (d *directory) find(ctx context.Context, name string) (chain.AccountNo, error) {
@@ -56,7 +57,7 @@ func (d *directory) find(ctx context.Context, name string) (chain.AccountNo, err
 }
 
 func (d *directory) remember(no chain.AccountNo, name string) {
-	d.numbers.put(name, no)
+	d.numbers.Put(name, no)
 	d.desk.keeper.keep(no, name)
 }
 
@@ -153,7 +154,7 @@ func (d *Desk) Asset(ctx context.Context, code string) (Asset, error) {
 	if code == "" {
 		code = DefaultAsset
 	}
-	if a, ok := d.assets.get(code); ok {
+	if a, ok := d.assets.Get(code); ok {
 		return a, nil
 	}
 	if len(code) > chain.CodeBytesMax {
@@ -166,7 +167,7 @@ func (d *Desk) Asset(ctx context.Context, code string) (Asset, error) {
 	if err != nil {
 		return Asset{}, err
 	}
-	d.assets.put(code, *a)
+	d.assets.Put(code, *a)
 	return *a, nil
 }
 

@@ -173,18 +173,7 @@ func (g *Gateway) withRest(ctx context.Context, run func(context.Context) error)
 	if g.rest == nil {
 		return run(ctx)
 	}
-	inner, stop := context.WithCancel(context.WithoutCancel(ctx))
-	defer stop()
-	outer, end := context.WithCancel(ctx)
-	defer end()
-	served := make(chan error, 1)
-	go func() {
-		served <- g.rest.run(outer)
-		stop()
-	}()
-	err := run(inner)
-	end()
-	return errors.Join(err, <-served)
+	return restv10.Before(ctx, g.rest.run, run, func() {})
 }
 
 // RestAddress is where the V10 dialect listens; empty if nowhere.

@@ -72,7 +72,7 @@ func TestRestAsksWhoCalls(t *testing.T) {
 	n := withRest(t, func(r *config.GatewayRest) {
 		dir := t.TempDir()
 		r.Auth, r.Access = config.AuthRequired, dir
-		_, text, err := access.NewKey(filepath.Join(dir, apiKeysFile), "shop", access.Grant{Roles: []string{"payer"}, Accounts: []string{"alice"}})
+		_, text, err := access.NewKey(filepath.Join(dir, access.KeysFile), "shop", access.Grant{Roles: []string{"payer"}, Accounts: []string{"alice"}})
 		must(t, err)
 		secret = text
 	})

@@ -14,25 +14,12 @@ import (
 	"github.com/aurigraph/aurigraph/internal/keys"
 )
 
-// Names in the folder of who may call; they are those of a node.
-const (
-	apiKeysFile  = "keys.json"
-	apiUsersFile = "users.json"
-	tokenKeyFile = "token.key"
-)
-
 // openAccess opens who may call, and the trail of what callers do.
 func (r *rest) openAccess() (err error) {
 	g, cfg := r.gateway, &r.gateway.cfg.Rest
-	dir := g.cfg.Path(cfg.Access)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fault.Wrap(fault.Unavailable, err, "make the folder of API keys")
-	}
-	who := access.Config{
-		Open: cfg.Auth == config.AuthOpen, Keys: filepath.Join(dir, apiKeysFile), Users: filepath.Join(dir, apiUsersFile), TokenKey: filepath.Join(dir, tokenKeyFile),
-	}
-	for _, p := range cfg.Providers {
-		who.Providers = append(who.Providers, access.Provider{Name: p.Name, Issuer: p.Issuer, Audience: p.Audience, KeySet: p.KeySet, Roles: p.Roles})
+	who, err := config.Access(g.cfg.Path(cfg.Access), cfg.Auth, cfg.Providers)
+	if err != nil {
+		return err
 	}
 	if r.guard, err = access.New(who, access.Parts{Log: g.log, Metrics: g.registry}); err != nil || cfg.Audit == "" {
 		return err

@@ -152,24 +152,14 @@ func (s *services) withRest(ctx context.Context, run func(context.Context) error
 	if s.rest == nil {
 		return run(ctx)
 	}
-	inner, stop := context.WithCancel(context.WithoutCancel(ctx))
-	defer stop()
-	outer, end := context.WithCancel(ctx)
-	defer end()
-	served := make(chan error, 1)
-	go func() {
-		served <- s.rest.run(outer)
-		stop()
-	}()
 	audit, quiet := context.WithCancel(context.WithoutCancel(ctx))
 	defer quiet()
 	audited := make(chan error, 1)
 	go func() { audited <- s.rest.runTrail(audit) }()
-	err := run(inner)
-	s.rest.server.Hurry() // nothing is behind it any more, and the node's next epoch waits
-	s.rest.desk.Hurry()
-	end()
-	err = errors.Join(err, <-served)
+	err := restv10.Before(ctx, s.rest.run, run, func() {
+		s.rest.server.Hurry() // nothing is behind it any more, and the node's next epoch waits
+		s.rest.desk.Hurry()
+	})
 	quiet()
 	return errors.Join(err, <-audited)
 }

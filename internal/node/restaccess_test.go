@@ -17,7 +17,7 @@ import (
 // TestCustodyWantsARole lets each role do over gRPC what it may do over REST, and nothing else, and counts payments.
 func TestCustodyWantsARole(t *testing.T) {
 	dir := t.TempDir()
-	file := filepath.Join(dir, apiKeysFile)
+	file := filepath.Join(dir, access.KeysFile)
 	secrets := map[string]string{}
 	for _, role := range []string{"reader", "payer", "issuer", "admin", "gateway"} {
 		g := access.Grant{Roles: []string{role}}
@@ -28,7 +28,7 @@ func TestCustodyWantsARole(t *testing.T) {
 		must(t, err)
 		secrets[role] = secret
 	}
-	guard, err := access.New(access.Config{Keys: file, Users: filepath.Join(dir, apiUsersFile), TokenKey: filepath.Join(dir, tokenKeyFile)},
+	guard, err := access.New(access.Config{Keys: file, Users: filepath.Join(dir, access.UsersFile), TokenKey: filepath.Join(dir, access.TokenKeyFile)},
 		access.Parts{Log: newLogger(&logBook{}), Metrics: prometheus.NewRegistry()})
 	must(t, err)
 	door := custodyAccess{guard, func() bool { return true }}

@@ -17,7 +17,7 @@ import (
 
 // Open opens an account, or finds it. Asked for again it finds what was opened, so it is safe to be sent again.
 func (d *Desk) Open(ctx context.Context, name string) (out custody.Opened, err error) {
-	if no, ok := d.numbers.get(name); ok {
+	if no, ok := d.numbers.Get(name); ok {
 		return custody.Opened{Number: no}, nil
 	}
 	c := upstream.Call{Group: upstream.GroupManage, Retry: upstream.RetrySafe}
@@ -29,13 +29,13 @@ func (d *Desk) Open(ctx context.Context, name string) (out custody.Opened, err e
 	if err != nil {
 		return custody.Opened{}, d.ledger.metrics.refuse(err)
 	}
-	d.numbers.put(strings.Clone(name), out.Number)
+	d.numbers.Put(strings.Clone(name), out.Number)
 	return out, nil
 }
 
 // Resolve finds an account by its name, or by its address if nobody has that name.
 func (d *Desk) Resolve(ctx context.Context, name string) (no chain.AccountNo, err error) {
-	if no, ok := d.numbers.get(name); ok {
+	if no, ok := d.numbers.Get(name); ok {
 		return no, nil
 	}
 	err = d.ledger.read(ctx, upstream.GroupRead, 0, func(ctx context.Context, conn grpc.ClientConnInterface) error {
@@ -47,7 +47,7 @@ func (d *Desk) Resolve(ctx context.Context, name string) (no chain.AccountNo, er
 		return 0, err
 	}
 	if _, malformed := chain.ParseAddress(name); malformed != nil {
-		d.numbers.put(strings.Clone(name), no) // what reads as an address may become a name
+		d.numbers.Put(strings.Clone(name), no) // what reads as an address may become a name
 	}
 	return no, nil
 }
@@ -78,7 +78,7 @@ func (d *Desk) Asset(ctx context.Context, code string) (custody.Asset, error) {
 	if code == "" {
 		code = custody.DefaultAsset
 	}
-	if a, ok := d.assets.get(code); ok {
+	if a, ok := d.assets.Get(code); ok {
 		return a, nil
 	}
 	if len(code) > chain.CodeBytesMax || text("asset", code) != nil {
@@ -92,7 +92,7 @@ func (d *Desk) Asset(ctx context.Context, code string) (custody.Asset, error) {
 		return custody.Asset{}, err
 	}
 	a := custody.Asset{Number: found.Number, Code: found.Code, Name: found.Name, Scale: found.Scale, Issuer: found.Issuer, Flags: found.Flags}
-	d.assets.put(strings.Clone(code), a)
+	d.assets.Put(strings.Clone(code), a)
 	return a, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"sync"
 
+	"github.com/aurigraph/aurigraph/internal/cache"
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/custody"
 	"github.com/aurigraph/aurigraph/internal/fault"
@@ -14,8 +15,8 @@ import (
 // Desk has validators' custody desks pay. It is safe for concurrent use.
 type Desk struct {
 	ledger  *Ledger
-	numbers *cache[string, chain.AccountNo]
-	assets  *cache[string, custody.Asset]
+	numbers *cache.Cache[string, chain.AccountNo]
+	assets  *cache.Cache[string, custody.Asset]
 
 	mu   sync.Mutex // guards line
 	line *line
@@ -23,7 +24,7 @@ type Desk struct {
 
 func newDesk(l *Ledger) *Desk {
 	return &Desk{
-		ledger: l, numbers: newCache[string, chain.AccountNo](numbersCachedMax), assets: newCache[string, custody.Asset](assetsCachedMax),
+		ledger: l, numbers: cache.New[string, chain.AccountNo](numbersCachedMax), assets: cache.New[string, custody.Asset](assetsCachedMax),
 		line: newLine(lineBounds{waiting: l.cfg.WaitingMax, calls: l.cfg.Calls, payments: PaymentsMax, bytes: BytesMax}),
 	}
 }
