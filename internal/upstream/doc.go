@@ -24,6 +24,7 @@
 //  5. The breaker of a group opens for what fails at those that are not left out. One validator never opens it among several.
 //  6. While a breaker is half-open at most ProbesMax attempts are in flight; while a validator is on trial, one.
 //  7. What the caller does (leaving, a short deadline) and what a validator answers (refusals) are no faults.
+//  8. A validator whose health says that it lets nobody in is not called.
 //
 // The decisions are in window, budget, breaker, health and group, which have no clock and no lock; lane has the lock, Do and run the
 // loop around them.

@@ -13,7 +13,8 @@ import (
 )
 
 // serving says whether clients are let in. A node that is not let anything in takes no payments either: what it takes waits for it,
-// while another node would have made it. Readers are answered.
+// while another node would have made it. Readers are answered. A stream of payments that is open already goes on: who wants no more of
+// them ends the server.
 type serving struct {
 	now     atomic.Bool
 	submits func(method string) bool // nil: none is refused
