@@ -48,7 +48,8 @@
 //  2. Escrow's holding of an asset is the sum of its pending holds.
 //  3. An outcome other than OK changed nothing but the replay window and the idempotency keys. An atomic batch that fails changed
 //     nothing but its sequence: not the state, and nothing derived that could be noticed.
-//  4. Every debit passes debit, or runPlain, which makes the same checks; a model with neither agrees (TestAgainstModel).
+//  4. Every debit passes take: by debit, which asks what may be debited here, or by a change of the other ledger, which asks what that
+//     one is the home of. runPlain makes debit's checks; a model with neither agrees (TestAgainstModel).
 //  5. The state is a function of genesis and the executed legs and transactions: no clock, I/O, randomness, goroutine,
 //     map order or float takes part, and a ledger attached to a copy of the pages goes on identically.
 //  6. The membership changes between two blocks only, by one change or seal at a time, each for the present epoch: a block

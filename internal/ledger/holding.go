@@ -74,14 +74,20 @@ func (l *Ledger) place(account chain.AccountNo, asset chain.AssetNo) (h *hotAsse
 	return h, uint64(account)
 }
 
-// debit takes amount out of a holding. Every debit passes here, or through the fast path of a batch, which makes the
-// same checks. What the escrow account holds was debited from its payer before and is checked by its hold.
+// debit takes amount out of a holding from which it may be taken. What the escrow account holds was debited from its payer before and
+// is checked by its hold.
 func (l *Ledger) debit(from chain.AccountNo, asset chain.AssetNo, amount chain.Amount) chain.Outcome {
 	if from != Escrow {
 		if code := l.debitable(from, asset); code != chain.OK {
 			return code
 		}
 	}
+	return l.take(from, asset, amount)
+}
+
+// take takes amount out of a holding that has it. Every debit passes here, by debit or on V10's word (applyTransfer, applyRedeem), or
+// through the fast path of a batch, which makes debit's checks.
+func (l *Ledger) take(from chain.AccountNo, asset chain.AssetNo, amount chain.Amount) chain.Outcome {
 	h, record := l.place(from, asset)
 	rest, ok := h.column.Ref(record).Sub(amount)
 	if !ok {

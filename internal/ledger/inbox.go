@@ -187,18 +187,6 @@ func (l *Ledger) checkReplica(account chain.AccountNo, asset chain.AssetNo, run 
 	return chain.OK
 }
 
-// take takes amount out of a holding on V10's word.
-func (l *Ledger) take(from chain.AccountNo, asset chain.AssetNo, amount chain.Amount) chain.Outcome {
-	h, record := l.place(from, asset)
-	rest, ok := h.column.Ref(record).Sub(amount)
-	if !ok {
-		return chain.InsufficientFunds
-	}
-	l.set(from, asset, record, rest)
-	l.sums.Debits = wrapAdd(l.sums.Debits, amount)
-	return chain.OK
-}
-
 // applyIssue makes new units that V10 made.
 func (l *Ledger) applyIssue(leg *chain.Leg, run *legRun) chain.Outcome {
 	if code := l.checkIssuer(leg, run); code != chain.OK {

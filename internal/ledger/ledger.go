@@ -144,7 +144,7 @@ func (l *Ledger) resetDerived() {
 	l.keyedTable = newKeyedTable()
 }
 
-// Sums are what a block moved, over all assets, modulo 2^128. Debits are kept by the debit function alone and Credits
+// Sums are what a block moved, over all assets, modulo 2^128. Debits are kept by take alone and Credits
 // by the credit function alone.
 type Sums struct {
 	Debits, Credits  chain.Amount
