@@ -39,6 +39,7 @@ type Network struct {
 	Institution Institution       `json:"institution"`
 	Asset       string            `json:"asset,omitempty"` // code
 	V10         *V10              `json:"v10,omitempty"`   // nil: V10's clients are not served
+	Sync        *Sync             `json:"sync,omitempty"`  // nil: it is in step with no V10
 
 	// Dir is the folder. It is not in the file.
 	Dir string `json:"-"`
