@@ -372,12 +372,14 @@ func TestRestArm(t *testing.T) {
 func TestCPUOf(t *testing.T) {
 	before, err := cpuOf(os.Getpid())
 	must(t, err)
-	for begin := time.Now(); time.Since(begin) < 20*time.Millisecond; {
-		_ = payees(1, 100)
-	}
-	after, err := cpuOf(os.Getpid())
-	if must(t, err); after-before < 5*time.Millisecond || after < before {
-		t.Error(before, after)
+	const work = 5 * time.Millisecond
+	after := before
+	for begin := time.Now(); after-before < work; { // others may have the machine meanwhile
+		if _ = payees(1, 100); time.Since(begin) > 20*time.Second {
+			t.Fatal(before, after)
+		}
+		after, err = cpuOf(os.Getpid())
+		must(t, err)
 	}
 	gone := exec.Command("true")
 	must(t, gone.Run())
