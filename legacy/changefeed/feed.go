@@ -41,6 +41,8 @@ type Line struct {
 	Generation uint64           `json:"generation,omitempty"` // of a barrier
 	Inbox      *ledger.InboxRow `json:"inbox,omitempty"`
 	Homes      *ledger.Homes    `json:"homes,omitempty"`
+
+	Resolutions []ledger.Resolution `json:"resolutions,omitempty"`
 }
 
 // Op is a changed row.
@@ -238,8 +240,13 @@ func (o *lines) stream(ctx context.Context, s store.Store, tail store.Tail, at s
 		case <-ctx.Done():
 			return nil
 		case <-s.Advanced(at):
+			continue
 		case <-beat.C:
-			if err := o.add(Line{Head: s.Head().String()}); err != nil {
+		}
+		select {
+		case <-s.Advanced(at): // a head must not be told before what leads to it
+		default:
+			if err := o.add(Line{Head: at.String()}); err != nil {
 				return err
 			}
 		}
