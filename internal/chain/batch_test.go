@@ -141,6 +141,7 @@ func FuzzParseBatch(f *testing.F) {
 	f.Add(good.Bytes()[:BatchHeaderBytes])
 	f.Add(append(slices.Clone(good.Bytes()), 0))
 	f.Add([]byte("AUB1"))
+	f.Add(goldenCopy(f).Bytes())
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		b, err := ParseBatch(raw)
 		if err != nil {
@@ -158,8 +159,19 @@ func FuzzParseBatch(f *testing.F) {
 			legs[i] = b.Leg(i)
 		}
 		again, err := NewBatch(h, legs)
+		if h.Flags&FlagSync != 0 {
+			again, err = NewSyncBatch(h, b.SyncHead(), legs)
+		}
 		if err != nil || !bytes.Equal(again.Bytes(), raw) {
 			t.Fatalf("the bytes are not canonical: %v", err)
+		}
+		for _, l := range legs {
+			if a, ok := l.Opens(); ok && a.Leg() != l {
+				t.Fatalf("%+v is not what opens %+v", l, a)
+			}
+			if c, ok := l.Chunk(); ok && c.Leg() != l {
+				t.Fatalf("%+v is not the piece %+v", l, c)
+			}
 		}
 	})
 }

@@ -134,6 +134,40 @@ func TestGoldenSyncBatch(t *testing.T) {
 	}
 }
 
+// goldenCopy is a sync batch of the initial copy: an account, a piece of history, an answer under a key, and the end.
+func goldenCopy(t testing.TB) Batch {
+	t.Helper()
+	h := goldenHeader()
+	h.Flags = 0
+	account := OpenedAccount{Number: 1<<31 + 7, Tag: Hash{1, 31: 0xEE}, Address: Address{0xA0, 1, 2, 15: 0xAF, 16: 0xB0, 19: 0xBF}, Slot: 10_001}
+	piece := HistoryChunk{Family: ChunkRounds, Number: 1<<33 + 5, Rows: ChunkRowsMax, Sum: 1<<60 + 1, Digest: Hash{2, 31: 0xDD}}
+	noted := Leg{Kind: LegNoted, Arg: LegKeyed, From: 2, To: 3, Asset: 1, Amount: Units(1500), Reference: KeyedReference(IdempotencyKey{4}, [16]byte{5})}
+	var legs []Leg
+	for i, l := range []Leg{account.Leg(), piece.Leg(), noted, {Kind: LegBarrier, Amount: Units(9)}} {
+		o := SyncOrigin{Position: SyncPosition{Minor: uint32(i) + 2}}
+		if l.Kind == LegBarrier {
+			o.Position = CopyEnd(1<<40 + 6)
+		}
+		if EndsCopy(&l, &o) != (l.Kind == LegBarrier) {
+			t.Errorf("change %d and the end", i)
+		}
+		legs = append(legs, l, o.Leg())
+	}
+	b, err := NewSyncBatch(h, SyncHead{Life: 1, Previous: CopyBegin(), HomeVersion: 1}, legs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, ok := legs[0].Opens(); !ok || got != account {
+		t.Errorf("%+v, want %+v", got, account)
+	}
+	if got, ok := legs[2].Chunk(); !ok || got != piece {
+		t.Errorf("%+v, want %+v", got, piece)
+	}
+	return b
+}
+
+func TestGoldenCopy(t *testing.T) { golden(t, "batch_copy", hexLines(goldenCopy(t).Bytes())) }
+
 // Outcomes and kinds are numbers in certified data: their table only grows.
 func TestGoldenNames(t *testing.T) {
 	var out bytes.Buffer

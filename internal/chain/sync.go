@@ -4,6 +4,7 @@ package chain
 
 import (
 	"encoding/binary"
+	"math"
 )
 
 // FlagSync makes a batch changes that the other ledger, V10, has made already: each is two legs, what changed and its origin. They
@@ -33,6 +34,22 @@ const (
 	LegRound   LegKind = 9  // V10's consensus round Amount; the Reference is its hash
 	LegBarrier LegKind = 10 // V10 wrote barrier Amount
 	LegOrigin  LegKind = 11 // the second leg of each change
+	LegOpen    LegKind = 12 // open an account of V10's, see OpenLeg; while V10 is copied only
+	LegChunk   LegKind = 13 // a piece of V10's history, see ChunkLeg; while V10 is copied only
+	LegNoted   LegKind = 14 // V10's answer under an idempotency key, its origin's outcome; while V10 is copied only
+	legSyncEnd         = LegNoted
+)
+
+// Silent reports whether a leg of a sync batch is no transfer.
+func (k LegKind) Silent() bool { return k > LegRefused && k <= legSyncEnd }
+
+// ChunkRowsMax bounds the rows of a piece of history.
+const ChunkRowsMax = 65_536
+
+// The families of a piece of history.
+const (
+	ChunkTransactions = 1
+	ChunkRounds       = 2
 )
 
 // SyncPosition is a place in the order of V10's changes: of a written batch, and in it.
@@ -44,6 +61,80 @@ type SyncPosition struct {
 // Before reports whether p lies before q.
 func (p SyncPosition) Before(q SyncPosition) bool {
 	return p.Major < q.Major || p.Major == q.Major && p.Minor < q.Minor
+}
+
+// The initial copy of V10 is the beginning of the order of its changes: the inbox is opened at CopyBegin, the copy's changes have major
+// 0, and its last one is a barrier without a tag at CopyEnd of the sequence that was copied. What V10 did since comes behind it.
+
+// CopyBegin is where the inbox is opened for a copy.
+func CopyBegin() SyncPosition { return SyncPosition{Minor: 1} }
+
+// CopyEnd is where a copy of V10 as of a sequence ends.
+func CopyEnd(sequence uint64) SyncPosition {
+	return SyncPosition{Major: sequence, Minor: math.MaxUint32}
+}
+
+// Copying reports whether p is within a copy that has not ended.
+func (p SyncPosition) Copying() bool { return p.Major == 0 && p.Minor > 0 }
+
+// EndsCopy reports whether a change is the last one of a copy.
+func EndsCopy(l *Leg, o *SyncOrigin) bool {
+	return l.Kind == LegBarrier && o.Position.Major > 0 && o.Position.Minor == math.MaxUint32 && o.Tag.IsZero()
+}
+
+// OpenedAccount is an account of V10's that a copy opens in the custody of the inbox's institution.
+type OpenedAccount struct {
+	Number  AccountNo // that it must get
+	Tag     Hash      // of its V10 name
+	Address Address
+	Slot    uint16
+}
+
+// Leg is a as a change.
+func (a *OpenedAccount) Leg() Leg {
+	le := binary.LittleEndian
+	return Leg{
+		Kind: LegOpen, To: a.Number, Arg: uint32(a.Slot), From: AccountNo(le.Uint32(a.Address[16:])),
+		Amount: Amount{Lo: le.Uint64(a.Address[:]), Hi: le.Uint64(a.Address[8:])}, Reference: [32]byte(a.Tag),
+	}
+}
+
+// Opens reads a change that opens an account; false: it is none.
+func (l *Leg) Opens() (a OpenedAccount, ok bool) {
+	if l.Kind != LegOpen || l.Asset != 0 || l.Arg > math.MaxUint16 {
+		return a, false
+	}
+	le := binary.LittleEndian
+	a = OpenedAccount{Number: l.To, Tag: Hash(l.Reference), Slot: uint16(l.Arg)}
+	le.PutUint64(a.Address[:], l.Amount.Lo)
+	le.PutUint64(a.Address[8:], l.Amount.Hi)
+	le.PutUint32(a.Address[16:], uint32(l.From))
+	return a, true
+}
+
+// HistoryChunk says what a piece of V10's history holds, for whoever keeps the rows.
+type HistoryChunk struct {
+	Family uint32 // ChunkTransactions or ChunkRounds
+	Number uint64 // from 1, in V10's order
+	Rows   uint64 // 1 to ChunkRowsMax
+	Sum    uint64 // modulo 2^64: of the units of what was executed, or of the rounds' transactions
+	Digest Hash   // of the rows
+}
+
+// Leg is c as a change.
+func (c *HistoryChunk) Leg() Leg {
+	return Leg{
+		Kind: LegChunk, Arg: c.Family, From: AccountNo(uint32(c.Number)), To: AccountNo(uint32(c.Number >> 32)),
+		Amount: Amount{Lo: c.Rows, Hi: c.Sum}, Reference: [32]byte(c.Digest),
+	}
+}
+
+// Chunk reads a change that is a piece of history; false: it is none.
+func (l *Leg) Chunk() (c HistoryChunk, ok bool) {
+	c = HistoryChunk{Family: l.Arg, Number: uint64(l.From) | uint64(l.To)<<32, Rows: l.Amount.Lo, Sum: l.Amount.Hi, Digest: Hash(l.Reference)}
+	ok = l.Kind == LegChunk && l.Asset == 0 && (c.Family == ChunkTransactions || c.Family == ChunkRounds) &&
+		c.Number > 0 && c.Rows > 0 && c.Rows <= ChunkRowsMax && !c.Digest.IsZero()
+	return c, ok
 }
 
 // SyncHead is what a sync batch says once for all its changes.

@@ -24,7 +24,15 @@ type Transfer struct {
 	Kind      string // transfer, hold, post, void, issue, redeem
 	Outcome   chain.Outcome
 	Reference [32]byte
-	TimeUs    uint64
+	TimeUs    uint64 // of the block
+	Origin    Origin // zero: it did not come from V10 by sync
+}
+
+// Origin is V10's id of a transaction that V10 made and the sync brought.
+type Origin struct {
+	Ms    uint64 // since 1970
+	Round uint64 // 0: V10 refused an order without a place in a round, so it has no id there
+	Place uint32
 }
 
 // Touches reports whether a transfer passes a filter, of which zeros mean any.
@@ -41,6 +49,9 @@ const (
 	KindIssue    = "issue"
 	KindRedeem   = "redeem"
 	KindUnknown  = "unknown"
+	// Of what V10 made before the copy alone.
+	KindOpenAccount = "open_account"
+	KindCreateAsset = "create_asset"
 )
 
 var legKinds = [...]string{
@@ -48,8 +59,8 @@ var legKinds = [...]string{
 	chain.LegIssue: KindIssue, chain.LegRedeem: KindRedeem, chain.LegRefused: KindTransfer,
 }
 
-// silent are the kinds of leg of a sync batch that are no transfer.
-func silent(k chain.LegKind) bool { return k > chain.LegRefused && k <= chain.LegOrigin }
+// moves reports whether a change of V10's is a transfer. Balances that the initial copy brings are none: what made them is imported history.
+func moves(k chain.LegKind, o *chain.SyncOrigin) bool { return !k.Silent() && !o.Position.Copying() }
 
 // Header reads an executed header and its hash.
 func (h *History) Header(height chain.Height) (*chain.ExecutedHeader, chain.Hash, error) {
@@ -122,26 +133,38 @@ func (b *batchRows) legs() error {
 	if err != nil {
 		return b.corrupt(err, "payload")
 	}
-	id := b.header.Batches[b.index].Batch
-	sync := batch.Header().Flags&chain.FlagSync != 0
+	if batch.Header().Flags&chain.FlagSync != 0 {
+		return b.changes(batch)
+	}
 	for i := range batch.Len() {
+		l, t := batch.Leg(i), b.row(i)
+		t.FillLeg(&l)
+		if err := b.each(&t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// row is what is known of a leg without its record.
+func (b *batchRows) row(i int) Transfer {
+	return Transfer{
+		ID: chain.NewLegID(b.header.Batches[b.index].Batch, uint32(i)), Height: b.header.Height, Index: b.index, Item: uint32(i),
+		Outcome: b.codes[i], TimeUs: b.header.TimeUs,
+	}
+}
+
+// changes are the transfers that V10 made. What could not be applied is none: it waits, and comes again in a later batch.
+func (b *batchRows) changes(batch chain.Batch) error {
+	for i := 0; i+1 < batch.Len(); i += chain.SyncRecordLegs {
 		l := batch.Leg(i)
-		if sync && silent(l.Kind) {
+		o, ok := ChangeOrigin(batch, i)
+		if !ok || b.codes[i] != chain.OK || !moves(l.Kind, &o) {
 			continue
 		}
-		t := Transfer{
-			ID: chain.NewLegID(id, uint32(i)), Height: b.header.Height, Index: b.index, Item: uint32(i),
-			From: l.From, To: l.To, Asset: l.Asset, Amount: l.Amount, Kind: KindUnknown,
-			Outcome: b.codes[i], Reference: l.Reference, TimeUs: b.header.TimeUs,
-		}
-		if int(l.Kind) < len(legKinds) {
-			t.Kind = legKinds[l.Kind]
-		}
-		if l.Kind == chain.LegRefused && t.Outcome == chain.OK && i+1 < batch.Len() { // what was applied is that V10 refused it
-			second := batch.Leg(i + 1)
-			o, _ := second.Origin()
-			t.Outcome = o.Outcome
-		}
+		t := b.row(i)
+		t.FillLeg(&l)
+		t.FillOrigin(&o)
 		if err := b.each(&t); err != nil {
 			return err
 		}

@@ -57,6 +57,8 @@
 //  7. A living idempotency key has one leg that ran. Whatever else came under it answered Duplicate and moved nothing.
 //  8. The other ledger's changes are applied in its order, each once, and only what it is the home of. One that cannot be applied
 //     holds those behind it until governance says otherwise.
+//  9. The initial copy of the other ledger is the beginning of its order: what only a copy makes is made while one is under way, and only
+//     the copy's end leads out of it.
 //
 // One goroutine owns a Ledger, reads included. RunBatch does not allocate for transfers between existing holdings.
 package ledger

@@ -64,8 +64,11 @@ func (l *Ledger) runSync(b chain.Batch, run *legRun, codes []chain.Outcome) (mov
 func (l *Ledger) runChange(leg, second *chain.Leg, item int, run *legRun) chain.Outcome {
 	o, ok := second.Origin()
 	in := l.inbox.Ref(0)
-	if !ok || !in.position().Before(o.Position) || !o.Outcome.Known() || (o.Outcome == chain.OK) == (leg.Kind == chain.LegRefused) {
+	if !ok || !in.position().Before(o.Position) || !o.Outcome.Known() || !outcomeFits(leg.Kind, o.Outcome) {
 		return chain.BadOrigin
+	}
+	if in.copying() && o.Position.Major > 0 && !chain.EndsCopy(leg, &o) {
+		return chain.BadOrigin // V10's later changes are behind the whole copy
 	}
 	if code := l.applyChange(leg, &o, item, run); code != chain.OK {
 		return code
@@ -80,6 +83,17 @@ func (l *Ledger) runChange(leg, second *chain.Leg, item int, run *legRun) chain.
 		to.Round = leg.Amount.Lo
 	}
 	return chain.OK
+}
+
+// outcomeFits reports whether V10 may have given an outcome to what a change says.
+func outcomeFits(k chain.LegKind, o chain.Outcome) bool {
+	switch k {
+	case chain.LegRefused:
+		return o != chain.OK
+	case chain.LegNoted:
+		return true
+	}
+	return o == chain.OK
 }
 
 // applyChange makes a change, or says why it cannot be made, and then has changed nothing.
@@ -99,6 +113,8 @@ func (l *Ledger) applyChange(leg *chain.Leg, o *chain.SyncOrigin, item int, run 
 		return l.confirmAsset(leg)
 	case chain.LegRound, chain.LegBarrier:
 		return l.confirmMark(leg)
+	case chain.LegOpen, chain.LegChunk, chain.LegNoted:
+		return l.applyCopied(leg, o, item, run)
 	}
 	return chain.BadKind
 }
@@ -223,6 +239,11 @@ func (l *Ledger) checkIssuer(leg *chain.Leg, run *legRun) chain.Outcome {
 		return chain.UnknownAsset
 	case l.assets.Ref(uint64(leg.Asset)).Issuer != leg.From:
 		return chain.NotAuthorized
+	case leg.Kind == chain.LegIssue && l.inbox.Ref(0).copying(): // V10 was the home of all that is copied
+		if l.custodian(leg.From) != run.institution {
+			return chain.NotAuthorized
+		}
+		return chain.OK
 	}
 	return l.checkReplica(leg.From, leg.Asset, run)
 }

@@ -97,6 +97,7 @@ func TestInbox(t *testing.T) {
 	l := start(t, smallGenesis())
 	gov, bank, _ := clients(l)
 	f := openInbox(t, l, gov)
+	f.at.Major = 1 // there was no copy
 	keyed := paid(theirs, ours, note, 5)
 	keyed.Arg, keyed.Reference = chain.LegKeyed, chain.KeyedReference(keyOf(1), [16]byte{3})
 	refused := keyed

@@ -51,16 +51,22 @@ type World struct {
 	failed   chan error
 	sequence uint64
 	nonces   map[chain.AccountNo]uint64
+	changed  chain.SyncPosition // of the newest change of V10
 }
 
 // Start starts a world of Genesis, which ends with the test. publish, if not nil, is told of each published height.
 func Start(t testing.TB, publish func(chain.Height)) *World {
 	t.Helper()
+	return start(t, Genesis(), publish)
+}
+
+func start(t testing.TB, genesis *chain.Genesis, publish func(chain.Height)) *World {
+	t.Helper()
 	if publish == nil {
 		publish = func(chain.Height) {}
 	}
 	w := &World{
-		Genesis: Genesis(), Store: memstore.New(), t: t, publish: publish,
+		Genesis: genesis, Store: memstore.New(), t: t, publish: publish,
 		pool: seglog.NewPool(16<<20, 8<<20), failed: make(chan error, 1), nonces: map[chain.AccountNo]uint64{},
 	}
 	fs := faultfs.New()
