@@ -3,6 +3,8 @@
 package client
 
 import (
+	"math"
+
 	ledgerv1 "github.com/aurigraph/aurigraph/gen/aurigraph/ledger/v1"
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/codec"
@@ -48,6 +50,26 @@ type Transaction struct {
 	Proof     *Proof
 	Header    *Header
 	Verified  bool
+	// Origin is that of a change which V10 made and which was applied here; nil: it is none. Outcome is this ledger's own then. It is the
+	// node's word: what proves it is the leg behind this one in the batch.
+	Origin *Origin
+}
+
+// Origin is V10's id of a transaction that came by sync, and what V10 decided. Round 0: it has no id there.
+type Origin struct {
+	TimeMs, Round uint64
+	Place         uint32
+	Outcome       Outcome
+}
+
+func originOf(o *ledgerv1.Origin) (*Origin, error) {
+	if o == nil {
+		return nil, nil
+	}
+	if o.Outcome > math.MaxUint8 {
+		return nil, fault.Reasoned(fault.Corrupt, "answer_malformed", "the node's answer has outcome %d of V10", o.Outcome)
+	}
+	return &Origin{TimeMs: o.TimeMs, Round: o.Round, Place: o.Place, Outcome: Outcome(o.Outcome)}, nil
 }
 
 // LegRecord reads the leg. It is valid if Leg is set and Bytes are there.

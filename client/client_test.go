@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/aurigraph/aurigraph/client"
+	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/keys"
 	"github.com/aurigraph/aurigraph/internal/server/grpcapi/grpcapitest"
@@ -264,7 +265,8 @@ func TestReads(t *testing.T) {
 	if x, err := c.Status(ctx); err != nil || x.Height != 3 || x.OldestPayload != 1 || x.Network != "fake" || len(x.Validators) != 1 {
 		t.Error(x, err)
 	}
-	if x, err := c.ListTransfers(ctx, 4, 1, 0, ""); err != nil || x.Items[0].From != 4 || x.Items[0].Amount != client.Units(5) {
+	if x, err := c.ListTransfers(ctx, 4, 1, 0, ""); err != nil || x.Items[0].From != 4 || x.Items[0].Amount != client.Units(5) ||
+		*x.Items[0].Origin != (client.Origin{TimeMs: 7, Round: 8, Place: 9, Outcome: chain.FrozenSlot}) {
 		t.Error(x, err)
 	}
 	if x, err := c.ListAccounts(ctx, 1, 0, ""); err != nil || x.Items[0].Number != 5 {

@@ -28,6 +28,7 @@ type Transferred struct {
 	Outcome   Outcome
 	Reference [32]byte
 	TimeUs    uint64
+	Origin    *Origin // nil: it did not come from V10 by sync
 }
 
 // ListBlocks lists blocks, limit a page (0: 50, at most 1,000), verified with Trust.
@@ -91,6 +92,9 @@ func transferredOf(t *ledgerv1.Transfer) (*Transferred, error) {
 	copy(out.Reference[:], t.Reference)
 	var err error
 	if out.Amount, err = amountOf(t.Amount); err != nil {
+		return nil, err
+	}
+	if out.Origin, err = originOf(t.Origin); err != nil {
 		return nil, err
 	}
 	return out, putHash((*Hash)(&out.ID), t.Id)

@@ -31,7 +31,8 @@ func (c *Client) transaction(ctx context.Context, q *ledgerv1.GetTransactionRequ
 		return nil, err
 	}
 	t.Bytes, t.Leg = a.Transaction, a.Leg
-	return t, nil
+	t.Origin, err = originOf(a.Origin)
+	return t, err
 }
 
 // Batch finds the receipt of a client batch, verified with Trust.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/codec"
+	"github.com/aurigraph/aurigraph/internal/config"
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/node"
 	"github.com/aurigraph/aurigraph/internal/seal"
@@ -128,6 +129,7 @@ func (a *audit) checkFolder() error {
 			a.note("data/%s: the node was told of damage in its lane, and repairs it when it starts", e.Name())
 		case e.Name() == node.DivergenceFile && e.Type().IsRegular(): // for people: nothing of it is used
 		case e.Name() == handoversName && e.Type().IsRegular(): // looked at when the block store is open
+		case e.Name() == config.ImportedFolder && e.IsDir(): // V10's past is not of the chain: the sync's verifier looks at it
 		case sealFiles[e.Name()] && e.Type().IsRegular():
 			a.file(path, 0)
 		case e.IsDir() && a.isOrder(e.Name()):

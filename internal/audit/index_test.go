@@ -212,7 +212,7 @@ func TestEditedIndex(t *testing.T) {
 		{"reference", "UPDATE transfers SET reference = randomblob(32) WHERE seq = 1", "item 0", "the reference is"},
 		{"time", "UPDATE transfers SET time_us = 1 WHERE seq = 1", "item 0", "the time is"},
 		{"missing row", "DELETE FROM transfers WHERE height = 1 AND item = 7", "height 1, batch 0, item 7", "does not have this transfer"},
-		{"extra row", "INSERT INTO transfers SELECT 1 + max(seq), 1, 0, 200, id, payer, payee, asset, amount_lo, amount_hi, kind, outcome, reference, time_us FROM transfers", "height 1, batch 0, item 200", "twice, or behind"},
+		{"extra row", "INSERT INTO transfers SELECT 1 + max(seq), 1, 0, 200, id, payer, payee, asset, amount_lo, amount_hi, kind, outcome, reference, time_us, NULL, NULL, NULL FROM transfers", "height 1, batch 0, item 200", "twice, or behind"},
 		{"row of a block without any", "UPDATE transfers SET height = (SELECT min(height) FROM blocks WHERE items = 0) WHERE seq = (SELECT max(seq) FROM transfers)", ", batch 0, item 1", "the index has"}, // twice, or one that it cannot have: that block may lie before the row's own or behind it
 		{"rows swapped", "UPDATE transfers SET seq = -1 WHERE seq = 5; UPDATE transfers SET seq = 5 WHERE seq = 6; UPDATE transfers SET seq = 6 WHERE seq = -1", "height 1, batch 0, item 4", "twice, or behind"},
 		{"contents swapped", "UPDATE transfers SET item = -1 WHERE seq = 5; UPDATE transfers SET item = 4 WHERE seq = 6; UPDATE transfers SET item = 5 WHERE seq = 5", "item 4", "twice, or behind"},

@@ -109,6 +109,7 @@ func firstDifference(have, want *history.Transfer) (field string, is, must any) 
 		{"the kind", have.Kind, want.Kind},
 		{"the outcome", have.Outcome, want.Outcome},
 		{"the reference", chain.Hash(have.Reference), chain.Hash(want.Reference)},
+		{"V10's id", have.Origin, want.Origin},
 	} {
 		if f.is != f.must {
 			return f.name, f.is, f.must
@@ -118,7 +119,8 @@ func firstDifference(have, want *history.Transfer) (field string, is, must any) 
 }
 
 // recycledBatch compares what can be told of a batch whose payload is gone: a leg of a client batch has an id by its
-// place, an outcome and a time. Which single transactions move money cannot be told; those that are there have theirs.
+// place, an outcome and a time. Which single transactions move money cannot be told, nor which of V10's changes do; those that are
+// there have theirs.
 func (w *comparison) recycledBatch(header *chain.ExecutedHeader, index uint32) error {
 	result := &header.Batches[index]
 	receipt, err := w.history.ReceiptAt(header.Height, index)
@@ -135,6 +137,13 @@ func (w *comparison) recycledBatch(header *chain.ExecutedHeader, index uint32) e
 	if receipt.Location.Kind != chain.PayloadBatch {
 		return w.rowsWithin(header, index, outcomes.Codes)
 	}
+	changes, err := w.changes(header, index, outcomes.Codes)
+	if err != nil {
+		return err
+	}
+	if changes {
+		return w.recycledChanges(header, index, outcomes.Codes)
+	}
 	for item, code := range outcomes.Codes {
 		at := place{header.Height, index, uint32(item)}
 		have, err := w.find(at)
@@ -146,6 +155,43 @@ func (w *comparison) recycledBatch(header *chain.ExecutedHeader, index uint32) e
 		}
 		want := *have
 		want.ID, want.Outcome, want.TimeUs = chain.NewLegID(result.Batch, at.Item), code, header.TimeUs
+		if err := w.take(&want); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// changes reports whether a client batch may be V10's changes: its first row says so, or it has none. Then nothing is missing, since most
+// kinds of change are no transfer.
+func (w *comparison) changes(header *chain.ExecutedHeader, index uint32, codes []chain.Outcome) (bool, error) {
+	if err := w.extraRows(place{header.Height, index, 0}, "the chain has no such transfer"); err != nil {
+		return false, err
+	}
+	if w.rows.ok() && w.rows.value.Height == header.Height && w.rows.value.Index == index {
+		return w.rows.value.Origin != (history.Origin{}), nil
+	}
+	for i := 0; i+1 < len(codes); i += chain.SyncRecordLegs {
+		if codes[i] != codes[i+1] {
+			return false, nil
+		}
+	}
+	return len(codes)%chain.SyncRecordLegs == 0, nil
+}
+
+// recycledChanges compares the rows that there are of a batch of V10's changes. Only what was applied has one, and of its outcome, which
+// is V10's, the chain does not tell any more.
+func (w *comparison) recycledChanges(header *chain.ExecutedHeader, index uint32, codes []chain.Outcome) error {
+	for item := 0; item < len(codes); item += chain.SyncRecordLegs {
+		at := place{header.Height, index, uint32(item)}
+		if err := w.extraRows(at, "the chain has no such transfer"); err != nil {
+			return err
+		}
+		if !w.rows.ok() || placeOf(w.rows.value) != at || codes[item] != chain.OK || w.rows.value.Origin == (history.Origin{}) {
+			continue
+		}
+		want := *w.rows.value
+		want.ID, want.TimeUs = chain.NewLegID(header.Batches[index].Batch, at.Item), header.TimeUs
 		if err := w.take(&want); err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/aurigraph/aurigraph/internal/chain"
+	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/history"
 )
 
@@ -89,4 +90,12 @@ type Reader interface {
 	// the index which an earlier answer gave as next (0: from the newest on). Only blocks up to height at, which are in the
 	// index as a whole, are seen. An answer may be short, or empty, although there is more: next is 0 only at the end.
 	Transfers(ctx context.Context, account chain.AccountNo, asset chain.AssetNo, before uint64, limit int) (at chain.Height, rows []history.Transfer, next uint64, err error)
+	// ByOrigin finds the transfer that V10 made at a place of one of its rounds, as lists see it, or NotFound. Of several, which only a V10
+	// that was put back to an older state can make, it is the newest.
+	ByOrigin(ctx context.Context, round uint64, place uint32) (history.Transfer, error)
+}
+
+// NoOrigin is the error of who does not find a transfer by its origin.
+func NoOrigin(round uint64, place uint32) error {
+	return fault.New(fault.NotFound, "the index has no transfer that V10 made at place %d of round %d", place, round)
 }

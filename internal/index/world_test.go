@@ -91,10 +91,11 @@ func (l *ledger) recycle(below chain.Height) {
 
 func (l *ledger) head() chain.Height { return chain.Height(len(l.headers)) }
 
-// content is what a batch holds: so many legs of a client, or single transactions.
+// content is what a batch holds: so many legs of a client, single transactions, or changes of V10, of which the last is held.
 type content struct {
-	legs int
-	txs  []chain.Body
+	legs    int
+	txs     []chain.Body
+	changes []chain.Leg
 }
 
 func legs(n int) content { return content{legs: n} }
@@ -124,9 +125,17 @@ func (l *ledger) batch(c *store.Changes, h chain.Height, index uint32, in conten
 	if in.txs != nil {
 		payload, n, kind = l.txs(seq, in.txs), len(in.txs), chain.PayloadTxs
 	}
+	if in.changes != nil {
+		payload, n = l.changes(seq, in.changes), chain.SyncRecordLegs*len(in.changes)
+	}
 	o := codec.Outcomes{Codes: make([]chain.Outcome, n)}
 	for i := range o.Codes {
-		o.Codes[i] = chain.Outcome(i % 3)
+		switch {
+		case in.changes == nil:
+			o.Codes[i] = chain.Outcome(i % 3)
+		case i >= n-chain.SyncRecordLegs:
+			o.Codes[i] = chain.InsufficientFunds
+		}
 	}
 	store.WritePlace(c, h, index, codec.AppendLocation(nil, chain.Location{
 		Height: h, Index: index, Kind: kind, Legs: uint32(n), Segment: segmentOf(h), Offset: 4096, Bytes: 8192, Seq: seq,
@@ -151,6 +160,20 @@ func (l *ledger) legs(seq uint64, n int) []byte {
 		}
 	}
 	b, err := chain.NewBatch(chain.BatchHeader{Chain: testChain, Institution: 1, Key: 1, Sequence: seq + l.seed<<32, ValidUntil: 1 << 30}, list)
+	must(l.t, err)
+	return b.Bytes()
+}
+
+func (l *ledger) changes(seq uint64, changes []chain.Leg) []byte {
+	var list []chain.Leg
+	for i, c := range changes {
+		o := chain.SyncOrigin{Position: chain.SyncPosition{Major: seq, Minor: uint32(i)}, TimeMs: seq + 1, Height: seq, Place: uint32(i)}
+		if c.Kind == chain.LegRefused {
+			o.Outcome = chain.FrozenSlot
+		}
+		list = append(list, c, o.Leg())
+	}
+	b, err := chain.NewSyncBatch(chain.BatchHeader{Chain: testChain, Institution: 1, Key: 1, Sequence: seq, ValidUntil: 1 << 30}, chain.SyncHead{Life: 1, HomeVersion: 1}, list)
 	must(l.t, err)
 	return b.Bytes()
 }

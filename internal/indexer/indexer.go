@@ -220,16 +220,34 @@ func (x *Indexer) LagRows() uint64 {
 
 // Transfers lists transfers, newest first.
 func (x *Indexer) Transfers(ctx context.Context, account chain.AccountNo, asset chain.AssetNo, before uint64, limit int) (chain.Height, []history.Transfer, uint64, error) {
+	r, err := x.reader()
+	if err != nil {
+		return 0, nil, 0, err
+	}
+	return r.Transfers(ctx, account, asset, before, limit)
+}
+
+// ByOrigin finds the transfer that V10 made at a place of one of its rounds.
+func (x *Indexer) ByOrigin(ctx context.Context, round uint64, place uint32) (history.Transfer, error) {
+	r, err := x.reader()
+	if err != nil {
+		return history.Transfer{}, err
+	}
+	return r.ByOrigin(ctx, round, place)
+}
+
+// reader is what lists are read from now.
+func (x *Indexer) reader() (index.Reader, error) {
 	x.mu.Lock()
 	e, other := x.engine, x.standby.Reader
 	x.mu.Unlock()
-	if e == nil && other != nil {
-		return other.Transfers(ctx, account, asset, before, limit)
+	switch {
+	case e != nil:
+		return e, nil
+	case other != nil:
+		return other, nil
 	}
-	if e == nil {
-		return 0, nil, 0, fault.Reasoned(fault.Unavailable, ReasonAway, "the query index's database is not reached: ask again later, or look into the log; all else is served")
-	}
-	return e.Transfers(ctx, account, asset, before, limit)
+	return nil, fault.Reasoned(fault.Unavailable, ReasonAway, "the query index's database is not reached: ask again later, or look into the log; all else is served")
 }
 
 // Run feeds the index until ctx ends (nil) or it cannot be used.

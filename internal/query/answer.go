@@ -17,6 +17,9 @@ type Transaction struct {
 	Leg     bool   // Bytes is a 64-byte leg record, else a signed transaction
 	Bytes   []byte // empty when the payload was pruned
 	Proof   *Proof // nil unless asked for
+	// Origin is that of a change which V10 made and which was applied: Outcome is the ledger's own then, and Origin.Outcome V10's. nil: it
+	// is no such change, or the payload was pruned.
+	Origin *chain.SyncOrigin
 }
 
 // Proof ties bytes of a payload to its batch id: BLAKE3 slices of the payload's front (a client batch's header, or a

@@ -99,11 +99,18 @@ func (q *Query) ListTransfers(ctx context.Context, account chain.AccountNo, asse
 		return p, err
 	}
 	if q.index == nil {
-		return p, fault.Reasoned(fault.Unavailable, "no_index", "this validator keeps no query index: list transfers at the network's gateway (aurigraph gateway), or set index.enabled where there is one node")
+		return p, errNoIndex()
 	}
 	p.IndexHeight, p.Items, at.before, err = q.index.Transfers(ctx, account, asset, at.before, limit)
 	p.Next = at.cursor()
 	return p, err
+}
+
+// ReasonNoIndex is the reason of what only an index could answer.
+const ReasonNoIndex = "no_index"
+
+func errNoIndex() error {
+	return fault.Reasoned(fault.Unavailable, ReasonNoIndex, "this validator keeps no query index: list transfers at the network's gateway (aurigraph gateway), or set index.enabled where there is one node")
 }
 
 // ListAccounts lists accounts of an institution as custodian (0: any), newest first, without holdings.

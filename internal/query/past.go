@@ -8,6 +8,7 @@ import (
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/codec"
 	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/history"
 )
 
 // LegsMax bounds the records that Legs proves at once.
@@ -82,11 +83,28 @@ func (q *Query) attach(t *Transaction, proof bool) error {
 			return fault.New(fault.NotFound, "transaction %s was not executed here", chain.Hash(t.ID))
 		}
 	}
+	if t.Leg && t.Outcome == chain.OK {
+		if err := t.findOrigin(payload); err != nil {
+			return err
+		}
+	}
 	if !proof {
 		return nil
 	}
 	t.Proof, err = prove(payload, t.Receipt.Batch, front, item)
 	return err
+}
+
+// findOrigin looks for the second leg of a change, behind the transaction.
+func (t *Transaction) findOrigin(payload []byte) error {
+	batch, err := chain.ParseBatch(payload)
+	if err != nil {
+		return fault.Wrap(fault.Corrupt, err, "the payload of batch %s", t.Receipt.Batch)
+	}
+	if o, ok := history.ChangeOrigin(batch, int(t.Item)); ok {
+		t.Origin = &o
+	}
+	return nil
 }
 
 type span struct{ offset, length uint64 }

@@ -29,6 +29,8 @@ type Index interface {
 	// Transfers lists up to limit transfers, newest first, that lie before a place which an earlier answer gave as next (0:
 	// from the newest on), of blocks up to at. next is 0 only at the end.
 	Transfers(ctx context.Context, account chain.AccountNo, asset chain.AssetNo, before uint64, limit int) (at chain.Height, rows []Transfer, next uint64, err error)
+	// ByOrigin finds the transfer that V10 made at a place of one of its rounds, or NotFound.
+	ByOrigin(ctx context.Context, round uint64, place uint32) (Transfer, error)
 }
 
 // Feed tells of certified heights.
@@ -46,6 +48,8 @@ type Parts struct {
 	Feed    Feed
 	Index   Index         // nil: transfers are not listed
 	Status  func() Status // fills in all of a Status that the ledger does not know
+	// Imported is V10's history before the copy; nil: there is none.
+	Imported Imported
 }
 
 // Query answers readers. It is safe for concurrent use.
@@ -57,11 +61,13 @@ type Query struct {
 	status  func() Status
 	oldest  oldestPayload
 	counts  lastCounts
+
+	imported Imported
 }
 
 // New makes a Query.
 func New(p Parts) *Query {
-	return &Query{history: p.History, state: p.State, feed: p.Feed, index: p.Index, status: p.Status}
+	return &Query{history: p.History, state: p.State, feed: p.Feed, index: p.Index, status: p.Status, imported: p.Imported}
 }
 
 // view runs read between two blocks. read may fail with a fault, which is the answer then.

@@ -63,12 +63,15 @@ func (f *TransferFilter) wants(t *Transfer) bool {
 	if f.Payments && (t.Kind != history.KindTransfer || t.Outcome == chain.Duplicate) {
 		return false
 	}
+	if t.Origin.Round != 0 && t.Origin.Ms*1000+999 < f.SinceUs { // V10's time is the one that is shown
+		return false
+	}
 	return t.Touches(f.Account, f.Asset) && (f.Outcome == AnyOutcome || (t.Outcome == chain.OK) == (f.Outcome == OnlyDone))
 }
 
-// FindTransfers lists transfers that pass a filter, newest first: of one account from the index, if there is one, and else from
-// the chain itself, back to what retention let go. A page may be short, or empty, although there is more.
-func (q *Query) FindTransfers(ctx context.Context, f TransferFilter, limit int, cursor string) (Page[Transfer], error) {
+// findOwn lists transfers that pass a filter, newest first: of one account from the index, if there is one, and else from the chain
+// itself, back to what retention let go.
+func (q *Query) findOwn(ctx context.Context, f TransferFilter, limit int, cursor string) (Page[Transfer], error) {
 	if f.Account != 0 && q.index != nil {
 		return q.findIndexed(ctx, f, limit, cursor)
 	}
@@ -286,6 +289,9 @@ func (q *Query) TransferAt(ctx context.Context, at Place) (*PlacedTransfer, erro
 	if t.Leg {
 		leg := chain.ReadLeg(t.Bytes)
 		out.FillLeg(&leg)
+		if t.Origin != nil {
+			out.FillOrigin(t.Origin)
+		}
 		return out, nil
 	}
 	tx, _, err := codec.DecodeSignedTx(t.Bytes)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/history"
 	"github.com/aurigraph/aurigraph/internal/history/historytest"
 	"github.com/aurigraph/aurigraph/internal/query"
 	"github.com/aurigraph/aurigraph/internal/subscribe"
@@ -38,10 +39,12 @@ type world struct {
 }
 
 // inWorld runs a test in a running network, in a bubble.
-func inWorld(t *testing.T, f func(t *testing.T, w *world)) {
+func inWorld(t *testing.T, f func(t *testing.T, w *world)) { inWorldOf(t, historytest.Start, f) }
+
+func inWorldOf(t *testing.T, start func(testing.TB, func(chain.Height)) *historytest.World, f func(t *testing.T, w *world)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{hub: subscribe.NewHub(0), index: &fakeIndex{}}
-		w.World = historytest.Start(t, w.hub.Publish)
+		w.World = start(t, w.hub.Publish)
 		w.Query = query.New(query.Parts{
 			History: w.History, State: w.Loop, Feed: w.hub, Index: w.index,
 			Status: func() query.Status {
@@ -60,10 +63,24 @@ type fakeIndex struct {
 	limit   int
 	next    uint64
 	err     error
+
+	rows    []query.Transfer                  // what Transfers answers, if any
+	origins map[history.Origin]query.Transfer // without Ms
+}
+
+func (f *fakeIndex) ByOrigin(_ context.Context, round uint64, place uint32) (query.Transfer, error) {
+	t, ok := f.origins[history.Origin{Round: round, Place: place}]
+	if !ok && f.err == nil {
+		return t, fault.New(fault.NotFound, "not in the index")
+	}
+	return t, f.err
 }
 
 func (f *fakeIndex) Transfers(_ context.Context, account chain.AccountNo, asset chain.AssetNo, before uint64, limit int) (chain.Height, []query.Transfer, uint64, error) {
 	f.account, f.asset, f.before, f.limit = account, asset, before, limit
+	if f.rows != nil {
+		return 9, f.rows, f.next, f.err
+	}
 	return 9, []query.Transfer{{From: account}}, f.next, f.err
 }
 

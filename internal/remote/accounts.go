@@ -96,6 +96,30 @@ func (d *Desk) Asset(ctx context.Context, code string) (custody.Asset, error) {
 	return a, nil
 }
 
+// Away says of each debit whether only V10 may make it.
+func (d *Desk) Away(ctx context.Context, ds []custody.Debit) ([]bool, error) {
+	q := &custodyv1.FindHomesRequest{Debits: make([]*custodyv1.Debit, len(ds))}
+	for i, one := range ds {
+		if err := text("asset", one.Asset); err != nil {
+			return nil, d.ledger.metrics.refuse(err)
+		}
+		q.Debits[i] = &custodyv1.Debit{Account: []byte(one.Account), Asset: one.Asset}
+	}
+	var away []bool
+	err := d.ledger.read(ctx, upstream.GroupRead, 0, func(ctx context.Context, conn grpc.ClientConnInterface) error {
+		a, err := custodyv1.NewCustodyClient(conn).FindHomes(ctx, q)
+		away = a.GetOnV10()
+		return err
+	})
+	if err == nil && len(away) != len(ds) {
+		err = d.ledger.metrics.refuse(malformed("%d answers for %d debits", len(away), len(ds)))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return away, nil
+}
+
 func errNoAsset() error {
 	return fault.Reasoned(fault.NotFound, "unknown_asset", "there is no asset of this code")
 }

@@ -21,6 +21,7 @@
 //     there waits, or refuses and the next one is asked. A height that none reaches for FreshMax is not believed any more.
 //  5. What is remembered of accounts and assets never changes: an account's number, an asset's scale. Names are asked for each time,
 //     so that one that was forgotten is gone.
+//  6. What only V10 may do (custody.ReasonNotHome) is an answer like another: it is not put to the next validator.
 //
 // What validators say is believed: V10's clients have no proofs. Who wants them uses the native API (ADR 16).
 //

@@ -13,6 +13,7 @@ import (
 	"github.com/aurigraph/aurigraph/internal/codec"
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/history"
+	"github.com/aurigraph/aurigraph/internal/imported"
 	"github.com/aurigraph/aurigraph/internal/query"
 	"github.com/aurigraph/aurigraph/internal/server/grpcapi"
 	"github.com/aurigraph/aurigraph/internal/upstream"
@@ -24,6 +25,11 @@ type Lists interface {
 	FindTransfers(ctx context.Context, f query.TransferFilter, limit int, cursor string) (query.Page[query.Transfer], error)
 	// Height is how far it has come.
 	Height() chain.Height
+	// Behind puts V10's history before the copy behind a last page.
+	Behind(ctx context.Context, f query.TransferFilter, limit int, page query.Page[query.Transfer]) (query.Page[query.Transfer], error)
+	// V10Transfer finds what V10 made by V10's id, and V10Round one of V10's rounds of before the copy.
+	V10Transfer(ctx context.Context, round uint64, place uint32) (*query.Transfer, error)
+	V10Round(ctx context.Context, number uint64) (*imported.Round, error)
 }
 
 // Times of waiting for the gateway's index, which lags.
@@ -60,17 +66,43 @@ func (r *Reader) Holders(ctx context.Context, asset chain.AssetNo, limit int) (*
 }
 
 // FindTransfers lists transfers that pass a filter, newest first: of one account from the gateway's index, if there is one, and else
-// from a validator.
+// from a validator. V10's history before the copy, which no validator has, comes behind it.
 func (r *Reader) FindTransfers(ctx context.Context, f query.TransferFilter, limit int, cursor string) (query.Page[query.Transfer], error) {
-	if f.Account != 0 && r.lists != nil {
-		r.awaitIndex(ctx)
+	if old := query.OfImported(cursor); r.lists != nil && (f.Account != 0 || old) {
+		if !old {
+			r.awaitIndex(ctx)
+		}
 		return r.lists.FindTransfers(ctx, f, limit, cursor)
 	}
 	q := &ledgerv1.FindTransfersRequest{
 		Limit: uint32(limit), Cursor: cursor, Account: uint32(f.Account), Asset: uint32(f.Asset), SinceUs: f.SinceUs, Payments: f.Payments,
 		Done: f.Outcome == query.OnlyDone, Refused: f.Outcome == query.OnlyRefused,
 	}
-	return r.transfers(ctx, q)
+	page, err := r.transfers(ctx, q)
+	if err != nil || r.lists == nil {
+		return page, err
+	}
+	return r.lists.Behind(ctx, f, limit, page)
+}
+
+// V10Transfer finds what V10 made by V10's id, where the gateway keeps an index.
+func (r *Reader) V10Transfer(ctx context.Context, round uint64, place uint32) (*query.Transfer, error) {
+	if r.lists == nil {
+		return nil, errNoLists()
+	}
+	return r.lists.V10Transfer(ctx, round, place)
+}
+
+// V10Round finds one of V10's rounds of before the copy likewise.
+func (r *Reader) V10Round(ctx context.Context, number uint64) (*imported.Round, error) {
+	if r.lists == nil {
+		return nil, errNoLists()
+	}
+	return r.lists.V10Round(ctx, number)
+}
+
+func errNoLists() error {
+	return fault.Reasoned(fault.NotFound, query.ReasonNoIndex, "this gateway keeps no query index, so it knows nothing of V10's past")
 }
 
 // awaitIndex waits a moment for the index to come to what was paid last.

@@ -58,6 +58,7 @@ func TestMalformedAnswers(t *testing.T) {
 		"a transfer's id":    second(transferOf(&ledgerv1.Transfer{Id: hash[:31], Reference: hash, Amount: "1"})),
 		"its reference":      second(transferOf(&ledgerv1.Transfer{Id: hash, Reference: hash[:1], Amount: "1"})),
 		"its amount":         second(transferOf(&ledgerv1.Transfer{Id: hash, Reference: hash, Amount: "-1"})),
+		"V10's outcome":      second(transferOf(&ledgerv1.Transfer{Id: hash, Reference: hash, Amount: "1", Origin: &ledgerv1.Origin{Outcome: 256}})),
 		"no holders":         second(holdersOf(&ledgerv1.ListHoldersResponse{})),
 		"a holder":           second(holdersOf(&ledgerv1.ListHoldersResponse{Asset: &ledgerv1.Asset{Supply: "1"}, Holders: []*ledgerv1.Holder{{Amount: ""}}})),
 		"no receipt":         second(placedOf(&ledgerv1.GetTransactionResponse{Transaction: []byte{1}}, query.Place{})),

@@ -3,6 +3,8 @@
 package remote
 
 import (
+	"math"
+
 	ledgerv1 "github.com/aurigraph/aurigraph/gen/aurigraph/ledger/v1"
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/codec"
@@ -97,10 +99,23 @@ func transferOf(t *ledgerv1.Transfer) (*query.Transfer, error) {
 	if err != nil {
 		return nil, malformed("%q is no amount", t.GetAmount())
 	}
-	return &query.Transfer{
+	out := &query.Transfer{
 		ID: id, Height: chain.Height(t.Height), Index: t.BatchIndex, Item: t.Item, From: chain.AccountNo(t.From), To: chain.AccountNo(t.To),
 		Asset: chain.AssetNo(t.Asset), Amount: amount, Kind: t.Kind, Outcome: chain.Outcome(t.Outcome), Reference: reference, TimeUs: t.TimeUs,
-	}, nil
+	}
+	return out, fillOrigin(out, t.Origin)
+}
+
+// fillOrigin fills in where V10 made what came by sync, and what V10 decided.
+func fillOrigin(t *query.Transfer, o *ledgerv1.Origin) error {
+	if o == nil {
+		return nil
+	}
+	if o.Outcome > math.MaxUint8 {
+		return malformed("V10's outcome is %d", o.Outcome)
+	}
+	t.FillOrigin(&chain.SyncOrigin{Outcome: chain.Outcome(o.Outcome), TimeMs: o.TimeMs, Height: o.Round, Place: o.Place})
+	return nil
 }
 
 func holdersOf(a *ledgerv1.ListHoldersResponse) (*query.Holders, error) {
@@ -142,7 +157,7 @@ func placedOf(a *ledgerv1.GetTransactionResponse, at query.Place) (*query.Placed
 		}
 		leg := chain.ReadLeg(a.Transaction)
 		out.FillLeg(&leg)
-		return out, nil
+		return out, fillOrigin(&out.Transfer, a.Origin)
 	}
 	tx, _, err := codec.DecodeSignedTx(a.Transaction)
 	if err != nil {

@@ -12,6 +12,8 @@ import (
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/codec"
 	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/history"
+	"github.com/aurigraph/aurigraph/internal/imported"
 	"github.com/aurigraph/aurigraph/internal/query"
 	"github.com/aurigraph/aurigraph/internal/server/grpcapi/grpcapitest"
 )
@@ -125,6 +127,21 @@ func TestTransfersOfABlock(t *testing.T) {
 	}
 	if err := r.Transfers(t.Context(), 5, each); err == nil {
 		t.Error("a block that is not there was read")
+	}
+}
+
+// TestReadsWhatV10Decided: a refusal of V10 that stands at a place has V10's id and outcome, also at a gateway.
+func TestReadsWhatV10Decided(t *testing.T) {
+	node := grpcapitest.New(1)
+	leg := chain.Leg{Kind: chain.LegRefused, From: 1, To: 2, Asset: 3, Amount: chain.Units(4)}
+	receipt, err := node.Change(leg, chain.SyncOrigin{Outcome: chain.InsufficientFunds, TimeMs: 7, Height: 8, Place: 9})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newTestLedger(t, Config{}, &pool{validators: clients(t, node)}).Reader()
+	got, err := r.TransferAt(t.Context(), query.Place{Height: receipt.Location.Height})
+	if err != nil || got.Outcome != chain.InsufficientFunds || got.Origin != (history.Origin{Ms: 7, Round: 8, Place: 9}) || got.Kind != history.KindTransfer {
+		t.Errorf("%+v %v", got, err)
 	}
 }
 
@@ -252,6 +269,19 @@ func (l *lists) FindTransfers(context.Context, query.TransferFilter, int, string
 
 func (l *lists) Height() chain.Height { return l.at }
 
+func (l *lists) Behind(_ context.Context, _ query.TransferFilter, _ int, page query.Page[query.Transfer]) (query.Page[query.Transfer], error) {
+	page.Items = append(page.Items, query.Transfer{Kind: "behind"})
+	return page, nil
+}
+
+func (l *lists) V10Transfer(_ context.Context, round uint64, place uint32) (*query.Transfer, error) {
+	return &query.Transfer{Origin: history.Origin{Round: round, Place: place}}, nil
+}
+
+func (l *lists) V10Round(_ context.Context, number uint64) (*imported.Round, error) {
+	return &imported.Round{Number: number}, nil
+}
+
 // TestOwnIndex: an account's list comes from the gateway's own index, which is waited for a moment; others come from validators.
 func TestOwnIndex(t *testing.T) {
 	node := grpcapitest.New(1)
@@ -265,6 +295,19 @@ func TestOwnIndex(t *testing.T) {
 	}
 	if p, err = l.Reader().FindTransfers(t.Context(), query.TransferFilter{}, 1, ""); err != nil || p.IndexHeight == 77 {
 		t.Errorf("%+v, %v", p, err)
+	}
+	if n := len(p.Items); n == 0 || p.Items[n-1].Kind != "behind" {
+		t.Errorf("V10's past is not behind what a validator has: %+v", p)
+	}
+	old := query.StartOfImported(0, 0)
+	if p, err = l.Reader().FindTransfers(t.Context(), query.TransferFilter{}, 1, old); err != nil || p.IndexHeight != 77 {
+		t.Errorf("V10's past is the index's: %+v, %v", p, err)
+	}
+	if x, err := l.Reader().V10Transfer(t.Context(), 5, 6); err != nil || x.Origin.Round != 5 || x.Origin.Place != 6 {
+		t.Errorf("%+v, %v", x, err)
+	}
+	if r, err := l.Reader().V10Round(t.Context(), 5); err != nil || r.Number != 5 {
+		t.Errorf("%+v, %v", r, err)
 	}
 	l.saw(4)
 	began := time.Now()

@@ -55,6 +55,35 @@ func (w *world) checkLists(limits ...int) {
 			}
 		}
 	}
+	w.checkOrigins()
+}
+
+// checkOrigins looks every transfer that came from V10 up by its id there.
+func (w *world) checkOrigins() {
+	w.t.Helper()
+	at := w.model.next.Complete()
+	type key struct {
+		round uint64
+		place uint32
+	}
+	keys := map[key]bool{{1 << 40, 0}: true, {math.MaxUint64, math.MaxUint32}: true, {0, 0}: true}
+	for i := range w.model.rows {
+		o := w.model.rows[i].Origin
+		keys[key{o.Round, o.Place}] = true
+		keys[key{o.Round, o.Place + 1}] = true
+	}
+	for k := range keys {
+		have, err := w.engine.ByOrigin(w.t.Context(), k.round, k.place)
+		want := w.model.origin(k.round, k.place, at)
+		switch {
+		case k.round == 0 || want == nil:
+			if !fault.Is(err, fault.NotFound) {
+				w.t.Fatalf("round %d, place %d: %+v, %v, there is none", k.round, k.place, have, err)
+			}
+		case err != nil || have != *want:
+			w.t.Fatalf("round %d, place %d: %+v, %v, want %+v", k.round, k.place, have, err, want)
+		}
+	}
 }
 
 func testPages(t *testing.T, w *world) {
@@ -114,6 +143,9 @@ func testCancelled(t *testing.T, w *world) {
 	cancel()
 	if _, _, _, err := w.engine.Transfers(ctx, 0, 0, 0, 10); !fault.Is(err, fault.Timeout) {
 		t.Errorf("a cancelled list: %v", err)
+	}
+	if _, err := w.engine.ByOrigin(ctx, 1, 1); !fault.Is(err, fault.Timeout) {
+		t.Errorf("a cancelled look by V10's id: %v", err)
 	}
 	w.checkLists(10)
 }

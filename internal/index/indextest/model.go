@@ -38,11 +38,23 @@ func (m *model) list(account chain.AccountNo, asset chain.AssetNo, at chain.Heig
 	return out
 }
 
+// origin is the newest transfer of an origin in blocks up to a height; nil: there is none.
+func (m *model) origin(round uint64, place uint32, at chain.Height) *history.Transfer {
+	for i, t := range slices.Backward(m.rows) {
+		if t.Height <= at && t.Origin.Round == round && t.Origin.Place == place {
+			return &m.rows[i]
+		}
+	}
+	return nil
+}
+
 // maker makes groups as a follower does: batches in order, blocks that end, now and then a gap.
 type maker struct {
 	rand *rand.Rand
 	next index.Position
 	left int // batches of the present block that are to come
+	// round is V10's newest.
+	round uint64
 }
 
 func newMaker(seed uint64) *maker {
@@ -85,12 +97,28 @@ const (
 
 func (m *maker) batch() []history.Transfer {
 	rows := make([]history.Transfer, m.rand.IntN(6))
+	fromV10 := m.rand.IntN(3) == 0
 	for i := range rows {
 		rows[i] = transferAt(m.next.Height, m.next.Batch, uint32(2*i))
 		rows[i].From, rows[i].To = chain.AccountNo(m.rand.IntN(accountsMax+1)), chain.AccountNo(m.rand.IntN(accountsMax+1))
 		rows[i].Asset = chain.AssetNo(1 + m.rand.IntN(assetsMax))
+		if fromV10 {
+			m.originate(&rows[i], uint32(i))
+		}
 	}
 	return rows
+}
+
+// originate gives a transfer an origin: of a new round, of an old one as a V10 has it that was put back, or of none.
+func (m *maker) originate(t *history.Transfer, place uint32) {
+	m.round += uint64(m.rand.IntN(2))
+	t.Origin = history.Origin{Ms: timeAt(t.Height)/1000 - 1, Round: m.round, Place: place}
+	switch m.rand.IntN(8) {
+	case 0:
+		t.Origin.Round = 1 + m.rand.Uint64N(m.round+1)
+	case 1:
+		t.Origin.Round, t.Origin.Place = 0, 0
+	}
 }
 
 func blockAt(h chain.Height) index.Block {

@@ -115,7 +115,10 @@ func testFields(t *testing.T, w *world) {
 	for i := range last.Reference {
 		last.ID[i], last.Reference[i] = ^byte(i), byte(i)+1
 	}
-	rows = append(rows, last)
+	last.Origin = history.Origin{Ms: 1<<48 - 1, Round: 1<<48 - 1, Place: most}
+	noID := transferAt(1, most, most-1)
+	noID.Origin = history.Origin{Ms: 1}
+	rows = append(rows, noID, last)
 	w.apply(w.model.blockOf(rows...))
 	w.close()
 	w.open()
@@ -130,7 +133,12 @@ func testFields(t *testing.T, w *world) {
 func testPart(t *testing.T, w *world) {
 	w.apply(w.model.blockOf(transferAt(1, 0, 0)))
 	half := index.Position{Height: 2, Batch: 1}
-	w.apply(&index.Group{From: w.model.next, Next: half, Rows: []history.Transfer{transferAt(2, 0, 0), transferAt(2, 0, 1)}})
+	changed := transferAt(2, 0, 1)
+	changed.Origin = history.Origin{Ms: 3, Round: 9, Place: 4}
+	w.apply(&index.Group{From: w.model.next, Next: half, Rows: []history.Transfer{transferAt(2, 0, 0), changed}})
+	if t2, err := w.engine.ByOrigin(t.Context(), 9, 4); !fault.Is(err, fault.NotFound) {
+		t.Errorf("half a block is seen: %+v %v", t2, err)
+	}
 	if at, rows := walk(t, w.engine, 1, 0, 1); at != 1 || len(rows) != 1 {
 		t.Errorf("at %d, %d transfers: half a block is seen", at, len(rows))
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/history"
 	"github.com/aurigraph/aurigraph/internal/index"
 )
 
@@ -181,10 +182,7 @@ func (db *DB) writeTransfers(ctx context.Context, tx pgx.Tx, g *index.Group) err
 	for rows, seq := g.Rows, db.meta.seq; len(rows) > 0; {
 		part := db.meta.part(seq)
 		n := min(len(rows), int(db.meta.first(part+1)-seq))
-		err := db.copy(ctx, tx, copyTransfers(part), n, func(e *encoder, i int) {
-			e.transfer(seq+int64(i), db.meta.chunk(seq+int64(i)), &rows[i])
-		})
-		if err != nil {
+		if err := db.copyPart(ctx, tx, part, seq, rows[:n]); err != nil {
 			return err
 		}
 		if seq == max(db.meta.first(part), 1) {
@@ -195,6 +193,23 @@ func (db *DB) writeTransfers(ctx context.Context, tx pgx.Tx, g *index.Group) err
 		rows, seq = rows[n:], seq+int64(n)
 	}
 	return nil
+}
+
+// copyPart copies rows of one partition, and notes which of V10's rounds they are of.
+func (db *DB) copyPart(ctx context.Context, tx pgx.Tx, part, seq int64, rows []history.Transfer) error {
+	if !anyOrigin(rows) {
+		return db.copy(ctx, tx, copyTransfers(part, false), len(rows), func(e *encoder, i int) {
+			e.transfer(seq+int64(i), db.meta.chunk(seq+int64(i)), &rows[i])
+		})
+	}
+	err := db.copy(ctx, tx, copyTransfers(part, true), len(rows), func(e *encoder, i int) {
+		e.transferFrom(seq+int64(i), db.meta.chunk(seq+int64(i)), &rows[i])
+	})
+	if first, last := roundsOf(rows); err == nil && first != 0 {
+		_, err = tx.Exec(ctx, `UPDATE aurigraph.partitions SET v10_first = least(v10_first, $1), v10_last = greatest(v10_last, $2) WHERE no = $3`,
+			int64(first), int64(last), part)
+	}
+	return err
 }
 
 // afterwards indexes the partitions that were loaded bare and are full now. The group is in the index already, so what goes wrong is left

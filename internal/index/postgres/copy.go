@@ -23,12 +23,19 @@ var kinds = [...]string{
 }
 
 const (
-	transferColumns = `seq, height, time_us, chunk, payer, payee, asset, batch, item, kind, outcome, amount, id, reference`
+	ownColumns      = `seq, height, time_us, chunk, payer, payee, asset, batch, item, kind, outcome, amount, id, reference`
+	originColumns   = `v10_ms, v10_round, v10_place`
+	transferColumns = ownColumns + `, ` + originColumns
 	copyBlocks      = `COPY aurigraph.blocks (height, hash, time_us, items) FROM STDIN (FORMAT binary)`
 )
 
-func copyTransfers(part int64) string {
-	return `COPY ` + partitionTable(part) + ` (` + transferColumns + `) FROM STDIN (FORMAT binary)`
+// copyTransfers copies rows of which some, or none, came from V10: where none did their columns are left out.
+func copyTransfers(part int64, origins bool) string {
+	columns := ownColumns
+	if origins {
+		columns = transferColumns
+	}
+	return `COPY ` + partitionTable(part) + ` (` + columns + `) FROM STDIN (FORMAT binary)`
 }
 
 // The parts of COPY's binary form. PostgreSQL's documentation, COPY, "Binary Format".
@@ -120,6 +127,8 @@ func (e *encoder) bytes(v []byte) {
 	e.b = append(binary.BigEndian.AppendUint32(e.b, uint32(len(v))), v...)
 }
 
+func (e *encoder) null() { e.b = append(e.b, 0xff, 0xff, 0xff, 0xff) }
+
 func (e *encoder) block(b *index.Block) {
 	e.fields(4)
 	e.int64(int64(b.Height))
@@ -128,8 +137,32 @@ func (e *encoder) block(b *index.Block) {
 	e.int64(int64(b.Items))
 }
 
+// The fields of a transfer, and those of its origin.
+const (
+	ownFields    = 14
+	originFields = 3
+)
+
+func (e *encoder) transferFrom(seq, chunk int64, t *history.Transfer) {
+	e.fields(ownFields + originFields)
+	e.own(seq, chunk, t)
+	if t.Origin == (history.Origin{}) {
+		for range originFields {
+			e.null()
+		}
+		return
+	}
+	e.int64(int64(t.Origin.Ms))
+	e.int64(int64(t.Origin.Round))
+	e.int32(t.Origin.Place)
+}
+
 func (e *encoder) transfer(seq, chunk int64, t *history.Transfer) {
-	e.fields(14)
+	e.fields(ownFields)
+	e.own(seq, chunk, t)
+}
+
+func (e *encoder) own(seq, chunk int64, t *history.Transfer) {
 	e.int64(seq)
 	e.int64(int64(t.Height))
 	e.int64(int64(t.TimeUs))

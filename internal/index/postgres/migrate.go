@@ -22,7 +22,7 @@ var migrations embed.FS
 const versionTable = "aurigraph.schema_version"
 
 // current says whether the tables are of this program's version: then a reconnection needs no look at each migration.
-func current(ctx context.Context, c *pgx.Conn) (bool, error) {
+func current(ctx context.Context, c rowQuerier) (bool, error) {
 	files, err := fs.Glob(migrations, "migrations/*.sql")
 	if err != nil {
 		return false, fault.Wrap(fault.Internal, err, "find the migrations")

@@ -170,7 +170,7 @@ func TestBare(t *testing.T) {
 	if have := text(t, db, state); have != "0:true 1:true 2:true 3:true 4:true 5:true" {
 		t.Errorf("partitions after a start: %s", have)
 	}
-	if have := text(t, db, `SELECT count(*)::text FROM pg_indexes WHERE schemaname = 'aurigraph' AND tablename LIKE 'transfers%'`); have != fmt.Sprint(3*6) {
+	if have := text(t, db, `SELECT count(*)::text FROM pg_indexes WHERE schemaname = 'aurigraph' AND tablename LIKE 'transfers%'`); have != fmt.Sprint(4*6) {
 		t.Errorf("%s indexes", have)
 	}
 }

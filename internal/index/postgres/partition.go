@@ -64,14 +64,15 @@ func (db *DB) makePartition(ctx context.Context, part int64) error {
 	})
 }
 
-// indexesOf are the statements for the indexes of a partition: by number, which lists of all go by, and by either account. Nothing asks
-// for heights but the partitions themselves.
+// indexesOf are the statements for the indexes of a partition: by number, which lists of all go by, by either account, and by V10's id,
+// where there is one. Nothing asks for heights but the partitions themselves.
 func indexesOf(part int64) []string {
 	t, n := partitionTable(part), part
 	return []string{
 		fmt.Sprintf(`CREATE UNIQUE INDEX IF NOT EXISTS transfers_%09d_seq ON %s (seq)`, n, t),
 		fmt.Sprintf(`CREATE INDEX IF NOT EXISTS transfers_%09d_payer ON %s (chunk, payer, seq)`, n, t),
 		fmt.Sprintf(`CREATE INDEX IF NOT EXISTS transfers_%09d_payee ON %s (chunk, payee, seq)`, n, t),
+		fmt.Sprintf(`CREATE INDEX IF NOT EXISTS transfers_%09d_origin ON %s (v10_round, v10_place) WHERE v10_round > 0`, n, t),
 	}
 }
 

@@ -137,10 +137,10 @@ func copyDatabase(ctx context.Context, from, to string) (err error) {
 	if err := target.makeAhead(ctx, m.seq); err != nil {
 		return err
 	}
-	if _, err := target.conn.Exec(ctx, `DELETE FROM aurigraph.meta`); err != nil {
+	if _, err := target.conn.Exec(ctx, `DELETE FROM aurigraph.meta; DELETE FROM aurigraph.partitions`); err != nil {
 		return err
 	}
-	for _, table := range []string{"meta", "blocks", "gaps", "transfers"} {
+	for _, table := range []string{"meta", "partitions", "blocks", "gaps", "transfers"} {
 		if err := copyTable(ctx, source, target.conn, table); err != nil {
 			return err
 		}

@@ -49,8 +49,11 @@ func OpenReader(ctx context.Context, c Config, id chain.ChainID, genesis chain.H
 		return nil, err
 	}
 	made, err := checkChain(ctx, r.pool, id, genesis)
+	if err == nil && made {
+		made, err = current(ctx, r.pool)
+	}
 	if err == nil && !made {
-		err = fault.New(fault.Unavailable, "there is no index in the database yet: who writes to it makes it")
+		err = fault.New(fault.Unavailable, "there is no index of this program's version in the database yet: who writes to it makes it")
 	}
 	if err != nil {
 		r.Close()
@@ -106,23 +109,29 @@ func (r *Reader) Transfers(ctx context.Context, account chain.AccountNo, asset c
 	if limit < 1 || limit > RowsPerAnswerMax || before > math.MaxInt64 {
 		return 0, nil, 0, fault.New(fault.Invalid, "ask for 1 to %d transfers, from a place that an answer gave", RowsPerAnswerMax)
 	}
+	var l lister
+	err = r.snapshot(ctx, func(tx pgx.Tx) error {
+		l = lister{tx: tx, account: int32(account), asset: int32(asset), before: int64(before), limit: limit}
+		return l.list(ctx)
+	})
+	if err != nil {
+		return 0, nil, 0, err
+	}
+	return l.at, l.rows, uint64(l.before), nil
+}
+
+// snapshot reads one moment of the index. Connections of before a restart of the server are passed over.
+func (r *Reader) snapshot(ctx context.Context, read func(pgx.Tx) error) (err error) {
 	for range listTries {
-		l := lister{account: int32(account), asset: int32(asset), before: int64(before), limit: limit}
-		err = pgx.BeginTxFunc(ctx, r.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-			l.tx = tx
-			return l.list(ctx)
-		})
-		if err == nil {
-			return l.at, l.rows, uint64(l.before), nil
-		}
-		if ctx.Err() != nil || !stale(err) {
+		err = pgx.BeginTxFunc(ctx, r.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, read)
+		if err == nil || ctx.Err() != nil || !stale(err) {
 			break
 		}
 	}
 	if isCode(err, codeCanceled) {
-		return 0, nil, 0, fault.Wrap(fault.Timeout, err, "a list took the database too long")
+		return fault.Wrap(fault.Timeout, err, "a list took the database too long")
 	}
-	return 0, nil, 0, translate(ctx, err, "read the index")
+	return translate(ctx, err, "read the index")
 }
 
 // lister is one answer.
@@ -229,7 +238,10 @@ func scanTransfer(row pgx.Row) (t history.Transfer, seq int64, err error) {
 	var kind, outcome int16
 	var amount pgtype.Numeric
 	var id, reference []byte
-	if err := row.Scan(&seq, &height, &timeUs, &chunk, &from, &to, &asset, &batch, &item, &kind, &outcome, &amount, &id, &reference); err != nil {
+	var ms, round *int64
+	var place *int32
+	err = row.Scan(&seq, &height, &timeUs, &chunk, &from, &to, &asset, &batch, &item, &kind, &outcome, &amount, &id, &reference, &ms, &round, &place)
+	if err != nil {
 		return t, 0, err
 	}
 	t = history.Transfer{
@@ -238,6 +250,9 @@ func scanTransfer(row pgx.Row) (t history.Transfer, seq int64, err error) {
 	}
 	if kind >= 0 && int(kind) < len(kinds) {
 		t.Kind = kinds[kind]
+	}
+	if ms != nil && round != nil && place != nil {
+		t.Origin = history.Origin{Ms: uint64(*ms), Round: uint64(*round), Place: uint32(*place)}
 	}
 	copy(t.ID[:], id)
 	copy(t.Reference[:], reference)

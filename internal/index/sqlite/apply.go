@@ -122,6 +122,19 @@ func bindTransfer(s *sqlite.Stmt, seq int64, t *history.Transfer) {
 		s.BindBytes(13, t.Reference[:])
 	}
 	s.BindInt64(14, int64(t.TimeUs))
+	bindOrigin(s, 15, &t.Origin)
+}
+
+func bindOrigin(s *sqlite.Stmt, first int, o *history.Origin) {
+	if *o == (history.Origin{}) {
+		for i := range 3 {
+			s.BindNull(first + i)
+		}
+		return
+	}
+	s.BindInt64(first, int64(o.Ms))
+	s.BindInt64(first+1, int64(o.Round))
+	s.BindInt64(first+2, int64(o.Place))
 }
 
 // insertAccounts writes the account index in its own order, so that neighbours share a page while it is at hand.

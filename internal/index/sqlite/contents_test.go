@@ -32,6 +32,9 @@ func block(at index.Position, rows int) *index.Group {
 			Height: at.Height, Item: uint32(i), From: chain.AccountNo(1 + i%3), To: chain.AccountNo(1 + (i+1)%3), Asset: 1,
 			Amount: chain.Units(uint64(i)), Kind: history.KindTransfer, TimeUs: 9,
 		})
+		if i%4 == 3 {
+			g.Rows[i].Origin = history.Origin{Ms: 8, Round: uint64(at.Height), Place: uint32(i)}
+		}
 	}
 	return g
 }
@@ -190,6 +193,13 @@ func edit(t testing.TB, dir string, statements ...string) {
 	must(t, c.Close())
 }
 
+// unfindable makes the index by V10's id anew with fewer rows in it, and lets it say that it has all.
+const unfindable = `DROP INDEX by_origin;
+	CREATE INDEX by_origin ON transfers (v10_round, v10_place) WHERE v10_round > 1;
+	PRAGMA writable_schema = ON;
+	UPDATE sqlite_schema SET sql = replace(sql, 'v10_round > 1', 'v10_round > 0') WHERE name = 'by_origin';
+	PRAGMA writable_schema = RESET`
+
 // TestCheck changes what only the file itself can tell.
 func TestCheck(t *testing.T) {
 	for _, c := range []struct{ name, edit, want string }{
@@ -205,6 +215,10 @@ func TestCheck(t *testing.T) {
 		{"listed without a transfer", "INSERT INTO by_account VALUES (0, 1, 51)", "1, 51 is not one"},
 		{"listed for nobody", "INSERT INTO by_account VALUES (0, 0, 50)", "0, 50 is not one"},
 		{"not listed", "DELETE FROM by_account WHERE account = 2 AND seq = 11", "lists by account: height 2, batch 0, item 0 is not in the lists"},
+		{"half an id of V10", "UPDATE transfers SET v10_place = 2 WHERE seq = 3", "ids of V10: height 1, batch 0, item 2 has a part of one"},
+		{"no time in an id of V10", "UPDATE transfers SET v10_ms = NULL WHERE seq = 4", "ids of V10: height 1, batch 0, item 3 has a part of one"},
+		{"an id of V10 that is all zero", "UPDATE transfers SET v10_ms = 0, v10_round = 0, v10_place = 0 WHERE seq = 3", "ids of V10: height 1, batch 0, item 2"},
+		{"not found by V10's id", unfindable, "pages: row 4 missing from index by_origin"},
 		{"value of another type", "UPDATE transfers SET payer = 'x' WHERE seq = 3", "account"},
 	} {
 		t.Run(strings.ReplaceAll(c.name, " ", "_"), func(t *testing.T) {
@@ -223,6 +237,7 @@ func TestStrict(t *testing.T) {
 	for _, c := range []string{
 		"batch = 4294967296", "item = -1", "payer = 4294967297", "payer = 'one'", "payer = 1.5", "kind = 7", "kind = -1", "outcome = 256",
 		"id = x'00'", "id = 'text'", "reference = x''", "time_us = 'now'", "height = -1", "amount_lo = x'00'",
+		"v10_ms = 'x'", "v10_round = -1", "v10_place = 4294967296",
 	} {
 		dir, _ := made(t)
 		edit(t, dir, "UPDATE transfers SET "+c+" WHERE seq = 3")

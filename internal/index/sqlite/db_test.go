@@ -49,7 +49,8 @@ func TestOpenRefuses(t *testing.T) {
 		name, edit string
 		kind       fault.Kind
 	}{
-		{"another version", "UPDATE meta SET version = 2", fault.Conflict},
+		{"an older version", "UPDATE meta SET version = version - 1", fault.Conflict},
+		{"a newer version", "UPDATE meta SET version = version + 1", fault.Conflict},
 		{"another chain", "UPDATE meta SET chain = 4", fault.Conflict},
 		{"another genesis", "UPDATE meta SET genesis = x'00'", fault.Conflict},
 		{"no position", "DELETE FROM meta", fault.Corrupt},

@@ -41,6 +41,27 @@ func (db *DB) Transfers(ctx context.Context, account chain.AccountNo, asset chai
 	return l.at, l.rows, uint64(l.before), nil
 }
 
+// ByOrigin finds the transfer that V10 made at a place of one of its rounds.
+func (db *DB) ByOrigin(ctx context.Context, round uint64, place uint32) (t history.Transfer, err error) {
+	if round == 0 || round > math.MaxInt64 {
+		return t, index.NoOrigin(round, place)
+	}
+	c, put, err := db.take(ctx)
+	if err != nil {
+		return t, err
+	}
+	defer put()
+	found := false
+	err = sqlitex.Execute(c, selectByOrigin, &sqlitex.ExecOptions{Args: []any{int64(round), int64(place)}, ResultFunc: func(s *sqlite.Stmt) error {
+		t, found = readTransfer(s), true
+		return nil
+	}})
+	if err == nil && !found {
+		err = index.NoOrigin(round, place)
+	}
+	return t, translate(err, "read the index")
+}
+
 type lister struct {
 	conn    *sqlite.Conn
 	account chain.AccountNo
@@ -110,6 +131,7 @@ func readTransfer(s *sqlite.Stmt) history.Transfer {
 		From: chain.AccountNo(s.ColumnInt64(5)), To: chain.AccountNo(s.ColumnInt64(6)), Asset: chain.AssetNo(s.ColumnInt64(7)),
 		Amount: chain.Amount{Lo: uint64(s.ColumnInt64(8)), Hi: uint64(s.ColumnInt64(9))},
 		Kind:   history.KindUnknown, Outcome: chain.Outcome(s.ColumnInt64(11)), TimeUs: uint64(s.ColumnInt64(13)),
+		Origin: history.Origin{Ms: uint64(s.ColumnInt64(14)), Round: uint64(s.ColumnInt64(15)), Place: uint32(s.ColumnInt64(16))}, // NULL reads as 0
 	}
 	s.ColumnBytes(4, t.ID[:])
 	s.ColumnBytes(12, t.Reference[:])

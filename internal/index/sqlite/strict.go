@@ -34,6 +34,7 @@ var (
 		{name: "id", bytes: 32}, {name: "payer", most: math.MaxUint32}, {name: "payee", most: math.MaxUint32}, {name: "asset", most: math.MaxUint32},
 		{name: "amount_lo", most: anyInteger}, {name: "amount_hi", most: anyInteger}, {name: "kind", most: int64(len(kinds) - 1)},
 		{name: "outcome", most: math.MaxUint8}, {name: "reference", bytes: 32, null: true}, {name: "time_us", most: anyInteger},
+		{name: "v10_ms", most: anyInteger, null: true}, {name: "v10_round", most: math.MaxInt64, null: true}, {name: "v10_place", most: math.MaxUint32, null: true},
 	}
 )
 
@@ -57,13 +58,13 @@ func strict(s *sqlite.Stmt, columns []column) error {
 	return nil
 }
 
-// Check reports what is wrong with the file itself: its tables, its pages, the numbers of its transfers, and the lists by
-// account, which must name each transfer of an account, and nothing else. Of one kind it reports ten.
+// Check reports what is wrong with the file itself: its tables, its pages, the numbers of its transfers, their ids in V10, and the
+// lists by account, which must name each transfer of an account, and nothing else. Of one kind it reports ten.
 func (c *Contents) Check(ctx context.Context, report func(index.Difference)) error {
 	if c.empty {
 		return ctx.Err()
 	}
-	for _, check := range []func(func(index.Difference)) error{c.checkSchema, c.checkPages, c.checkNumbers, c.checkAccounts} {
+	for _, check := range []func(func(index.Difference)) error{c.checkSchema, c.checkPages, c.checkNumbers, c.checkOrigins, c.checkAccounts} {
 		if err := check(report); err != nil {
 			if err = translate(err, "read the index"); !fault.Is(err, fault.Corrupt) {
 				return err
@@ -106,7 +107,7 @@ func texts(c *sqlite.Conn, query string) (out []string, err error) {
 }
 
 func (c *Contents) checkPages(report func(index.Difference)) error {
-	found, err := texts(c.conn, "PRAGMA quick_check(10)")
+	found, err := texts(c.conn, "PRAGMA integrity_check(10)") // unlike quick_check it compares the index by origin with its table
 	if err == nil && !slices.Equal(found, []string{"ok"}) {
 		for _, what := range found {
 			report(index.Difference{Where: "pages", What: what})
@@ -124,6 +125,14 @@ func (c *Contents) checkNumbers(report func(index.Difference)) error {
 		}
 		return nil
 	}})
+}
+
+func (c *Contents) checkOrigins(report func(index.Difference)) error {
+	found, err := texts(c.conn, selectHalfOrigins)
+	for _, what := range found {
+		report(index.Difference{Where: "ids of V10", What: what + " has a part of one"})
+	}
+	return err
 }
 
 func (c *Contents) checkAccounts(report func(index.Difference)) error {

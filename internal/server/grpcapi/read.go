@@ -26,7 +26,7 @@ func (s *service) GetTransaction(ctx context.Context, q *ledgerv1.GetTransaction
 		return nil, err
 	}
 	return &ledgerv1.GetTransactionResponse{
-		Receipt: r, Batch: t.Receipt.Batch[:], Transaction: t.Bytes, Leg: t.Leg, Proof: proof(t.Proof),
+		Receipt: r, Batch: t.Receipt.Batch[:], Transaction: t.Bytes, Leg: t.Leg, Proof: proof(t.Proof), Origin: changeOrigin(t.Origin),
 	}, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/codec"
 	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/history"
 	"github.com/aurigraph/aurigraph/internal/query"
 )
 
@@ -148,8 +149,15 @@ func institution(i *query.Institution) *ledgerv1.Institution {
 	return out
 }
 
+func changeOrigin(o *chain.SyncOrigin) *ledgerv1.Origin {
+	if o == nil {
+		return nil
+	}
+	return &ledgerv1.Origin{TimeMs: o.TimeMs, Round: o.Height, Place: o.Place, Outcome: uint32(o.Outcome)}
+}
+
 func transfer(t *query.Transfer) *ledgerv1.Transfer {
-	return &ledgerv1.Transfer{
+	out := &ledgerv1.Transfer{
 		Id:         t.ID[:],
 		Height:     uint64(t.Height),
 		BatchIndex: t.Index,
@@ -163,6 +171,10 @@ func transfer(t *query.Transfer) *ledgerv1.Transfer {
 		Reference:  t.Reference[:],
 		TimeUs:     t.TimeUs,
 	}
+	if o := t.Origin; o != (history.Origin{}) {
+		out.Origin = &ledgerv1.Origin{TimeMs: o.Ms, Round: o.Round, Place: o.Place, Outcome: uint32(t.Outcome)}
+	}
+	return out
 }
 
 // each translates a list.

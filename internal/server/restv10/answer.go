@@ -3,6 +3,7 @@
 package restv10
 
 import (
+	"maps"
 	"net/http"
 	"strconv"
 	"time"
@@ -14,9 +15,10 @@ const contentJSON = "application/json; charset=utf-8"
 
 // raw is an answer that is encoded already, or that is not an ordinary 200.
 type raw struct {
-	code       int    // 0: 200
-	content    string // type; empty: JSON
-	attachment string // file name; empty: none
+	code       int         // 0: 200
+	content    string      // type; empty: JSON
+	attachment string      // file name; empty: none
+	header     http.Header // of an answer that is another server's, which is passed on whole
 	body       []byte
 }
 
@@ -30,6 +32,10 @@ func (s *Server) send(w http.ResponseWriter, q *request, answer any) {
 		a.code = http.StatusOK
 	}
 	h := w.Header()
+	if a.header != nil {
+		s.pass(w, q, &a)
+		return
+	}
 	if a.attachment != "" {
 		h.Set("Content-Disposition", `attachment; filename="`+a.attachment+`"`)
 	}
@@ -44,6 +50,16 @@ func (s *Server) send(w http.ResponseWriter, q *request, answer any) {
 		}
 	}
 	s.write(w, a.code, a.content, a.body)
+	s.metrics.answered(q.row, a.code, q.begin)
+}
+
+// pass passes another server's answer on.
+func (s *Server) pass(w http.ResponseWriter, q *request, a *raw) {
+	if a.code >= http.StatusBadRequest {
+		s.refusals.Add(1)
+	}
+	maps.Copy(w.Header(), a.header)
+	s.write(w, a.code, a.header.Get("Content-Type"), a.body)
 	s.metrics.answered(q.row, a.code, q.begin)
 }
 

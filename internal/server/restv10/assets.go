@@ -172,7 +172,7 @@ func (s *Server) redeem(ctx context.Context, q *request) (any, error) {
 }
 
 // acting reads what an issuer wants to do with the asset in the path. That a single transaction is not under a key, unlike a
-// payment, is told: a client must not believe that it may repeat it.
+// payment, is told: a client must not believe that it may repeat it. V10 keeps keys for these as well.
 func (s *Server) acting(ctx context.Context, q *request, issuer string, amount v10.Decimal) (custody.Asset, chain.Amount, error) {
 	if err := q.act(issuer); err != nil {
 		return custody.Asset{}, chain.Amount{}, err
@@ -181,12 +181,12 @@ func (s *Server) acting(ctx context.Context, q *request, issuer string, amount v
 	if err := v10.CheckCode("code", code); err != nil {
 		return custody.Asset{}, chain.Amount{}, notFound(v10.TextNoAsset)
 	}
-	if q.Header.Get(keyHeader) != "" {
+	if q.Header.Get(keyHeader) != "" && !s.goesHome(ctx, q, issuer, code) {
 		return custody.Asset{}, chain.Amount{}, fault.Reasoned(fault.Invalid, "key_not_kept", "Idempotency-Key is kept for payments only: send this without one, and look before you repeat it")
 	}
 	asset, err := s.parts.Desk.Asset(ctx, code)
 	if err != nil {
-		return asset, chain.Amount{}, err
+		return asset, chain.Amount{}, s.atHome(ctx, q, issuer, code, err)
 	}
 	units, err := amount.Units(asset.Scale)
 	return asset, units, err

@@ -5,6 +5,7 @@ package restv10
 import (
 	"cmp"
 	"context"
+	"strconv"
 	"strings"
 	"time"
 
@@ -35,8 +36,11 @@ func (s *Server) note(ctx context.Context, q *request, err error) {
 		Request: cmp.Or(q.Header.Get(requestIDHeader), strings.TrimPrefix(q.idKey, proxyIDSpace)),
 	}
 	e.Who, e.Person = q.caller.Who()
-	if err != nil {
+	switch {
+	case err != nil:
 		e.Result = reasonOf(err)
+	case q.home != 0:
+		e.Result = "v10_" + strconv.Itoa(q.home)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), trailWaitMax)
 	defer cancel()

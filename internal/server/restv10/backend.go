@@ -10,6 +10,7 @@ import (
 	"github.com/aurigraph/aurigraph/internal/access/trail"
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/custody"
+	"github.com/aurigraph/aurigraph/internal/imported"
 	"github.com/aurigraph/aurigraph/internal/query"
 	v10 "github.com/aurigraph/aurigraph/internal/v10"
 )
@@ -23,6 +24,8 @@ type Desk interface {
 	Resolve(ctx context.Context, name string) (chain.AccountNo, error)
 	Names(ctx context.Context, numbers []chain.AccountNo) (map[chain.AccountNo]string, error)
 	Asset(ctx context.Context, code string) (custody.Asset, error)
+	// Away says of each debit whether only V10 may make it.
+	Away(ctx context.Context, ds []custody.Debit) ([]bool, error)
 	CreateAsset(ctx context.Context, issuer string, a custody.NewAsset) (chain.AssetNo, custody.Result, error)
 	Issue(ctx context.Context, issuer, to, asset string, amount chain.Amount) (custody.Result, error)
 	Redeem(ctx context.Context, issuer, asset string, amount chain.Amount) (custody.Result, error)
@@ -40,6 +43,9 @@ type Reader interface {
 	Block(ctx context.Context, h chain.Height) (*query.Block, error)
 	BlockByHash(ctx context.Context, hash chain.Hash) (*query.Block, error)
 	TransferAt(ctx context.Context, at query.Place) (*query.PlacedTransfer, error)
+	// V10Transfer finds what V10 made, by sync or before the copy, by V10's id, and V10Round one of V10's rounds of before the copy.
+	V10Transfer(ctx context.Context, round uint64, place uint32) (*query.Transfer, error)
+	V10Round(ctx context.Context, number uint64) (*imported.Round, error)
 	AccountsFrom(ctx context.Context, after chain.AccountNo, limit int) (query.InOrder[query.Account], error)
 	AssetsFrom(ctx context.Context, after chain.AssetNo, limit int) (query.InOrder[query.Asset], error)
 	Holders(ctx context.Context, asset chain.AssetNo, limit int) (*query.Holders, error)

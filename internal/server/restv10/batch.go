@@ -10,10 +10,11 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
-	"github.com/aurigraph/aurigraph/internal/custody"
 	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/hop"
 	v10 "github.com/aurigraph/aurigraph/internal/v10"
 )
 
@@ -26,53 +27,38 @@ func (s *Server) payMany(ctx context.Context, q *request) (any, error) {
 	if err := q.caller.Pay(len(items)); err != nil {
 		return nil, err
 	}
-	w := v10.NewBatchWriter(make([]byte, 0, 96*len(items)+64))
-	for _, a := range s.payItems(ctx, q, items, 0) {
-		if err := fateError(&a); err != nil {
+	l := s.sort(ctx, q, items, 0)
+	if len(l.away) == len(items) {
+		return nil, errAway // as it came
+	}
+	l.toHome = l.batchToHome
+	l.pay(ctx)
+	if moved := l.moved(); len(moved) > 0 && s.sendsOn(q) {
+		l.batchToHome(ctx, moved)
+	}
+	if slices.ContainsFunc(l.fates, func(f fate) bool { return f.home != nil }) {
+		return raw{body: batchAnswer(l.fates)}, nil
+	}
+	return raw{body: l.answer()}, nil
+}
+
+// answer is batchAnswer for a batch that was made here, of which there are many.
+func (l *several) answer() []byte {
+	w := v10.NewBatchWriter(make([]byte, 0, 96*len(l.items)+64))
+	for i := range l.fates {
+		if err := fateError(&l.fates[i]); err != nil {
 			w.Refused(problemOf(err))
 		} else {
-			w.Accepted(idOf(&a.Result))
+			w.Accepted(idOf(&l.fates[i].Result))
 		}
 	}
-	return raw{body: w.End()}, nil
-}
-
-// fateError is why a payment was not made, nil if it was.
-func fateError(a *custody.Answer) error {
-	if a.Err != nil {
-		return a.Err
-	}
-	return paymentError(a.Outcome)
-}
-
-// payItems makes those payments of a batch that can be, and answers all. first is the number of the first one in its request.
-func (s *Server) payItems(ctx context.Context, q *request, items []v10.BatchItem, first int) []custody.Answer {
-	out := make([]custody.Answer, len(items))
-	ps, places := make([]custody.Payment, 0, len(items)), make([]int, 0, len(items))
-	for i := range items {
-		p, err := custody.Payment{}, items[i].Err
-		if err == nil {
-			p, err = s.payment(ctx, q, &items[i].Submit, first+i)
-		}
-		if err != nil {
-			out[i].Err = err
-			continue
-		}
-		ps, places = append(ps, p), append(places, i)
-	}
-	if len(ps) == 0 {
-		return out
-	}
-	for i, a := range s.payAll(ctx, ps) {
-		out[places[i]] = a
-		q.height = max(q.height, a.Height)
-	}
-	return out
+	return w.End()
 }
 
 // payLines answers a line of NDJSON for each line of the request, while the request still comes.
 func (s *Server) payLines(ctx context.Context, q *request, w http.ResponseWriter) error {
 	p := &linePayer{server: s, request: q, out: w, control: http.NewResponseController(w)}
+	defer p.hangUp()
 	if err := p.control.EnableFullDuplex(); err != nil {
 		return fault.Wrap(fault.Internal, err, "answer while the request comes")
 	}
@@ -98,6 +84,9 @@ type linePayer struct {
 	items   []v10.BatchItem
 	lines   uint64 // read so far
 	text    []byte
+
+	home *hop.Lines // to V10; nil: none of its payments has come yet
+	told uint64     // lines that V10 was sent
 }
 
 // next reads a line, and reports whether another may follow.
@@ -137,8 +126,8 @@ func (p *linePayer) flush(ctx context.Context) bool {
 	}
 	first := p.lines - uint64(len(p.items))
 	p.text = p.text[:0]
-	for i, a := range p.server.payItems(ctx, p.request, p.items, int(first)) {
-		line := v10.StreamLine{Line: first + uint64(i) + 1, BatchResult: resultOf(&a)}
+	for i, f := range p.pay(ctx, int(first)) {
+		line := v10.StreamLine{Line: first + uint64(i) + 1, BatchResult: resultOf(&f)}
 		p.text = append(append(p.text, v10.Marshal(line)...), '\n')
 	}
 	p.items = p.items[:0]
@@ -147,14 +136,13 @@ func (p *linePayer) flush(ctx context.Context) bool {
 	return err == nil && p.control.Flush() == nil
 }
 
-func resultOf(a *custody.Answer) v10.BatchResult {
-	err := fateError(a)
-	if err == nil {
-		return v10.BatchResult{TransactionID: idOf(&a.Result).String(), Status: v10.StatusSubmitted}
+// pay makes the collected payments, each where it belongs.
+func (p *linePayer) pay(ctx context.Context, first int) []fate {
+	l := p.server.sort(ctx, p.request, p.items, first)
+	l.toHome = func(ctx context.Context, places []int) { p.toHome(ctx, l, places) }
+	l.pay(ctx)
+	if n := len(l.moved()); n > 0 && p.server.sendsOn(p.request) {
+		p.server.metrics.notSentOn.WithLabelValues(notSentMoved).Add(float64(n)) // their lines have passed
 	}
-	p := problemOf(err)
-	if p.Code == http.StatusGatewayTimeout {
-		return v10.BatchResult{Status: v10.StatusUnknown, Error: p.Text}
-	}
-	return v10.BatchResult{Status: v10.StatusRefused, Error: p.Text}
+	return l.fates
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/hop"
 	v10 "github.com/aurigraph/aurigraph/internal/v10"
 )
 
@@ -43,6 +44,7 @@ type Parts struct {
 	Desk    Desk
 	Reader  Reader
 	Access  Access
+	Home    *hop.Client           // V10, which serves the accounts that it owns; nil: requests that debit those are refused
 	Trail   Trail                 // nil: nobody writes down what is done
 	Log     *slog.Logger          // nil: none
 	Metrics prometheus.Registerer // nil: none

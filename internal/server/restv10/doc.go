@@ -26,4 +26,6 @@
 //  7. Payments of one request reach the desk in their order; a stream's next lines when those before are answered. The desk keeps the
 //     order of each payer whatever else is under way (package custody). Across payers it keeps it within what it loads together.
 //  8. A payment is under one key: the client's, else one made of the proxy's request id, in a name space of its own.
+//  9. What only V10 may do is sent on to V10, once, if the desk did nothing, the server was told where V10 is and nobody sent it on before
+//     (home.go). V10's answer is passed on as it is; payments of several for both ledgers are parted and keep their numbers (several.go).
 package restv10

@@ -21,6 +21,7 @@ import (
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/custody"
 	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/imported"
 	"github.com/aurigraph/aurigraph/internal/query"
 )
 
@@ -84,6 +85,9 @@ func (f *fakeLedger) pay(p *custody.Payment) custody.Answer {
 	if f.next != nil {
 		return custody.Answer{Err: f.next}
 	}
+	if strings.HasPrefix(p.From, "v10-") || strings.HasPrefix(p.From, "moved-") {
+		return custody.Answer{Err: fault.Reasoned(fault.Refused, custody.ReasonNotHome, "V10 serves this account")}
+	}
 	from, ok := f.numbers[p.From]
 	if !ok {
 		return custody.Answer{Err: fault.Reasoned(fault.NotFound, "unknown_payer", "there is no account of the payer's name")}
@@ -112,6 +116,14 @@ func (f *fakeLedger) Open(_ context.Context, name string) (custody.Opened, error
 		return custody.Opened{Number: no}, nil
 	}
 	return custody.Opened{Number: f.open(name), New: true}, nil
+}
+
+func (f *fakeLedger) Away(_ context.Context, ds []custody.Debit) ([]bool, error) {
+	out := make([]bool, len(ds))
+	for i, d := range ds {
+		out[i] = strings.HasPrefix(d.Account, "v10-")
+	}
+	return out, nil
 }
 
 func (f *fakeLedger) Resolve(_ context.Context, name string) (chain.AccountNo, error) {
@@ -205,6 +217,14 @@ func (f fakeReader) TransferAt(_ context.Context, at query.Place) (*query.Placed
 		return nil, fault.New(fault.NotFound, "there is no block")
 	}
 	return &query.PlacedTransfer{Transfer: f.blocks[at.Height-1][0]}, nil
+}
+
+func (f fakeReader) V10Transfer(context.Context, uint64, uint32) (*query.Transfer, error) {
+	return nil, fault.New(fault.NotFound, "V10 made nothing")
+}
+
+func (f fakeReader) V10Round(context.Context, uint64) (*imported.Round, error) {
+	return nil, fault.New(fault.NotFound, "V10 had no rounds")
 }
 
 func (f fakeReader) AccountsFrom(context.Context, chain.AccountNo, int) (query.InOrder[query.Account], error) {

@@ -22,6 +22,9 @@ type metrics struct {
 	closed   *prometheus.CounterVec
 
 	proxyIDs prometheus.Counter
+
+	sentOn    *prometheus.CounterVec
+	notSentOn *prometheus.CounterVec
 }
 
 // newMetrics registers with r. Groups, codes and reasons are of fixed sets.
@@ -46,8 +49,14 @@ func newMetrics(r prometheus.Registerer, s *Server) *metrics {
 		proxyIDs: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "aurigraph_v10_request_ids_ignored_total", Help: "Request ids of a proxy that are none, so that the payment went on without.",
 		}),
+		sentOn: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "aurigraph_v10_sent_on_total", Help: "Requests, and pieces of streams, that were sent on to V10 because it owns the account, by result.",
+		}, []string{"result"}),
+		notSentOn: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "aurigraph_v10_not_sent_on_total", Help: "Requests of accounts that V10 owns which were refused and not sent on, by reason.",
+		}, []string{"reason"}),
 	}
-	r.MustRegister(m.requests, m.seconds, m.streams, m.sockets, m.closed, m.proxyIDs, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+	r.MustRegister(m.sentOn, m.notSentOn, m.requests, m.seconds, m.streams, m.sockets, m.closed, m.proxyIDs, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "aurigraph_v10_in_flight", Help: "Requests of the V10 dialect that are under way.",
 	}, func() float64 { return float64(s.inFlight.Load()) }))
 	return m

@@ -85,7 +85,7 @@ func (s *Server) settle(ctx context.Context, q *request, p *v10.Submit) (v10.TxI
 	}
 	one, err := s.payment(ctx, q, p, -1)
 	if err != nil {
-		return v10.TxID{}, err
+		return v10.TxID{}, s.atHome(ctx, q, p.From, p.Asset(), err)
 	}
 	a := s.payAll(ctx, []custody.Payment{one})[0]
 	if a.Err != nil {

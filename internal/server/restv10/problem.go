@@ -8,6 +8,7 @@ import (
 
 	"github.com/aurigraph/aurigraph/internal/access"
 	"github.com/aurigraph/aurigraph/internal/chain"
+	"github.com/aurigraph/aurigraph/internal/custody"
 	"github.com/aurigraph/aurigraph/internal/fault"
 	v10 "github.com/aurigraph/aurigraph/internal/v10"
 )
@@ -23,8 +24,11 @@ func notFound(text string) error { return problem{v10.Problem{Code: http.StatusN
 
 // outcomeError is why the ledger refused, nil if it did not.
 func outcomeError(o chain.Outcome) error {
-	if o == chain.OK {
+	switch o {
+	case chain.OK:
 		return nil
+	case chain.NotHome:
+		return errAway
 	}
 	return problem{v10.ProblemOfOutcome(o)}
 }
@@ -38,13 +42,17 @@ func paymentError(o chain.Outcome) error {
 	return outcomeError(o)
 }
 
+// reasonNoAsset is the desk's word for an asset that nobody knows.
+const reasonNoAsset = "unknown_asset"
+
 // reasons are faults of the desk whose V10 form package v10 cannot know, since their text is not for V10's clients.
 var reasons = map[string]v10.Problem{
-	"unknown_payer":   {Code: http.StatusNotFound, Text: v10.TextNoAccount},
-	"unknown_account": {Code: http.StatusNotFound, Text: v10.TextNoAccount},
-	"unknown_asset":   {Code: http.StatusNotFound, Text: v10.TextNoAsset},
-	"key_reused":      {Code: http.StatusConflict, Text: v10.TextKeyReused},
-	"code_taken":      {Code: http.StatusConflict, Text: "Asset already exists"},
+	custody.ReasonNotHome: {Code: http.StatusServiceUnavailable, Text: v10.ProblemOfOutcome(chain.NotHome).Text, RetryAfterS: v10.RetryAfterS},
+	"unknown_payer":       {Code: http.StatusNotFound, Text: v10.TextNoAccount},
+	"unknown_account":     {Code: http.StatusNotFound, Text: v10.TextNoAccount},
+	reasonNoAsset:         {Code: http.StatusNotFound, Text: v10.TextNoAsset},
+	"key_reused":          {Code: http.StatusConflict, Text: v10.TextKeyReused},
+	"code_taken":          {Code: http.StatusConflict, Text: "Asset already exists"},
 }
 
 // problemOf is the one table from errors to answers.

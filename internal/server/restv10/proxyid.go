@@ -3,6 +3,9 @@
 package restv10
 
 import (
+	"strings"
+
+	"github.com/aurigraph/aurigraph/internal/fault"
 	v10 "github.com/aurigraph/aurigraph/internal/v10"
 )
 
@@ -14,14 +17,18 @@ const (
 	proxyIDHeader   = "X-Aurigraph-Request-Id"
 	proxyIDBytesMax = 128
 
-	// proxyIDSpace begins a key that is made of a request id. No key of a client has this byte.
-	proxyIDSpace = "\x00"
+	// proxyIDSpace begins a key that is made of a request id. A client's key may not begin so. V10 takes such a key as any other, so that
+	// both ledgers know a payment by the same one.
+	proxyIDSpace = proxyIDHeader + ":"
 )
 
 // payKey is the key under which the payments of a request are made, empty if there is none: the client's, else one made of the
 // proxy's request id.
 func (s *Server) payKey(q *request) (string, error) {
 	if values := q.Header[keyHeader]; len(values) > 0 {
+		if strings.HasPrefix(values[0], proxyIDSpace) {
+			return "", fault.Reasoned(fault.Invalid, "idempotency_key", "Idempotency-Key must not begin with %s", proxyIDSpace)
+		}
 		return values[0], v10.CheckKey(values[0])
 	}
 	if q.idKey == "" {

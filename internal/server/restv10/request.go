@@ -34,6 +34,7 @@ type request struct {
 	charged int64        // bytes of the body, as the server counts them
 	acted   []string     // accounts that the request acted for, for the trail
 	height  chain.Height // of the block that certified it
+	home    int          // V10's status, if V10 did what was asked for
 
 	upgrade http.ResponseWriter // where the row may take the connection over
 }

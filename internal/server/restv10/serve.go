@@ -138,10 +138,14 @@ func (s *Server) handle(ctx context.Context, w http.ResponseWriter, q *request) 
 	s.send(w, q, answer)
 }
 
-// call calls the handler of a row. A bug in one costs its request alone.
+// call calls the handler of a row, or sends on what belongs to V10. A bug in a handler costs its request alone.
 func (s *Server) call(ctx context.Context, q *request) (answer any, err error) {
 	defer fault.Recover(&err)
-	return s.handlers[q.row](ctx, q)
+	answer, err = s.handlers[q.row](ctx, q)
+	if isAway(err) {
+		return s.sendOn(ctx, q, err)
+	}
+	return answer, err
 }
 
 func (s *Server) stream(ctx context.Context, w http.ResponseWriter, q *request, run stream) {

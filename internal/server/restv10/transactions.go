@@ -14,9 +14,9 @@ import (
 // feedMax is how many transfers server H's feed has.
 const feedMax = 100
 
-// transaction answers what stands at the place that an id names.
+// transaction answers what an id names.
 func (s *Server) transaction(ctx context.Context, q *request) (any, error) {
-	t, err := s.placed(ctx, q)
+	t, err := s.found(ctx, q)
 	if err != nil {
 		return nil, err
 	}
@@ -27,36 +27,72 @@ func (s *Server) transaction(ctx context.Context, q *request) (any, error) {
 	return list[0], nil
 }
 
-// receipt answers what is certified about it.
+// receipt answers what is certified about it; of what V10 made before the copy, what V10 wrote down.
 func (s *Server) receipt(ctx context.Context, q *request) (any, error) {
-	t, err := s.placed(ctx, q)
+	t, err := s.found(ctx, q)
 	if err != nil {
 		return nil, err
 	}
 	id := transferID(&t.Transfer)
-	return v10.Receipt{
+	r := v10.Receipt{
 		TransactionID: id.String(), Status: statusOf(t.Outcome), Message: t.Outcome.String(), BlockHash: hexHash(t.Block),
-		BlockNumber: uint64(t.Height), Index: id.Place(), Fee: v10.FeeNone, Timestamp: v10.Time(id.Ms),
-	}, nil
+		BlockNumber: uint64(t.Height), Index: ownID(&t.Transfer).Place(), Fee: v10.FeeNone, Timestamp: v10.Time(id.Ms),
+	}
+	switch {
+	case t.Height == 0:
+		round, err := s.parts.Reader.V10Round(ctx, t.Origin.Round)
+		if err != nil {
+			return nil, orNotFound(err, v10.TextNoBlock)
+		}
+		r.BlockHash, r.BlockNumber, r.Index = hexHash(round.Hash), t.Origin.Round, id.Place()
+	case t.Block.IsZero():
+		b, err := s.parts.Reader.Block(ctx, t.Height)
+		if err != nil {
+			return nil, orNotFound(err, v10.TextNoBlock)
+		}
+		r.BlockHash = hexHash(b.Hash)
+	}
+	return r, nil
 }
 
-// placed finds what the id in the path names. The id must be the one that the place has: its time is the block's.
-func (s *Server) placed(ctx context.Context, q *request) (*query.PlacedTransfer, error) {
+// found finds what the id in the path names: what clients know by it, this ledger's own or V10's, or else what came from V10 and stands at that
+// place here. Time and number of V10's rounds and of blocks here are both from the same clocks and may be the same.
+func (s *Server) found(ctx context.Context, q *request) (*query.PlacedTransfer, error) {
 	id, err := v10.ParseTxID(q.params.Get("id"))
 	if err != nil {
 		return nil, notFound(v10.TextNoTransaction)
 	}
 	t, err := s.parts.Reader.TransferAt(ctx, query.Place{Height: id.Height, Index: id.Batch, Item: id.Item})
+	here := err == nil && t.TimeUs/1000 == id.Ms
+	if here && transferID(&t.Transfer) == id {
+		return t, nil
+	}
+	if err != nil && !fault.Is(err, fault.NotFound) && !fault.Is(err, fault.Pruned) {
+		return nil, err
+	}
+	old, oldErr := s.parts.Reader.V10Transfer(ctx, uint64(id.Height), id.Place())
 	switch {
-	case err != nil:
+	case oldErr == nil && old.Origin.Ms == id.Ms:
+		return &query.PlacedTransfer{Transfer: *old}, nil
+	case here: // it came from V10, and is asked for by its place here
+		return t, nil
+	case fault.Is(err, fault.Pruned):
 		return nil, orNotFound(err, v10.TextNoTransaction)
-	case t.TimeUs/1000 != id.Ms:
+	case oldErr == nil || fault.Is(oldErr, fault.NotFound) || fault.ReasonOf(oldErr) == query.ReasonNoIndex:
 		return nil, notFound(v10.TextNoTransaction)
 	}
-	return t, nil
+	return nil, oldErr
 }
 
+// transferID is the id under which clients know a transfer: V10's, if V10 made it.
 func transferID(t *query.Transfer) v10.TxID {
+	if o := &t.Origin; o.Round != 0 || t.Height == 0 { // before the copy V10 had a round 0
+		return v10.TxIDAt(o.Ms, chain.Height(o.Round), o.Place)
+	}
+	return ownID(t)
+}
+
+func ownID(t *query.Transfer) v10.TxID {
 	return v10.TxID{Ms: t.TimeUs / 1000, Height: t.Height, Batch: t.Index, Item: t.Item}
 }
 
@@ -81,13 +117,16 @@ func (s *Server) transactions(ctx context.Context, ts []query.Transfer) ([]v10.T
 	for i := range ts {
 		t := &ts[i]
 		id := transferID(t)
-		code, amount, err := units.write(ctx, t.Asset, t.Amount)
+		code, amount, err := "", v10.Decimal{}, error(nil)
+		if t.Asset != 0 || t.Height != 0 { // V10 opened accounts before the copy, of no asset
+			code, amount, err = units.write(ctx, t.Asset, t.Amount)
+		}
 		if err != nil {
 			return nil, err
 		}
 		out[i] = v10.Transaction{
 			ID: id.String(), From: names[t.From], To: names[t.To], Amount: amount, Currency: code, Timestamp: v10.Time(id.Ms),
-			Status: statusOf(t.Outcome), Block: uint64(t.Height),
+			Status: statusOf(t.Outcome), Block: uint64(id.Height),
 		}
 	}
 	return out, nil

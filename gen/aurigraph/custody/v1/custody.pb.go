@@ -667,6 +667,155 @@ func (x *NameAccountsResponse) GetNames() map[uint32][]byte {
 	return nil
 }
 
+type FindHomesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Debits        []*Debit               `protobuf:"bytes,1,rep,name=debits,proto3" json:"debits,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FindHomesRequest) Reset() {
+	*x = FindHomesRequest{}
+	mi := &file_aurigraph_custody_v1_custody_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FindHomesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FindHomesRequest) ProtoMessage() {}
+
+func (x *FindHomesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_aurigraph_custody_v1_custody_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FindHomesRequest.ProtoReflect.Descriptor instead.
+func (*FindHomesRequest) Descriptor() ([]byte, []int) {
+	return file_aurigraph_custody_v1_custody_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *FindHomesRequest) GetDebits() []*Debit {
+	if x != nil {
+		return x.Debits
+	}
+	return nil
+}
+
+// Debit is a wish to debit an account.
+type Debit struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Account       []byte                 `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	Asset         string                 `protobuf:"bytes,2,opt,name=asset,proto3" json:"asset,omitempty"` // code; empty = AUR
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Debit) Reset() {
+	*x = Debit{}
+	mi := &file_aurigraph_custody_v1_custody_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Debit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Debit) ProtoMessage() {}
+
+func (x *Debit) ProtoReflect() protoreflect.Message {
+	mi := &file_aurigraph_custody_v1_custody_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Debit.ProtoReflect.Descriptor instead.
+func (*Debit) Descriptor() ([]byte, []int) {
+	return file_aurigraph_custody_v1_custody_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Debit) GetAccount() []byte {
+	if x != nil {
+		return x.Account
+	}
+	return nil
+}
+
+func (x *Debit) GetAsset() string {
+	if x != nil {
+		return x.Asset
+	}
+	return ""
+}
+
+type FindHomesResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	OnV10         []bool                 `protobuf:"varint,1,rep,packed,name=on_v10,json=onV10,proto3" json:"on_v10,omitempty"` // one each, in order
+	Home          string                 `protobuf:"bytes,2,opt,name=home,proto3" json:"home,omitempty"`                        // address of V10's REST; empty: the node was not told
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FindHomesResponse) Reset() {
+	*x = FindHomesResponse{}
+	mi := &file_aurigraph_custody_v1_custody_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FindHomesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FindHomesResponse) ProtoMessage() {}
+
+func (x *FindHomesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_aurigraph_custody_v1_custody_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FindHomesResponse.ProtoReflect.Descriptor instead.
+func (*FindHomesResponse) Descriptor() ([]byte, []int) {
+	return file_aurigraph_custody_v1_custody_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *FindHomesResponse) GetOnV10() []bool {
+	if x != nil {
+		return x.OnV10
+	}
+	return nil
+}
+
+func (x *FindHomesResponse) GetHome() string {
+	if x != nil {
+		return x.Home
+	}
+	return ""
+}
+
 type CreateAssetRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Issuer        []byte                 `protobuf:"bytes,1,opt,name=issuer,proto3" json:"issuer,omitempty"`
@@ -680,7 +829,7 @@ type CreateAssetRequest struct {
 
 func (x *CreateAssetRequest) Reset() {
 	*x = CreateAssetRequest{}
-	mi := &file_aurigraph_custody_v1_custody_proto_msgTypes[12]
+	mi := &file_aurigraph_custody_v1_custody_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -692,7 +841,7 @@ func (x *CreateAssetRequest) String() string {
 func (*CreateAssetRequest) ProtoMessage() {}
 
 func (x *CreateAssetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_custody_v1_custody_proto_msgTypes[12]
+	mi := &file_aurigraph_custody_v1_custody_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -705,7 +854,7 @@ func (x *CreateAssetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateAssetRequest.ProtoReflect.Descriptor instead.
 func (*CreateAssetRequest) Descriptor() ([]byte, []int) {
-	return file_aurigraph_custody_v1_custody_proto_rawDescGZIP(), []int{12}
+	return file_aurigraph_custody_v1_custody_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *CreateAssetRequest) GetIssuer() []byte {
@@ -753,7 +902,7 @@ type CreateAssetResponse struct {
 
 func (x *CreateAssetResponse) Reset() {
 	*x = CreateAssetResponse{}
-	mi := &file_aurigraph_custody_v1_custody_proto_msgTypes[13]
+	mi := &file_aurigraph_custody_v1_custody_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -765,7 +914,7 @@ func (x *CreateAssetResponse) String() string {
 func (*CreateAssetResponse) ProtoMessage() {}
 
 func (x *CreateAssetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_custody_v1_custody_proto_msgTypes[13]
+	mi := &file_aurigraph_custody_v1_custody_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -778,7 +927,7 @@ func (x *CreateAssetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateAssetResponse.ProtoReflect.Descriptor instead.
 func (*CreateAssetResponse) Descriptor() ([]byte, []int) {
-	return file_aurigraph_custody_v1_custody_proto_rawDescGZIP(), []int{13}
+	return file_aurigraph_custody_v1_custody_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *CreateAssetResponse) GetNumber() uint32 {
@@ -807,7 +956,7 @@ type IssueRequest struct {
 
 func (x *IssueRequest) Reset() {
 	*x = IssueRequest{}
-	mi := &file_aurigraph_custody_v1_custody_proto_msgTypes[14]
+	mi := &file_aurigraph_custody_v1_custody_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -819,7 +968,7 @@ func (x *IssueRequest) String() string {
 func (*IssueRequest) ProtoMessage() {}
 
 func (x *IssueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_custody_v1_custody_proto_msgTypes[14]
+	mi := &file_aurigraph_custody_v1_custody_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -832,7 +981,7 @@ func (x *IssueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IssueRequest.ProtoReflect.Descriptor instead.
 func (*IssueRequest) Descriptor() ([]byte, []int) {
-	return file_aurigraph_custody_v1_custody_proto_rawDescGZIP(), []int{14}
+	return file_aurigraph_custody_v1_custody_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *IssueRequest) GetIssuer() []byte {
@@ -874,7 +1023,7 @@ type RedeemRequest struct {
 
 func (x *RedeemRequest) Reset() {
 	*x = RedeemRequest{}
-	mi := &file_aurigraph_custody_v1_custody_proto_msgTypes[15]
+	mi := &file_aurigraph_custody_v1_custody_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -886,7 +1035,7 @@ func (x *RedeemRequest) String() string {
 func (*RedeemRequest) ProtoMessage() {}
 
 func (x *RedeemRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_custody_v1_custody_proto_msgTypes[15]
+	mi := &file_aurigraph_custody_v1_custody_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -899,7 +1048,7 @@ func (x *RedeemRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RedeemRequest.ProtoReflect.Descriptor instead.
 func (*RedeemRequest) Descriptor() ([]byte, []int) {
-	return file_aurigraph_custody_v1_custody_proto_rawDescGZIP(), []int{15}
+	return file_aurigraph_custody_v1_custody_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *RedeemRequest) GetIssuer() []byte {
@@ -971,7 +1120,15 @@ const file_aurigraph_custody_v1_custody_proto_rawDesc = "" +
 	"\n" +
 	"NamesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\rR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01\"\x86\x01\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01\"G\n" +
+	"\x10FindHomesRequest\x123\n" +
+	"\x06debits\x18\x01 \x03(\v2\x1b.aurigraph.custody.v1.DebitR\x06debits\"7\n" +
+	"\x05Debit\x12\x18\n" +
+	"\aaccount\x18\x01 \x01(\fR\aaccount\x12\x14\n" +
+	"\x05asset\x18\x02 \x01(\tR\x05asset\">\n" +
+	"\x11FindHomesResponse\x12\x15\n" +
+	"\x06on_v10\x18\x01 \x03(\bR\x05onV10\x12\x12\n" +
+	"\x04home\x18\x02 \x01(\tR\x04home\"\x86\x01\n" +
 	"\x12CreateAssetRequest\x12\x16\n" +
 	"\x06issuer\x18\x01 \x01(\fR\x06issuer\x12\x12\n" +
 	"\x04code\x18\x02 \x01(\tR\x04code\x12\x12\n" +
@@ -989,13 +1146,14 @@ const file_aurigraph_custody_v1_custody_proto_rawDesc = "" +
 	"\rRedeemRequest\x12\x16\n" +
 	"\x06issuer\x18\x01 \x01(\fR\x06issuer\x12\x14\n" +
 	"\x05asset\x18\x02 \x01(\tR\x05asset\x12\x16\n" +
-	"\x06amount\x18\x03 \x01(\tR\x06amount2\xdd\x05\n" +
+	"\x06amount\x18\x03 \x01(\tR\x06amount2\xbb\x06\n" +
 	"\aCustody\x12J\n" +
 	"\x03Pay\x12 .aurigraph.custody.v1.PayRequest\x1a!.aurigraph.custody.v1.PayResponse\x12V\n" +
 	"\aPayMany\x12$.aurigraph.custody.v1.PayManyRequest\x1a%.aurigraph.custody.v1.PayManyResponse\x12b\n" +
 	"\vOpenAccount\x12(.aurigraph.custody.v1.OpenAccountRequest\x1a).aurigraph.custody.v1.OpenAccountResponse\x12k\n" +
 	"\x0eResolveAccount\x12+.aurigraph.custody.v1.ResolveAccountRequest\x1a,.aurigraph.custody.v1.ResolveAccountResponse\x12e\n" +
-	"\fNameAccounts\x12).aurigraph.custody.v1.NameAccountsRequest\x1a*.aurigraph.custody.v1.NameAccountsResponse\x12b\n" +
+	"\fNameAccounts\x12).aurigraph.custody.v1.NameAccountsRequest\x1a*.aurigraph.custody.v1.NameAccountsResponse\x12\\\n" +
+	"\tFindHomes\x12&.aurigraph.custody.v1.FindHomesRequest\x1a'.aurigraph.custody.v1.FindHomesResponse\x12b\n" +
 	"\vCreateAsset\x12(.aurigraph.custody.v1.CreateAssetRequest\x1a).aurigraph.custody.v1.CreateAssetResponse\x12G\n" +
 	"\x05Issue\x12\".aurigraph.custody.v1.IssueRequest\x1a\x1a.aurigraph.custody.v1.Fate\x12I\n" +
 	"\x06Redeem\x12#.aurigraph.custody.v1.RedeemRequest\x1a\x1a.aurigraph.custody.v1.FateBCZAgithub.com/aurigraph/aurigraph/gen/aurigraph/custody/v1;custodyv1b\x06proto3"
@@ -1012,7 +1170,7 @@ func file_aurigraph_custody_v1_custody_proto_rawDescGZIP() []byte {
 	return file_aurigraph_custody_v1_custody_proto_rawDescData
 }
 
-var file_aurigraph_custody_v1_custody_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_aurigraph_custody_v1_custody_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_aurigraph_custody_v1_custody_proto_goTypes = []any{
 	(*PayRequest)(nil),             // 0: aurigraph.custody.v1.PayRequest
 	(*Fate)(nil),                   // 1: aurigraph.custody.v1.Fate
@@ -1026,42 +1184,48 @@ var file_aurigraph_custody_v1_custody_proto_goTypes = []any{
 	(*ResolveAccountResponse)(nil), // 9: aurigraph.custody.v1.ResolveAccountResponse
 	(*NameAccountsRequest)(nil),    // 10: aurigraph.custody.v1.NameAccountsRequest
 	(*NameAccountsResponse)(nil),   // 11: aurigraph.custody.v1.NameAccountsResponse
-	(*CreateAssetRequest)(nil),     // 12: aurigraph.custody.v1.CreateAssetRequest
-	(*CreateAssetResponse)(nil),    // 13: aurigraph.custody.v1.CreateAssetResponse
-	(*IssueRequest)(nil),           // 14: aurigraph.custody.v1.IssueRequest
-	(*RedeemRequest)(nil),          // 15: aurigraph.custody.v1.RedeemRequest
-	nil,                            // 16: aurigraph.custody.v1.NameAccountsResponse.NamesEntry
-	(*v1.Fault)(nil),               // 17: aurigraph.ledger.v1.Fault
+	(*FindHomesRequest)(nil),       // 12: aurigraph.custody.v1.FindHomesRequest
+	(*Debit)(nil),                  // 13: aurigraph.custody.v1.Debit
+	(*FindHomesResponse)(nil),      // 14: aurigraph.custody.v1.FindHomesResponse
+	(*CreateAssetRequest)(nil),     // 15: aurigraph.custody.v1.CreateAssetRequest
+	(*CreateAssetResponse)(nil),    // 16: aurigraph.custody.v1.CreateAssetResponse
+	(*IssueRequest)(nil),           // 17: aurigraph.custody.v1.IssueRequest
+	(*RedeemRequest)(nil),          // 18: aurigraph.custody.v1.RedeemRequest
+	nil,                            // 19: aurigraph.custody.v1.NameAccountsResponse.NamesEntry
+	(*v1.Fault)(nil),               // 20: aurigraph.ledger.v1.Fault
 }
 var file_aurigraph_custody_v1_custody_proto_depIdxs = []int32{
 	1,  // 0: aurigraph.custody.v1.PayResponse.fate:type_name -> aurigraph.custody.v1.Fate
 	0,  // 1: aurigraph.custody.v1.PayManyRequest.payments:type_name -> aurigraph.custody.v1.PayRequest
 	5,  // 2: aurigraph.custody.v1.PayManyResponse.answers:type_name -> aurigraph.custody.v1.PayAnswer
 	1,  // 3: aurigraph.custody.v1.PayAnswer.fate:type_name -> aurigraph.custody.v1.Fate
-	17, // 4: aurigraph.custody.v1.PayAnswer.fault:type_name -> aurigraph.ledger.v1.Fault
-	16, // 5: aurigraph.custody.v1.NameAccountsResponse.names:type_name -> aurigraph.custody.v1.NameAccountsResponse.NamesEntry
-	1,  // 6: aurigraph.custody.v1.CreateAssetResponse.fate:type_name -> aurigraph.custody.v1.Fate
-	0,  // 7: aurigraph.custody.v1.Custody.Pay:input_type -> aurigraph.custody.v1.PayRequest
-	3,  // 8: aurigraph.custody.v1.Custody.PayMany:input_type -> aurigraph.custody.v1.PayManyRequest
-	6,  // 9: aurigraph.custody.v1.Custody.OpenAccount:input_type -> aurigraph.custody.v1.OpenAccountRequest
-	8,  // 10: aurigraph.custody.v1.Custody.ResolveAccount:input_type -> aurigraph.custody.v1.ResolveAccountRequest
-	10, // 11: aurigraph.custody.v1.Custody.NameAccounts:input_type -> aurigraph.custody.v1.NameAccountsRequest
-	12, // 12: aurigraph.custody.v1.Custody.CreateAsset:input_type -> aurigraph.custody.v1.CreateAssetRequest
-	14, // 13: aurigraph.custody.v1.Custody.Issue:input_type -> aurigraph.custody.v1.IssueRequest
-	15, // 14: aurigraph.custody.v1.Custody.Redeem:input_type -> aurigraph.custody.v1.RedeemRequest
-	2,  // 15: aurigraph.custody.v1.Custody.Pay:output_type -> aurigraph.custody.v1.PayResponse
-	4,  // 16: aurigraph.custody.v1.Custody.PayMany:output_type -> aurigraph.custody.v1.PayManyResponse
-	7,  // 17: aurigraph.custody.v1.Custody.OpenAccount:output_type -> aurigraph.custody.v1.OpenAccountResponse
-	9,  // 18: aurigraph.custody.v1.Custody.ResolveAccount:output_type -> aurigraph.custody.v1.ResolveAccountResponse
-	11, // 19: aurigraph.custody.v1.Custody.NameAccounts:output_type -> aurigraph.custody.v1.NameAccountsResponse
-	13, // 20: aurigraph.custody.v1.Custody.CreateAsset:output_type -> aurigraph.custody.v1.CreateAssetResponse
-	1,  // 21: aurigraph.custody.v1.Custody.Issue:output_type -> aurigraph.custody.v1.Fate
-	1,  // 22: aurigraph.custody.v1.Custody.Redeem:output_type -> aurigraph.custody.v1.Fate
-	15, // [15:23] is the sub-list for method output_type
-	7,  // [7:15] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	20, // 4: aurigraph.custody.v1.PayAnswer.fault:type_name -> aurigraph.ledger.v1.Fault
+	19, // 5: aurigraph.custody.v1.NameAccountsResponse.names:type_name -> aurigraph.custody.v1.NameAccountsResponse.NamesEntry
+	13, // 6: aurigraph.custody.v1.FindHomesRequest.debits:type_name -> aurigraph.custody.v1.Debit
+	1,  // 7: aurigraph.custody.v1.CreateAssetResponse.fate:type_name -> aurigraph.custody.v1.Fate
+	0,  // 8: aurigraph.custody.v1.Custody.Pay:input_type -> aurigraph.custody.v1.PayRequest
+	3,  // 9: aurigraph.custody.v1.Custody.PayMany:input_type -> aurigraph.custody.v1.PayManyRequest
+	6,  // 10: aurigraph.custody.v1.Custody.OpenAccount:input_type -> aurigraph.custody.v1.OpenAccountRequest
+	8,  // 11: aurigraph.custody.v1.Custody.ResolveAccount:input_type -> aurigraph.custody.v1.ResolveAccountRequest
+	10, // 12: aurigraph.custody.v1.Custody.NameAccounts:input_type -> aurigraph.custody.v1.NameAccountsRequest
+	12, // 13: aurigraph.custody.v1.Custody.FindHomes:input_type -> aurigraph.custody.v1.FindHomesRequest
+	15, // 14: aurigraph.custody.v1.Custody.CreateAsset:input_type -> aurigraph.custody.v1.CreateAssetRequest
+	17, // 15: aurigraph.custody.v1.Custody.Issue:input_type -> aurigraph.custody.v1.IssueRequest
+	18, // 16: aurigraph.custody.v1.Custody.Redeem:input_type -> aurigraph.custody.v1.RedeemRequest
+	2,  // 17: aurigraph.custody.v1.Custody.Pay:output_type -> aurigraph.custody.v1.PayResponse
+	4,  // 18: aurigraph.custody.v1.Custody.PayMany:output_type -> aurigraph.custody.v1.PayManyResponse
+	7,  // 19: aurigraph.custody.v1.Custody.OpenAccount:output_type -> aurigraph.custody.v1.OpenAccountResponse
+	9,  // 20: aurigraph.custody.v1.Custody.ResolveAccount:output_type -> aurigraph.custody.v1.ResolveAccountResponse
+	11, // 21: aurigraph.custody.v1.Custody.NameAccounts:output_type -> aurigraph.custody.v1.NameAccountsResponse
+	14, // 22: aurigraph.custody.v1.Custody.FindHomes:output_type -> aurigraph.custody.v1.FindHomesResponse
+	16, // 23: aurigraph.custody.v1.Custody.CreateAsset:output_type -> aurigraph.custody.v1.CreateAssetResponse
+	1,  // 24: aurigraph.custody.v1.Custody.Issue:output_type -> aurigraph.custody.v1.Fate
+	1,  // 25: aurigraph.custody.v1.Custody.Redeem:output_type -> aurigraph.custody.v1.Fate
+	17, // [17:26] is the sub-list for method output_type
+	8,  // [8:17] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_aurigraph_custody_v1_custody_proto_init() }
@@ -1076,7 +1240,7 @@ func file_aurigraph_custody_v1_custody_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_aurigraph_custody_v1_custody_proto_rawDesc), len(file_aurigraph_custody_v1_custody_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   17,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

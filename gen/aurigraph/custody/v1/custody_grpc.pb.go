@@ -31,6 +31,7 @@ const (
 	Custody_OpenAccount_FullMethodName    = "/aurigraph.custody.v1.Custody/OpenAccount"
 	Custody_ResolveAccount_FullMethodName = "/aurigraph.custody.v1.Custody/ResolveAccount"
 	Custody_NameAccounts_FullMethodName   = "/aurigraph.custody.v1.Custody/NameAccounts"
+	Custody_FindHomes_FullMethodName      = "/aurigraph.custody.v1.Custody/FindHomes"
 	Custody_CreateAsset_FullMethodName    = "/aurigraph.custody.v1.Custody/CreateAsset"
 	Custody_Issue_FullMethodName          = "/aurigraph.custody.v1.Custody/Issue"
 	Custody_Redeem_FullMethodName         = "/aurigraph.custody.v1.Custody/Redeem"
@@ -52,6 +53,9 @@ type CustodyClient interface {
 	ResolveAccount(ctx context.Context, in *ResolveAccountRequest, opts ...grpc.CallOption) (*ResolveAccountResponse, error)
 	// Writes up to 8,192 accounts by their names, or by their addresses where the names are not known.
 	NameAccounts(ctx context.Context, in *NameAccountsRequest, opts ...grpc.CallOption) (*NameAccountsResponse, error)
+	// Says of up to 8,192 debits which of them only V10 may make, and where V10 is. Such debits are FailedPrecondition here, reason
+	// not_home, and so are what opens an account of V10's and what issues or redeems an asset of its: nothing was done, send it there.
+	FindHomes(ctx context.Context, in *FindHomesRequest, opts ...grpc.CallOption) (*FindHomesResponse, error)
 	// Makes an asset whose issuer is the account named.
 	CreateAsset(ctx context.Context, in *CreateAssetRequest, opts ...grpc.CallOption) (*CreateAssetResponse, error)
 	// Makes new units of an asset. The issuer is its issuer.
@@ -118,6 +122,16 @@ func (c *custodyClient) NameAccounts(ctx context.Context, in *NameAccountsReques
 	return out, nil
 }
 
+func (c *custodyClient) FindHomes(ctx context.Context, in *FindHomesRequest, opts ...grpc.CallOption) (*FindHomesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(FindHomesResponse)
+	err := c.cc.Invoke(ctx, Custody_FindHomes_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *custodyClient) CreateAsset(ctx context.Context, in *CreateAssetRequest, opts ...grpc.CallOption) (*CreateAssetResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(CreateAssetResponse)
@@ -164,6 +178,9 @@ type CustodyServer interface {
 	ResolveAccount(context.Context, *ResolveAccountRequest) (*ResolveAccountResponse, error)
 	// Writes up to 8,192 accounts by their names, or by their addresses where the names are not known.
 	NameAccounts(context.Context, *NameAccountsRequest) (*NameAccountsResponse, error)
+	// Says of up to 8,192 debits which of them only V10 may make, and where V10 is. Such debits are FailedPrecondition here, reason
+	// not_home, and so are what opens an account of V10's and what issues or redeems an asset of its: nothing was done, send it there.
+	FindHomes(context.Context, *FindHomesRequest) (*FindHomesResponse, error)
 	// Makes an asset whose issuer is the account named.
 	CreateAsset(context.Context, *CreateAssetRequest) (*CreateAssetResponse, error)
 	// Makes new units of an asset. The issuer is its issuer.
@@ -194,6 +211,9 @@ func (UnimplementedCustodyServer) ResolveAccount(context.Context, *ResolveAccoun
 }
 func (UnimplementedCustodyServer) NameAccounts(context.Context, *NameAccountsRequest) (*NameAccountsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method NameAccounts not implemented")
+}
+func (UnimplementedCustodyServer) FindHomes(context.Context, *FindHomesRequest) (*FindHomesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method FindHomes not implemented")
 }
 func (UnimplementedCustodyServer) CreateAsset(context.Context, *CreateAssetRequest) (*CreateAssetResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CreateAsset not implemented")
@@ -315,6 +335,24 @@ func _Custody_NameAccounts_Handler(srv interface{}, ctx context.Context, dec fun
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Custody_FindHomes_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(FindHomesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CustodyServer).FindHomes(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Custody_FindHomes_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CustodyServer).FindHomes(ctx, req.(*FindHomesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Custody_CreateAsset_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(CreateAssetRequest)
 	if err := dec(in); err != nil {
@@ -395,6 +433,10 @@ var Custody_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "NameAccounts",
 			Handler:    _Custody_NameAccounts_Handler,
+		},
+		{
+			MethodName: "FindHomes",
+			Handler:    _Custody_FindHomes_Handler,
 		},
 		{
 			MethodName: "CreateAsset",

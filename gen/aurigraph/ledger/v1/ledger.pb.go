@@ -913,6 +913,7 @@ type GetTransactionResponse struct {
 	Transaction   []byte                 `protobuf:"bytes,3,opt,name=transaction,proto3" json:"transaction,omitempty"` // signed transaction, or the 64-byte leg record
 	Leg           bool                   `protobuf:"varint,4,opt,name=leg,proto3" json:"leg,omitempty"`
 	Proof         *Proof                 `protobuf:"bytes,5,opt,name=proof,proto3" json:"proof,omitempty"`
+	Origin        *Origin                `protobuf:"bytes,6,opt,name=origin,proto3" json:"origin,omitempty"` // of a change that V10 made and that was applied here; absent: it is none
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -982,6 +983,82 @@ func (x *GetTransactionResponse) GetProof() *Proof {
 	return nil
 }
 
+func (x *GetTransactionResponse) GetOrigin() *Origin {
+	if x != nil {
+		return x.Origin
+	}
+	return nil
+}
+
+// Origin is V10's id of a transaction that came by sync, and what V10 decided. The leg behind it in its batch proves it: GetLegs.
+type Origin struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	TimeMs        uint64                 `protobuf:"varint,1,opt,name=time_ms,json=timeMs,proto3" json:"time_ms,omitempty"`
+	Round         uint64                 `protobuf:"varint,2,opt,name=round,proto3" json:"round,omitempty"` // 0: V10 refused an order without a place in a round
+	Place         uint32                 `protobuf:"varint,3,opt,name=place,proto3" json:"place,omitempty"`
+	Outcome       uint32                 `protobuf:"varint,4,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Origin) Reset() {
+	*x = Origin{}
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Origin) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Origin) ProtoMessage() {}
+
+func (x *Origin) ProtoReflect() protoreflect.Message {
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Origin.ProtoReflect.Descriptor instead.
+func (*Origin) Descriptor() ([]byte, []int) {
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *Origin) GetTimeMs() uint64 {
+	if x != nil {
+		return x.TimeMs
+	}
+	return 0
+}
+
+func (x *Origin) GetRound() uint64 {
+	if x != nil {
+		return x.Round
+	}
+	return 0
+}
+
+func (x *Origin) GetPlace() uint32 {
+	if x != nil {
+		return x.Place
+	}
+	return 0
+}
+
+func (x *Origin) GetOutcome() uint32 {
+	if x != nil {
+		return x.Outcome
+	}
+	return 0
+}
+
 // Proof ties bytes of a payload to the batch id in a certified header. The outcome is proved by the receipt's outcomes.
 type Proof struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -993,7 +1070,7 @@ type Proof struct {
 
 func (x *Proof) Reset() {
 	*x = Proof{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[14]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1005,7 +1082,7 @@ func (x *Proof) String() string {
 func (*Proof) ProtoMessage() {}
 
 func (x *Proof) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[14]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1018,7 +1095,7 @@ func (x *Proof) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Proof.ProtoReflect.Descriptor instead.
 func (*Proof) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{14}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Proof) GetFront() []byte {
@@ -1044,7 +1121,7 @@ type GetBatchRequest struct {
 
 func (x *GetBatchRequest) Reset() {
 	*x = GetBatchRequest{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[15]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1056,7 +1133,7 @@ func (x *GetBatchRequest) String() string {
 func (*GetBatchRequest) ProtoMessage() {}
 
 func (x *GetBatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[15]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1069,7 +1146,7 @@ func (x *GetBatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetBatchRequest.ProtoReflect.Descriptor instead.
 func (*GetBatchRequest) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{15}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *GetBatchRequest) GetBatch() []byte {
@@ -1088,7 +1165,7 @@ type GetBatchResponse struct {
 
 func (x *GetBatchResponse) Reset() {
 	*x = GetBatchResponse{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[16]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1100,7 +1177,7 @@ func (x *GetBatchResponse) String() string {
 func (*GetBatchResponse) ProtoMessage() {}
 
 func (x *GetBatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[16]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1113,7 +1190,7 @@ func (x *GetBatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetBatchResponse.ProtoReflect.Descriptor instead.
 func (*GetBatchResponse) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{16}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *GetBatchResponse) GetReceipt() *BatchReceipt {
@@ -1134,7 +1211,7 @@ type GetLegsRequest struct {
 
 func (x *GetLegsRequest) Reset() {
 	*x = GetLegsRequest{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[17]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1146,7 +1223,7 @@ func (x *GetLegsRequest) String() string {
 func (*GetLegsRequest) ProtoMessage() {}
 
 func (x *GetLegsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[17]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1159,7 +1236,7 @@ func (x *GetLegsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetLegsRequest.ProtoReflect.Descriptor instead.
 func (*GetLegsRequest) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{17}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *GetLegsRequest) GetBatch() []byte {
@@ -1194,7 +1271,7 @@ type GetLegsResponse struct {
 
 func (x *GetLegsResponse) Reset() {
 	*x = GetLegsResponse{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[18]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1206,7 +1283,7 @@ func (x *GetLegsResponse) String() string {
 func (*GetLegsResponse) ProtoMessage() {}
 
 func (x *GetLegsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[18]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1219,7 +1296,7 @@ func (x *GetLegsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetLegsResponse.ProtoReflect.Descriptor instead.
 func (*GetLegsResponse) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{18}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *GetLegsResponse) GetReceipt() *BatchReceipt {
@@ -1253,7 +1330,7 @@ type GetBlockRequest struct {
 
 func (x *GetBlockRequest) Reset() {
 	*x = GetBlockRequest{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[19]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1265,7 +1342,7 @@ func (x *GetBlockRequest) String() string {
 func (*GetBlockRequest) ProtoMessage() {}
 
 func (x *GetBlockRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[19]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1278,7 +1355,7 @@ func (x *GetBlockRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetBlockRequest.ProtoReflect.Descriptor instead.
 func (*GetBlockRequest) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{19}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GetBlockRequest) GetHeight() uint64 {
@@ -1308,7 +1385,7 @@ type Block struct {
 
 func (x *Block) Reset() {
 	*x = Block{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[20]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1320,7 +1397,7 @@ func (x *Block) String() string {
 func (*Block) ProtoMessage() {}
 
 func (x *Block) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[20]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1333,7 +1410,7 @@ func (x *Block) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Block.ProtoReflect.Descriptor instead.
 func (*Block) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{20}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Block) GetHeight() uint64 {
@@ -1383,7 +1460,7 @@ type BlockBatch struct {
 
 func (x *BlockBatch) Reset() {
 	*x = BlockBatch{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[21]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1395,7 +1472,7 @@ func (x *BlockBatch) String() string {
 func (*BlockBatch) ProtoMessage() {}
 
 func (x *BlockBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[21]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1408,7 +1485,7 @@ func (x *BlockBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlockBatch.ProtoReflect.Descriptor instead.
 func (*BlockBatch) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{21}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *BlockBatch) GetBatch() []byte {
@@ -1455,7 +1532,7 @@ type GetAccountRequest struct {
 
 func (x *GetAccountRequest) Reset() {
 	*x = GetAccountRequest{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[22]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1467,7 +1544,7 @@ func (x *GetAccountRequest) String() string {
 func (*GetAccountRequest) ProtoMessage() {}
 
 func (x *GetAccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[22]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1480,7 +1557,7 @@ func (x *GetAccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAccountRequest.ProtoReflect.Descriptor instead.
 func (*GetAccountRequest) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{22}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *GetAccountRequest) GetName() isGetAccountRequest_Name {
@@ -1565,7 +1642,7 @@ type GetAccountResponse struct {
 
 func (x *GetAccountResponse) Reset() {
 	*x = GetAccountResponse{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[23]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1577,7 +1654,7 @@ func (x *GetAccountResponse) String() string {
 func (*GetAccountResponse) ProtoMessage() {}
 
 func (x *GetAccountResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[23]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1590,7 +1667,7 @@ func (x *GetAccountResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAccountResponse.ProtoReflect.Descriptor instead.
 func (*GetAccountResponse) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{23}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *GetAccountResponse) GetHeight() uint64 {
@@ -1636,7 +1713,7 @@ type Account struct {
 
 func (x *Account) Reset() {
 	*x = Account{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[24]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1648,7 +1725,7 @@ func (x *Account) String() string {
 func (*Account) ProtoMessage() {}
 
 func (x *Account) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[24]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1661,7 +1738,7 @@ func (x *Account) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Account.ProtoReflect.Descriptor instead.
 func (*Account) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{24}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Account) GetNumber() uint32 {
@@ -1725,7 +1802,7 @@ type Holding struct {
 
 func (x *Holding) Reset() {
 	*x = Holding{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[25]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1737,7 +1814,7 @@ func (x *Holding) String() string {
 func (*Holding) ProtoMessage() {}
 
 func (x *Holding) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[25]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1750,7 +1827,7 @@ func (x *Holding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Holding.ProtoReflect.Descriptor instead.
 func (*Holding) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{25}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Holding) GetAsset() uint32 {
@@ -1796,7 +1873,7 @@ type StateProof struct {
 
 func (x *StateProof) Reset() {
 	*x = StateProof{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[26]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1808,7 +1885,7 @@ func (x *StateProof) String() string {
 func (*StateProof) ProtoMessage() {}
 
 func (x *StateProof) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[26]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1821,7 +1898,7 @@ func (x *StateProof) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StateProof.ProtoReflect.Descriptor instead.
 func (*StateProof) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{26}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *StateProof) GetCertified() *Certified {
@@ -1871,7 +1948,7 @@ type PageProof struct {
 
 func (x *PageProof) Reset() {
 	*x = PageProof{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[27]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1883,7 +1960,7 @@ func (x *PageProof) String() string {
 func (*PageProof) ProtoMessage() {}
 
 func (x *PageProof) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[27]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1896,7 +1973,7 @@ func (x *PageProof) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PageProof.ProtoReflect.Descriptor instead.
 func (*PageProof) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{27}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *PageProof) GetSection() uint32 {
@@ -1940,7 +2017,7 @@ type GetAssetRequest struct {
 
 func (x *GetAssetRequest) Reset() {
 	*x = GetAssetRequest{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[28]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1952,7 +2029,7 @@ func (x *GetAssetRequest) String() string {
 func (*GetAssetRequest) ProtoMessage() {}
 
 func (x *GetAssetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[28]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1965,7 +2042,7 @@ func (x *GetAssetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAssetRequest.ProtoReflect.Descriptor instead.
 func (*GetAssetRequest) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{28}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *GetAssetRequest) GetName() isGetAssetRequest_Name {
@@ -2028,7 +2105,7 @@ type Asset struct {
 
 func (x *Asset) Reset() {
 	*x = Asset{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[29]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2040,7 +2117,7 @@ func (x *Asset) String() string {
 func (*Asset) ProtoMessage() {}
 
 func (x *Asset) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[29]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2053,7 +2130,7 @@ func (x *Asset) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Asset.ProtoReflect.Descriptor instead.
 func (*Asset) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{29}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Asset) GetHeight() uint64 {
@@ -2143,7 +2220,7 @@ type GetInstitutionRequest struct {
 
 func (x *GetInstitutionRequest) Reset() {
 	*x = GetInstitutionRequest{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[30]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2155,7 +2232,7 @@ func (x *GetInstitutionRequest) String() string {
 func (*GetInstitutionRequest) ProtoMessage() {}
 
 func (x *GetInstitutionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[30]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2168,7 +2245,7 @@ func (x *GetInstitutionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetInstitutionRequest.ProtoReflect.Descriptor instead.
 func (*GetInstitutionRequest) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{30}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *GetInstitutionRequest) GetNumber() uint32 {
@@ -2199,7 +2276,7 @@ type Institution struct {
 
 func (x *Institution) Reset() {
 	*x = Institution{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[31]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2211,7 +2288,7 @@ func (x *Institution) String() string {
 func (*Institution) ProtoMessage() {}
 
 func (x *Institution) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[31]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2224,7 +2301,7 @@ func (x *Institution) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Institution.ProtoReflect.Descriptor instead.
 func (*Institution) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{31}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Institution) GetHeight() uint64 {
@@ -2281,7 +2358,7 @@ type Key struct {
 
 func (x *Key) Reset() {
 	*x = Key{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[32]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2293,7 +2370,7 @@ func (x *Key) String() string {
 func (*Key) ProtoMessage() {}
 
 func (x *Key) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[32]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2306,7 +2383,7 @@ func (x *Key) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Key.ProtoReflect.Descriptor instead.
 func (*Key) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{32}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Key) GetNumber() uint32 {
@@ -2345,7 +2422,7 @@ type GetStatusRequest struct {
 
 func (x *GetStatusRequest) Reset() {
 	*x = GetStatusRequest{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[33]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2357,7 +2434,7 @@ func (x *GetStatusRequest) String() string {
 func (*GetStatusRequest) ProtoMessage() {}
 
 func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[33]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2370,7 +2447,7 @@ func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetStatusRequest) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{33}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{34}
 }
 
 // Status is what one node says of itself and of its peers. It is answered at any time: while the node starts, while the
@@ -2419,7 +2496,7 @@ type Status struct {
 
 func (x *Status) Reset() {
 	*x = Status{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[34]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2431,7 +2508,7 @@ func (x *Status) String() string {
 func (*Status) ProtoMessage() {}
 
 func (x *Status) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[34]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2444,7 +2521,7 @@ func (x *Status) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Status.ProtoReflect.Descriptor instead.
 func (*Status) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{34}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Status) GetChainId() uint64 {
@@ -2707,7 +2784,7 @@ type ValidatorInfo struct {
 
 func (x *ValidatorInfo) Reset() {
 	*x = ValidatorInfo{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[35]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2719,7 +2796,7 @@ func (x *ValidatorInfo) String() string {
 func (*ValidatorInfo) ProtoMessage() {}
 
 func (x *ValidatorInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[35]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2732,7 +2809,7 @@ func (x *ValidatorInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ValidatorInfo.ProtoReflect.Descriptor instead.
 func (*ValidatorInfo) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{35}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ValidatorInfo) GetNumber() uint32 {
@@ -2787,7 +2864,7 @@ type ListHandoversRequest struct {
 
 func (x *ListHandoversRequest) Reset() {
 	*x = ListHandoversRequest{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[36]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2799,7 +2876,7 @@ func (x *ListHandoversRequest) String() string {
 func (*ListHandoversRequest) ProtoMessage() {}
 
 func (x *ListHandoversRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[36]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2812,7 +2889,7 @@ func (x *ListHandoversRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListHandoversRequest.ProtoReflect.Descriptor instead.
 func (*ListHandoversRequest) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{36}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ListHandoversRequest) GetFromEpoch() uint64 {
@@ -2839,7 +2916,7 @@ type ListHandoversResponse struct {
 
 func (x *ListHandoversResponse) Reset() {
 	*x = ListHandoversResponse{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[37]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2851,7 +2928,7 @@ func (x *ListHandoversResponse) String() string {
 func (*ListHandoversResponse) ProtoMessage() {}
 
 func (x *ListHandoversResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[37]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2864,7 +2941,7 @@ func (x *ListHandoversResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListHandoversResponse.ProtoReflect.Descriptor instead.
 func (*ListHandoversResponse) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{37}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ListHandoversResponse) GetHandovers() [][]byte {
@@ -2901,7 +2978,7 @@ type PeerInfo struct {
 
 func (x *PeerInfo) Reset() {
 	*x = PeerInfo{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[38]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2913,7 +2990,7 @@ func (x *PeerInfo) String() string {
 func (*PeerInfo) ProtoMessage() {}
 
 func (x *PeerInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[38]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2926,7 +3003,7 @@ func (x *PeerInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PeerInfo.ProtoReflect.Descriptor instead.
 func (*PeerInfo) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{38}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *PeerInfo) GetNumber() uint32 {
@@ -3018,7 +3095,7 @@ type PeerClass struct {
 
 func (x *PeerClass) Reset() {
 	*x = PeerClass{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[39]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3030,7 +3107,7 @@ func (x *PeerClass) String() string {
 func (*PeerClass) ProtoMessage() {}
 
 func (x *PeerClass) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[39]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3043,7 +3120,7 @@ func (x *PeerClass) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PeerClass.ProtoReflect.Descriptor instead.
 func (*PeerClass) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{39}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *PeerClass) GetClass() string {
@@ -3132,7 +3209,7 @@ type Evidence struct {
 
 func (x *Evidence) Reset() {
 	*x = Evidence{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[40]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3144,7 +3221,7 @@ func (x *Evidence) String() string {
 func (*Evidence) ProtoMessage() {}
 
 func (x *Evidence) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[40]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3157,7 +3234,7 @@ func (x *Evidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evidence.ProtoReflect.Descriptor instead.
 func (*Evidence) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{40}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Evidence) GetKind() string {
@@ -3227,7 +3304,7 @@ type Divergence struct {
 
 func (x *Divergence) Reset() {
 	*x = Divergence{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[41]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3239,7 +3316,7 @@ func (x *Divergence) String() string {
 func (*Divergence) ProtoMessage() {}
 
 func (x *Divergence) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[41]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3252,7 +3329,7 @@ func (x *Divergence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Divergence.ProtoReflect.Descriptor instead.
 func (*Divergence) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{41}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Divergence) GetHeight() uint64 {
@@ -3329,7 +3406,7 @@ type FieldDifference struct {
 
 func (x *FieldDifference) Reset() {
 	*x = FieldDifference{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[42]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3341,7 +3418,7 @@ func (x *FieldDifference) String() string {
 func (*FieldDifference) ProtoMessage() {}
 
 func (x *FieldDifference) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[42]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3354,7 +3431,7 @@ func (x *FieldDifference) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldDifference.ProtoReflect.Descriptor instead.
 func (*FieldDifference) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{42}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *FieldDifference) GetField() string {
@@ -3393,7 +3470,7 @@ type PageDifference struct {
 
 func (x *PageDifference) Reset() {
 	*x = PageDifference{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[43]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3405,7 +3482,7 @@ func (x *PageDifference) String() string {
 func (*PageDifference) ProtoMessage() {}
 
 func (x *PageDifference) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[43]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3418,7 +3495,7 @@ func (x *PageDifference) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PageDifference.ProtoReflect.Descriptor instead.
 func (*PageDifference) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{43}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *PageDifference) GetSection() uint32 {
@@ -3480,7 +3557,7 @@ type ListBlocksRequest struct {
 
 func (x *ListBlocksRequest) Reset() {
 	*x = ListBlocksRequest{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[44]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3492,7 +3569,7 @@ func (x *ListBlocksRequest) String() string {
 func (*ListBlocksRequest) ProtoMessage() {}
 
 func (x *ListBlocksRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[44]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3505,7 +3582,7 @@ func (x *ListBlocksRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListBlocksRequest.ProtoReflect.Descriptor instead.
 func (*ListBlocksRequest) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{44}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ListBlocksRequest) GetLimit() uint32 {
@@ -3533,7 +3610,7 @@ type ListBlocksResponse struct {
 
 func (x *ListBlocksResponse) Reset() {
 	*x = ListBlocksResponse{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[45]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3545,7 +3622,7 @@ func (x *ListBlocksResponse) String() string {
 func (*ListBlocksResponse) ProtoMessage() {}
 
 func (x *ListBlocksResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[45]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3558,7 +3635,7 @@ func (x *ListBlocksResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListBlocksResponse.ProtoReflect.Descriptor instead.
 func (*ListBlocksResponse) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{45}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ListBlocksResponse) GetIndexHeight() uint64 {
@@ -3594,7 +3671,7 @@ type ListTransfersRequest struct {
 
 func (x *ListTransfersRequest) Reset() {
 	*x = ListTransfersRequest{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[46]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3606,7 +3683,7 @@ func (x *ListTransfersRequest) String() string {
 func (*ListTransfersRequest) ProtoMessage() {}
 
 func (x *ListTransfersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[46]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3619,7 +3696,7 @@ func (x *ListTransfersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTransfersRequest.ProtoReflect.Descriptor instead.
 func (*ListTransfersRequest) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{46}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *ListTransfersRequest) GetAccount() uint32 {
@@ -3664,13 +3741,14 @@ type Transfer struct {
 	Outcome       uint32                 `protobuf:"varint,10,opt,name=outcome,proto3" json:"outcome,omitempty"`
 	Reference     []byte                 `protobuf:"bytes,11,opt,name=reference,proto3" json:"reference,omitempty"`
 	TimeUs        uint64                 `protobuf:"varint,12,opt,name=time_us,json=timeUs,proto3" json:"time_us,omitempty"`
+	Origin        *Origin                `protobuf:"bytes,13,opt,name=origin,proto3" json:"origin,omitempty"` // absent: it did not come from V10 by sync
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Transfer) Reset() {
 	*x = Transfer{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[47]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3682,7 +3760,7 @@ func (x *Transfer) String() string {
 func (*Transfer) ProtoMessage() {}
 
 func (x *Transfer) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[47]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3695,7 +3773,7 @@ func (x *Transfer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Transfer.ProtoReflect.Descriptor instead.
 func (*Transfer) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{47}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *Transfer) GetId() []byte {
@@ -3782,6 +3860,13 @@ func (x *Transfer) GetTimeUs() uint64 {
 	return 0
 }
 
+func (x *Transfer) GetOrigin() *Origin {
+	if x != nil {
+		return x.Origin
+	}
+	return nil
+}
+
 type ListTransfersResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	IndexHeight   uint64                 `protobuf:"varint,1,opt,name=index_height,json=indexHeight,proto3" json:"index_height,omitempty"`
@@ -3793,7 +3878,7 @@ type ListTransfersResponse struct {
 
 func (x *ListTransfersResponse) Reset() {
 	*x = ListTransfersResponse{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[48]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3805,7 +3890,7 @@ func (x *ListTransfersResponse) String() string {
 func (*ListTransfersResponse) ProtoMessage() {}
 
 func (x *ListTransfersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[48]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3818,7 +3903,7 @@ func (x *ListTransfersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTransfersResponse.ProtoReflect.Descriptor instead.
 func (*ListTransfersResponse) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{48}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *ListTransfersResponse) GetIndexHeight() uint64 {
@@ -3854,7 +3939,7 @@ type ListAccountsRequest struct {
 
 func (x *ListAccountsRequest) Reset() {
 	*x = ListAccountsRequest{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[49]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3866,7 +3951,7 @@ func (x *ListAccountsRequest) String() string {
 func (*ListAccountsRequest) ProtoMessage() {}
 
 func (x *ListAccountsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[49]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3879,7 +3964,7 @@ func (x *ListAccountsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccountsRequest.ProtoReflect.Descriptor instead.
 func (*ListAccountsRequest) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{49}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *ListAccountsRequest) GetInstitution() uint32 {
@@ -3920,7 +4005,7 @@ type InOrder struct {
 
 func (x *InOrder) Reset() {
 	*x = InOrder{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[50]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3932,7 +4017,7 @@ func (x *InOrder) String() string {
 func (*InOrder) ProtoMessage() {}
 
 func (x *InOrder) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[50]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3945,7 +4030,7 @@ func (x *InOrder) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InOrder.ProtoReflect.Descriptor instead.
 func (*InOrder) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{50}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *InOrder) GetAfter() uint32 {
@@ -3967,7 +4052,7 @@ type ListAccountsResponse struct {
 
 func (x *ListAccountsResponse) Reset() {
 	*x = ListAccountsResponse{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[51]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3979,7 +4064,7 @@ func (x *ListAccountsResponse) String() string {
 func (*ListAccountsResponse) ProtoMessage() {}
 
 func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[51]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3992,7 +4077,7 @@ func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccountsResponse.ProtoReflect.Descriptor instead.
 func (*ListAccountsResponse) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{51}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ListAccountsResponse) GetIndexHeight() uint64 {
@@ -4034,7 +4119,7 @@ type ListAssetsRequest struct {
 
 func (x *ListAssetsRequest) Reset() {
 	*x = ListAssetsRequest{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[52]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4046,7 +4131,7 @@ func (x *ListAssetsRequest) String() string {
 func (*ListAssetsRequest) ProtoMessage() {}
 
 func (x *ListAssetsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[52]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4059,7 +4144,7 @@ func (x *ListAssetsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAssetsRequest.ProtoReflect.Descriptor instead.
 func (*ListAssetsRequest) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{52}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ListAssetsRequest) GetLimit() uint32 {
@@ -4095,7 +4180,7 @@ type ListAssetsResponse struct {
 
 func (x *ListAssetsResponse) Reset() {
 	*x = ListAssetsResponse{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[53]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4107,7 +4192,7 @@ func (x *ListAssetsResponse) String() string {
 func (*ListAssetsResponse) ProtoMessage() {}
 
 func (x *ListAssetsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[53]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4120,7 +4205,7 @@ func (x *ListAssetsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAssetsResponse.ProtoReflect.Descriptor instead.
 func (*ListAssetsResponse) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{53}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ListAssetsResponse) GetIndexHeight() uint64 {
@@ -4168,7 +4253,7 @@ type FindTransfersRequest struct {
 
 func (x *FindTransfersRequest) Reset() {
 	*x = FindTransfersRequest{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[54]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4180,7 +4265,7 @@ func (x *FindTransfersRequest) String() string {
 func (*FindTransfersRequest) ProtoMessage() {}
 
 func (x *FindTransfersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[54]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4193,7 +4278,7 @@ func (x *FindTransfersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindTransfersRequest.ProtoReflect.Descriptor instead.
 func (*FindTransfersRequest) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{54}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *FindTransfersRequest) GetLimit() uint32 {
@@ -4269,7 +4354,7 @@ type ListHoldersRequest struct {
 
 func (x *ListHoldersRequest) Reset() {
 	*x = ListHoldersRequest{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[55]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4281,7 +4366,7 @@ func (x *ListHoldersRequest) String() string {
 func (*ListHoldersRequest) ProtoMessage() {}
 
 func (x *ListHoldersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[55]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4294,7 +4379,7 @@ func (x *ListHoldersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListHoldersRequest.ProtoReflect.Descriptor instead.
 func (*ListHoldersRequest) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{55}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ListHoldersRequest) GetAsset() uint32 {
@@ -4322,7 +4407,7 @@ type ListHoldersResponse struct {
 
 func (x *ListHoldersResponse) Reset() {
 	*x = ListHoldersResponse{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[56]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4334,7 +4419,7 @@ func (x *ListHoldersResponse) String() string {
 func (*ListHoldersResponse) ProtoMessage() {}
 
 func (x *ListHoldersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[56]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4347,7 +4432,7 @@ func (x *ListHoldersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListHoldersResponse.ProtoReflect.Descriptor instead.
 func (*ListHoldersResponse) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{56}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *ListHoldersResponse) GetHeight() uint64 {
@@ -4381,7 +4466,7 @@ type Holder struct {
 
 func (x *Holder) Reset() {
 	*x = Holder{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[57]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4393,7 +4478,7 @@ func (x *Holder) String() string {
 func (*Holder) ProtoMessage() {}
 
 func (x *Holder) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[57]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4406,7 +4491,7 @@ func (x *Holder) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Holder.ProtoReflect.Descriptor instead.
 func (*Holder) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{57}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *Holder) GetAccount() uint32 {
@@ -4432,7 +4517,7 @@ type StreamBlocksRequest struct {
 
 func (x *StreamBlocksRequest) Reset() {
 	*x = StreamBlocksRequest{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[58]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4444,7 +4529,7 @@ func (x *StreamBlocksRequest) String() string {
 func (*StreamBlocksRequest) ProtoMessage() {}
 
 func (x *StreamBlocksRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[58]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4457,7 +4542,7 @@ func (x *StreamBlocksRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamBlocksRequest.ProtoReflect.Descriptor instead.
 func (*StreamBlocksRequest) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{58}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *StreamBlocksRequest) GetFromHeight() uint64 {
@@ -4478,7 +4563,7 @@ type StreamEventsRequest struct {
 
 func (x *StreamEventsRequest) Reset() {
 	*x = StreamEventsRequest{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[59]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4490,7 +4575,7 @@ func (x *StreamEventsRequest) String() string {
 func (*StreamEventsRequest) ProtoMessage() {}
 
 func (x *StreamEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[59]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4503,7 +4588,7 @@ func (x *StreamEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamEventsRequest.ProtoReflect.Descriptor instead.
 func (*StreamEventsRequest) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{59}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *StreamEventsRequest) GetFromHeight() uint64 {
@@ -4542,7 +4627,7 @@ type BlockEvents struct {
 
 func (x *BlockEvents) Reset() {
 	*x = BlockEvents{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[60]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4554,7 +4639,7 @@ func (x *BlockEvents) String() string {
 func (*BlockEvents) ProtoMessage() {}
 
 func (x *BlockEvents) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[60]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4567,7 +4652,7 @@ func (x *BlockEvents) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlockEvents.ProtoReflect.Descriptor instead.
 func (*BlockEvents) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{60}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *BlockEvents) GetHeight() uint64 {
@@ -4610,7 +4695,7 @@ type ReadBlocksRequest struct {
 
 func (x *ReadBlocksRequest) Reset() {
 	*x = ReadBlocksRequest{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[61]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4622,7 +4707,7 @@ func (x *ReadBlocksRequest) String() string {
 func (*ReadBlocksRequest) ProtoMessage() {}
 
 func (x *ReadBlocksRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[61]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4635,7 +4720,7 @@ func (x *ReadBlocksRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadBlocksRequest.ProtoReflect.Descriptor instead.
 func (*ReadBlocksRequest) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{61}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *ReadBlocksRequest) GetFromHeight() uint64 {
@@ -4679,7 +4764,7 @@ type ReadBlocksResponse struct {
 
 func (x *ReadBlocksResponse) Reset() {
 	*x = ReadBlocksResponse{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[62]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4691,7 +4776,7 @@ func (x *ReadBlocksResponse) String() string {
 func (*ReadBlocksResponse) ProtoMessage() {}
 
 func (x *ReadBlocksResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[62]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4704,7 +4789,7 @@ func (x *ReadBlocksResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadBlocksResponse.ProtoReflect.Descriptor instead.
 func (*ReadBlocksResponse) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{62}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *ReadBlocksResponse) GetBlocks() []*BlockContents {
@@ -4746,7 +4831,7 @@ type BlockContents struct {
 
 func (x *BlockContents) Reset() {
 	*x = BlockContents{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[63]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4758,7 +4843,7 @@ func (x *BlockContents) String() string {
 func (*BlockContents) ProtoMessage() {}
 
 func (x *BlockContents) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[63]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4771,7 +4856,7 @@ func (x *BlockContents) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlockContents.ProtoReflect.Descriptor instead.
 func (*BlockContents) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{63}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *BlockContents) GetHeader() []byte {
@@ -4798,7 +4883,7 @@ type BatchContents struct {
 
 func (x *BatchContents) Reset() {
 	*x = BatchContents{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[64]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4810,7 +4895,7 @@ func (x *BatchContents) String() string {
 func (*BatchContents) ProtoMessage() {}
 
 func (x *BatchContents) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[64]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4823,7 +4908,7 @@ func (x *BatchContents) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchContents.ProtoReflect.Descriptor instead.
 func (*BatchContents) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{64}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *BatchContents) GetPayload() []byte {
@@ -4852,7 +4937,7 @@ type TransactionPlace struct {
 
 func (x *TransactionPlace) Reset() {
 	*x = TransactionPlace{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[65]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4864,7 +4949,7 @@ func (x *TransactionPlace) String() string {
 func (*TransactionPlace) ProtoMessage() {}
 
 func (x *TransactionPlace) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[65]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4877,7 +4962,7 @@ func (x *TransactionPlace) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransactionPlace.ProtoReflect.Descriptor instead.
 func (*TransactionPlace) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{65}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *TransactionPlace) GetHeight() uint64 {
@@ -4911,7 +4996,7 @@ type GetKeyedRequest struct {
 
 func (x *GetKeyedRequest) Reset() {
 	*x = GetKeyedRequest{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[66]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4923,7 +5008,7 @@ func (x *GetKeyedRequest) String() string {
 func (*GetKeyedRequest) ProtoMessage() {}
 
 func (x *GetKeyedRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[66]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4936,7 +5021,7 @@ func (x *GetKeyedRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetKeyedRequest.ProtoReflect.Descriptor instead.
 func (*GetKeyedRequest) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{66}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *GetKeyedRequest) GetInstitution() uint32 {
@@ -4967,7 +5052,7 @@ type GetKeyedResponse struct {
 
 func (x *GetKeyedResponse) Reset() {
 	*x = GetKeyedResponse{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[67]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4979,7 +5064,7 @@ func (x *GetKeyedResponse) String() string {
 func (*GetKeyedResponse) ProtoMessage() {}
 
 func (x *GetKeyedResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[67]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4992,7 +5077,7 @@ func (x *GetKeyedResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetKeyedResponse.ProtoReflect.Descriptor instead.
 func (*GetKeyedResponse) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{67}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *GetKeyedResponse) GetHeight() uint64 {
@@ -5051,7 +5136,7 @@ type IdempotencyKeys struct {
 
 func (x *IdempotencyKeys) Reset() {
 	*x = IdempotencyKeys{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[68]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5063,7 +5148,7 @@ func (x *IdempotencyKeys) String() string {
 func (*IdempotencyKeys) ProtoMessage() {}
 
 func (x *IdempotencyKeys) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[68]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5076,7 +5161,7 @@ func (x *IdempotencyKeys) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IdempotencyKeys.ProtoReflect.Descriptor instead.
 func (*IdempotencyKeys) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{68}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *IdempotencyKeys) GetLiving() uint64 {
@@ -5122,7 +5207,7 @@ type GetInboxRequest struct {
 
 func (x *GetInboxRequest) Reset() {
 	*x = GetInboxRequest{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[69]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5134,7 +5219,7 @@ func (x *GetInboxRequest) String() string {
 func (*GetInboxRequest) ProtoMessage() {}
 
 func (x *GetInboxRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[69]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5147,7 +5232,7 @@ func (x *GetInboxRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetInboxRequest.ProtoReflect.Descriptor instead.
 func (*GetInboxRequest) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{69}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{70}
 }
 
 // SyncPosition is a place in the order of V10's changes: of a written batch, and in it.
@@ -5161,7 +5246,7 @@ type SyncPosition struct {
 
 func (x *SyncPosition) Reset() {
 	*x = SyncPosition{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[70]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5173,7 +5258,7 @@ func (x *SyncPosition) String() string {
 func (*SyncPosition) ProtoMessage() {}
 
 func (x *SyncPosition) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[70]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5186,7 +5271,7 @@ func (x *SyncPosition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncPosition.ProtoReflect.Descriptor instead.
 func (*SyncPosition) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{70}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *SyncPosition) GetMajor() uint64 {
@@ -5225,7 +5310,7 @@ type Inbox struct {
 
 func (x *Inbox) Reset() {
 	*x = Inbox{}
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[71]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5237,7 +5322,7 @@ func (x *Inbox) String() string {
 func (*Inbox) ProtoMessage() {}
 
 func (x *Inbox) ProtoReflect() protoreflect.Message {
-	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[71]
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5250,7 +5335,7 @@ func (x *Inbox) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Inbox.ProtoReflect.Descriptor instead.
 func (*Inbox) Descriptor() ([]byte, []int) {
-	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{71}
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *Inbox) GetHeight() uint64 {
@@ -5416,13 +5501,19 @@ const file_aurigraph_ledger_v1_ledger_proto_rawDesc = "" +
 	"\x15GetTransactionRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x14\n" +
 	"\x05proof\x18\x02 \x01(\bR\x05proof\x12;\n" +
-	"\x05place\x18\x03 \x01(\v2%.aurigraph.ledger.v1.TransactionPlaceR\x05place\"\xd7\x01\n" +
+	"\x05place\x18\x03 \x01(\v2%.aurigraph.ledger.v1.TransactionPlaceR\x05place\"\x8c\x02\n" +
 	"\x16GetTransactionResponse\x12A\n" +
 	"\areceipt\x18\x01 \x01(\v2'.aurigraph.ledger.v1.TransactionReceiptR\areceipt\x12\x14\n" +
 	"\x05batch\x18\x02 \x01(\fR\x05batch\x12 \n" +
 	"\vtransaction\x18\x03 \x01(\fR\vtransaction\x12\x10\n" +
 	"\x03leg\x18\x04 \x01(\bR\x03leg\x120\n" +
-	"\x05proof\x18\x05 \x01(\v2\x1a.aurigraph.ledger.v1.ProofR\x05proof\"1\n" +
+	"\x05proof\x18\x05 \x01(\v2\x1a.aurigraph.ledger.v1.ProofR\x05proof\x123\n" +
+	"\x06origin\x18\x06 \x01(\v2\x1b.aurigraph.ledger.v1.OriginR\x06origin\"g\n" +
+	"\x06Origin\x12\x17\n" +
+	"\atime_ms\x18\x01 \x01(\x04R\x06timeMs\x12\x14\n" +
+	"\x05round\x18\x02 \x01(\x04R\x05round\x12\x14\n" +
+	"\x05place\x18\x03 \x01(\rR\x05place\x12\x18\n" +
+	"\aoutcome\x18\x04 \x01(\rR\aoutcome\"1\n" +
 	"\x05Proof\x12\x14\n" +
 	"\x05front\x18\x01 \x01(\fR\x05front\x12\x12\n" +
 	"\x04item\x18\x02 \x01(\fR\x04item\"'\n" +
@@ -5668,7 +5759,7 @@ const file_aurigraph_ledger_v1_ledger_proto_rawDesc = "" +
 	"\aaccount\x18\x01 \x01(\rR\aaccount\x12\x14\n" +
 	"\x05asset\x18\x02 \x01(\rR\x05asset\x12\x14\n" +
 	"\x05limit\x18\x03 \x01(\rR\x05limit\x12\x16\n" +
-	"\x06cursor\x18\x04 \x01(\tR\x06cursor\"\x9e\x02\n" +
+	"\x06cursor\x18\x04 \x01(\tR\x06cursor\"\xd3\x02\n" +
 	"\bTransfer\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x16\n" +
 	"\x06height\x18\x02 \x01(\x04R\x06height\x12\x1f\n" +
@@ -5683,7 +5774,8 @@ const file_aurigraph_ledger_v1_ledger_proto_rawDesc = "" +
 	"\aoutcome\x18\n" +
 	" \x01(\rR\aoutcome\x12\x1c\n" +
 	"\treference\x18\v \x01(\fR\treference\x12\x17\n" +
-	"\atime_us\x18\f \x01(\x04R\x06timeUs\"\x98\x01\n" +
+	"\atime_us\x18\f \x01(\x04R\x06timeUs\x123\n" +
+	"\x06origin\x18\r \x01(\v2\x1b.aurigraph.ledger.v1.OriginR\x06origin\"\x98\x01\n" +
 	"\x15ListTransfersResponse\x12!\n" +
 	"\findex_height\x18\x01 \x01(\x04R\vindexHeight\x12;\n" +
 	"\ttransfers\x18\x02 \x03(\v2\x1d.aurigraph.ledger.v1.TransferR\ttransfers\x12\x1f\n" +
@@ -5847,7 +5939,7 @@ func file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP() []byte {
 	return file_aurigraph_ledger_v1_ledger_proto_rawDescData
 }
 
-var file_aurigraph_ledger_v1_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 72)
+var file_aurigraph_ledger_v1_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 73)
 var file_aurigraph_ledger_v1_ledger_proto_goTypes = []any{
 	(*Fault)(nil),                      // 0: aurigraph.ledger.v1.Fault
 	(*Certified)(nil),                  // 1: aurigraph.ledger.v1.Certified
@@ -5863,68 +5955,69 @@ var file_aurigraph_ledger_v1_ledger_proto_goTypes = []any{
 	(*BatchReceipt)(nil),               // 11: aurigraph.ledger.v1.BatchReceipt
 	(*GetTransactionRequest)(nil),      // 12: aurigraph.ledger.v1.GetTransactionRequest
 	(*GetTransactionResponse)(nil),     // 13: aurigraph.ledger.v1.GetTransactionResponse
-	(*Proof)(nil),                      // 14: aurigraph.ledger.v1.Proof
-	(*GetBatchRequest)(nil),            // 15: aurigraph.ledger.v1.GetBatchRequest
-	(*GetBatchResponse)(nil),           // 16: aurigraph.ledger.v1.GetBatchResponse
-	(*GetLegsRequest)(nil),             // 17: aurigraph.ledger.v1.GetLegsRequest
-	(*GetLegsResponse)(nil),            // 18: aurigraph.ledger.v1.GetLegsResponse
-	(*GetBlockRequest)(nil),            // 19: aurigraph.ledger.v1.GetBlockRequest
-	(*Block)(nil),                      // 20: aurigraph.ledger.v1.Block
-	(*BlockBatch)(nil),                 // 21: aurigraph.ledger.v1.BlockBatch
-	(*GetAccountRequest)(nil),          // 22: aurigraph.ledger.v1.GetAccountRequest
-	(*GetAccountResponse)(nil),         // 23: aurigraph.ledger.v1.GetAccountResponse
-	(*Account)(nil),                    // 24: aurigraph.ledger.v1.Account
-	(*Holding)(nil),                    // 25: aurigraph.ledger.v1.Holding
-	(*StateProof)(nil),                 // 26: aurigraph.ledger.v1.StateProof
-	(*PageProof)(nil),                  // 27: aurigraph.ledger.v1.PageProof
-	(*GetAssetRequest)(nil),            // 28: aurigraph.ledger.v1.GetAssetRequest
-	(*Asset)(nil),                      // 29: aurigraph.ledger.v1.Asset
-	(*GetInstitutionRequest)(nil),      // 30: aurigraph.ledger.v1.GetInstitutionRequest
-	(*Institution)(nil),                // 31: aurigraph.ledger.v1.Institution
-	(*Key)(nil),                        // 32: aurigraph.ledger.v1.Key
-	(*GetStatusRequest)(nil),           // 33: aurigraph.ledger.v1.GetStatusRequest
-	(*Status)(nil),                     // 34: aurigraph.ledger.v1.Status
-	(*ValidatorInfo)(nil),              // 35: aurigraph.ledger.v1.ValidatorInfo
-	(*ListHandoversRequest)(nil),       // 36: aurigraph.ledger.v1.ListHandoversRequest
-	(*ListHandoversResponse)(nil),      // 37: aurigraph.ledger.v1.ListHandoversResponse
-	(*PeerInfo)(nil),                   // 38: aurigraph.ledger.v1.PeerInfo
-	(*PeerClass)(nil),                  // 39: aurigraph.ledger.v1.PeerClass
-	(*Evidence)(nil),                   // 40: aurigraph.ledger.v1.Evidence
-	(*Divergence)(nil),                 // 41: aurigraph.ledger.v1.Divergence
-	(*FieldDifference)(nil),            // 42: aurigraph.ledger.v1.FieldDifference
-	(*PageDifference)(nil),             // 43: aurigraph.ledger.v1.PageDifference
-	(*ListBlocksRequest)(nil),          // 44: aurigraph.ledger.v1.ListBlocksRequest
-	(*ListBlocksResponse)(nil),         // 45: aurigraph.ledger.v1.ListBlocksResponse
-	(*ListTransfersRequest)(nil),       // 46: aurigraph.ledger.v1.ListTransfersRequest
-	(*Transfer)(nil),                   // 47: aurigraph.ledger.v1.Transfer
-	(*ListTransfersResponse)(nil),      // 48: aurigraph.ledger.v1.ListTransfersResponse
-	(*ListAccountsRequest)(nil),        // 49: aurigraph.ledger.v1.ListAccountsRequest
-	(*InOrder)(nil),                    // 50: aurigraph.ledger.v1.InOrder
-	(*ListAccountsResponse)(nil),       // 51: aurigraph.ledger.v1.ListAccountsResponse
-	(*ListAssetsRequest)(nil),          // 52: aurigraph.ledger.v1.ListAssetsRequest
-	(*ListAssetsResponse)(nil),         // 53: aurigraph.ledger.v1.ListAssetsResponse
-	(*FindTransfersRequest)(nil),       // 54: aurigraph.ledger.v1.FindTransfersRequest
-	(*ListHoldersRequest)(nil),         // 55: aurigraph.ledger.v1.ListHoldersRequest
-	(*ListHoldersResponse)(nil),        // 56: aurigraph.ledger.v1.ListHoldersResponse
-	(*Holder)(nil),                     // 57: aurigraph.ledger.v1.Holder
-	(*StreamBlocksRequest)(nil),        // 58: aurigraph.ledger.v1.StreamBlocksRequest
-	(*StreamEventsRequest)(nil),        // 59: aurigraph.ledger.v1.StreamEventsRequest
-	(*BlockEvents)(nil),                // 60: aurigraph.ledger.v1.BlockEvents
-	(*ReadBlocksRequest)(nil),          // 61: aurigraph.ledger.v1.ReadBlocksRequest
-	(*ReadBlocksResponse)(nil),         // 62: aurigraph.ledger.v1.ReadBlocksResponse
-	(*BlockContents)(nil),              // 63: aurigraph.ledger.v1.BlockContents
-	(*BatchContents)(nil),              // 64: aurigraph.ledger.v1.BatchContents
-	(*TransactionPlace)(nil),           // 65: aurigraph.ledger.v1.TransactionPlace
-	(*GetKeyedRequest)(nil),            // 66: aurigraph.ledger.v1.GetKeyedRequest
-	(*GetKeyedResponse)(nil),           // 67: aurigraph.ledger.v1.GetKeyedResponse
-	(*IdempotencyKeys)(nil),            // 68: aurigraph.ledger.v1.IdempotencyKeys
-	(*GetInboxRequest)(nil),            // 69: aurigraph.ledger.v1.GetInboxRequest
-	(*SyncPosition)(nil),               // 70: aurigraph.ledger.v1.SyncPosition
-	(*Inbox)(nil),                      // 71: aurigraph.ledger.v1.Inbox
+	(*Origin)(nil),                     // 14: aurigraph.ledger.v1.Origin
+	(*Proof)(nil),                      // 15: aurigraph.ledger.v1.Proof
+	(*GetBatchRequest)(nil),            // 16: aurigraph.ledger.v1.GetBatchRequest
+	(*GetBatchResponse)(nil),           // 17: aurigraph.ledger.v1.GetBatchResponse
+	(*GetLegsRequest)(nil),             // 18: aurigraph.ledger.v1.GetLegsRequest
+	(*GetLegsResponse)(nil),            // 19: aurigraph.ledger.v1.GetLegsResponse
+	(*GetBlockRequest)(nil),            // 20: aurigraph.ledger.v1.GetBlockRequest
+	(*Block)(nil),                      // 21: aurigraph.ledger.v1.Block
+	(*BlockBatch)(nil),                 // 22: aurigraph.ledger.v1.BlockBatch
+	(*GetAccountRequest)(nil),          // 23: aurigraph.ledger.v1.GetAccountRequest
+	(*GetAccountResponse)(nil),         // 24: aurigraph.ledger.v1.GetAccountResponse
+	(*Account)(nil),                    // 25: aurigraph.ledger.v1.Account
+	(*Holding)(nil),                    // 26: aurigraph.ledger.v1.Holding
+	(*StateProof)(nil),                 // 27: aurigraph.ledger.v1.StateProof
+	(*PageProof)(nil),                  // 28: aurigraph.ledger.v1.PageProof
+	(*GetAssetRequest)(nil),            // 29: aurigraph.ledger.v1.GetAssetRequest
+	(*Asset)(nil),                      // 30: aurigraph.ledger.v1.Asset
+	(*GetInstitutionRequest)(nil),      // 31: aurigraph.ledger.v1.GetInstitutionRequest
+	(*Institution)(nil),                // 32: aurigraph.ledger.v1.Institution
+	(*Key)(nil),                        // 33: aurigraph.ledger.v1.Key
+	(*GetStatusRequest)(nil),           // 34: aurigraph.ledger.v1.GetStatusRequest
+	(*Status)(nil),                     // 35: aurigraph.ledger.v1.Status
+	(*ValidatorInfo)(nil),              // 36: aurigraph.ledger.v1.ValidatorInfo
+	(*ListHandoversRequest)(nil),       // 37: aurigraph.ledger.v1.ListHandoversRequest
+	(*ListHandoversResponse)(nil),      // 38: aurigraph.ledger.v1.ListHandoversResponse
+	(*PeerInfo)(nil),                   // 39: aurigraph.ledger.v1.PeerInfo
+	(*PeerClass)(nil),                  // 40: aurigraph.ledger.v1.PeerClass
+	(*Evidence)(nil),                   // 41: aurigraph.ledger.v1.Evidence
+	(*Divergence)(nil),                 // 42: aurigraph.ledger.v1.Divergence
+	(*FieldDifference)(nil),            // 43: aurigraph.ledger.v1.FieldDifference
+	(*PageDifference)(nil),             // 44: aurigraph.ledger.v1.PageDifference
+	(*ListBlocksRequest)(nil),          // 45: aurigraph.ledger.v1.ListBlocksRequest
+	(*ListBlocksResponse)(nil),         // 46: aurigraph.ledger.v1.ListBlocksResponse
+	(*ListTransfersRequest)(nil),       // 47: aurigraph.ledger.v1.ListTransfersRequest
+	(*Transfer)(nil),                   // 48: aurigraph.ledger.v1.Transfer
+	(*ListTransfersResponse)(nil),      // 49: aurigraph.ledger.v1.ListTransfersResponse
+	(*ListAccountsRequest)(nil),        // 50: aurigraph.ledger.v1.ListAccountsRequest
+	(*InOrder)(nil),                    // 51: aurigraph.ledger.v1.InOrder
+	(*ListAccountsResponse)(nil),       // 52: aurigraph.ledger.v1.ListAccountsResponse
+	(*ListAssetsRequest)(nil),          // 53: aurigraph.ledger.v1.ListAssetsRequest
+	(*ListAssetsResponse)(nil),         // 54: aurigraph.ledger.v1.ListAssetsResponse
+	(*FindTransfersRequest)(nil),       // 55: aurigraph.ledger.v1.FindTransfersRequest
+	(*ListHoldersRequest)(nil),         // 56: aurigraph.ledger.v1.ListHoldersRequest
+	(*ListHoldersResponse)(nil),        // 57: aurigraph.ledger.v1.ListHoldersResponse
+	(*Holder)(nil),                     // 58: aurigraph.ledger.v1.Holder
+	(*StreamBlocksRequest)(nil),        // 59: aurigraph.ledger.v1.StreamBlocksRequest
+	(*StreamEventsRequest)(nil),        // 60: aurigraph.ledger.v1.StreamEventsRequest
+	(*BlockEvents)(nil),                // 61: aurigraph.ledger.v1.BlockEvents
+	(*ReadBlocksRequest)(nil),          // 62: aurigraph.ledger.v1.ReadBlocksRequest
+	(*ReadBlocksResponse)(nil),         // 63: aurigraph.ledger.v1.ReadBlocksResponse
+	(*BlockContents)(nil),              // 64: aurigraph.ledger.v1.BlockContents
+	(*BatchContents)(nil),              // 65: aurigraph.ledger.v1.BatchContents
+	(*TransactionPlace)(nil),           // 66: aurigraph.ledger.v1.TransactionPlace
+	(*GetKeyedRequest)(nil),            // 67: aurigraph.ledger.v1.GetKeyedRequest
+	(*GetKeyedResponse)(nil),           // 68: aurigraph.ledger.v1.GetKeyedResponse
+	(*IdempotencyKeys)(nil),            // 69: aurigraph.ledger.v1.IdempotencyKeys
+	(*GetInboxRequest)(nil),            // 70: aurigraph.ledger.v1.GetInboxRequest
+	(*SyncPosition)(nil),               // 71: aurigraph.ledger.v1.SyncPosition
+	(*Inbox)(nil),                      // 72: aurigraph.ledger.v1.Inbox
 }
 var file_aurigraph_ledger_v1_ledger_proto_depIdxs = []int32{
 	4,  // 0: aurigraph.ledger.v1.SubmitTransactionResponse.receipt:type_name -> aurigraph.ledger.v1.TransactionReceipt
-	14, // 1: aurigraph.ledger.v1.SubmitTransactionResponse.proof:type_name -> aurigraph.ledger.v1.Proof
+	15, // 1: aurigraph.ledger.v1.SubmitTransactionResponse.proof:type_name -> aurigraph.ledger.v1.Proof
 	1,  // 2: aurigraph.ledger.v1.TransactionReceipt.certified:type_name -> aurigraph.ledger.v1.Certified
 	8,  // 3: aurigraph.ledger.v1.SubmitTransactionsResponse.answers:type_name -> aurigraph.ledger.v1.TransactionAnswer
 	1,  // 4: aurigraph.ledger.v1.SubmitTransactionsResponse.certified:type_name -> aurigraph.ledger.v1.Certified
@@ -5933,94 +6026,96 @@ var file_aurigraph_ledger_v1_ledger_proto_depIdxs = []int32{
 	0,  // 7: aurigraph.ledger.v1.SubmitBatchResponse.fault:type_name -> aurigraph.ledger.v1.Fault
 	11, // 8: aurigraph.ledger.v1.SubmitBatchResponse.receipt:type_name -> aurigraph.ledger.v1.BatchReceipt
 	1,  // 9: aurigraph.ledger.v1.BatchReceipt.certified:type_name -> aurigraph.ledger.v1.Certified
-	65, // 10: aurigraph.ledger.v1.GetTransactionRequest.place:type_name -> aurigraph.ledger.v1.TransactionPlace
+	66, // 10: aurigraph.ledger.v1.GetTransactionRequest.place:type_name -> aurigraph.ledger.v1.TransactionPlace
 	4,  // 11: aurigraph.ledger.v1.GetTransactionResponse.receipt:type_name -> aurigraph.ledger.v1.TransactionReceipt
-	14, // 12: aurigraph.ledger.v1.GetTransactionResponse.proof:type_name -> aurigraph.ledger.v1.Proof
-	11, // 13: aurigraph.ledger.v1.GetBatchResponse.receipt:type_name -> aurigraph.ledger.v1.BatchReceipt
-	11, // 14: aurigraph.ledger.v1.GetLegsResponse.receipt:type_name -> aurigraph.ledger.v1.BatchReceipt
-	14, // 15: aurigraph.ledger.v1.GetLegsResponse.proof:type_name -> aurigraph.ledger.v1.Proof
-	21, // 16: aurigraph.ledger.v1.Block.batches:type_name -> aurigraph.ledger.v1.BlockBatch
-	1,  // 17: aurigraph.ledger.v1.Block.certified:type_name -> aurigraph.ledger.v1.Certified
-	24, // 18: aurigraph.ledger.v1.GetAccountResponse.account:type_name -> aurigraph.ledger.v1.Account
-	25, // 19: aurigraph.ledger.v1.GetAccountResponse.holdings:type_name -> aurigraph.ledger.v1.Holding
-	26, // 20: aurigraph.ledger.v1.GetAccountResponse.proof:type_name -> aurigraph.ledger.v1.StateProof
-	1,  // 21: aurigraph.ledger.v1.StateProof.certified:type_name -> aurigraph.ledger.v1.Certified
-	27, // 22: aurigraph.ledger.v1.StateProof.pages:type_name -> aurigraph.ledger.v1.PageProof
-	24, // 23: aurigraph.ledger.v1.StateProof.account:type_name -> aurigraph.ledger.v1.Account
-	25, // 24: aurigraph.ledger.v1.StateProof.holding:type_name -> aurigraph.ledger.v1.Holding
-	32, // 25: aurigraph.ledger.v1.Institution.keys:type_name -> aurigraph.ledger.v1.Key
-	35, // 26: aurigraph.ledger.v1.Status.validators:type_name -> aurigraph.ledger.v1.ValidatorInfo
-	38, // 27: aurigraph.ledger.v1.Status.peers:type_name -> aurigraph.ledger.v1.PeerInfo
-	40, // 28: aurigraph.ledger.v1.Status.evidence:type_name -> aurigraph.ledger.v1.Evidence
-	41, // 29: aurigraph.ledger.v1.Status.divergence:type_name -> aurigraph.ledger.v1.Divergence
-	68, // 30: aurigraph.ledger.v1.Status.idempotency_keys:type_name -> aurigraph.ledger.v1.IdempotencyKeys
-	39, // 31: aurigraph.ledger.v1.PeerInfo.classes:type_name -> aurigraph.ledger.v1.PeerClass
-	42, // 32: aurigraph.ledger.v1.Divergence.fields:type_name -> aurigraph.ledger.v1.FieldDifference
-	43, // 33: aurigraph.ledger.v1.Divergence.pages:type_name -> aurigraph.ledger.v1.PageDifference
-	20, // 34: aurigraph.ledger.v1.ListBlocksResponse.blocks:type_name -> aurigraph.ledger.v1.Block
-	47, // 35: aurigraph.ledger.v1.ListTransfersResponse.transfers:type_name -> aurigraph.ledger.v1.Transfer
-	50, // 36: aurigraph.ledger.v1.ListAccountsRequest.in_order:type_name -> aurigraph.ledger.v1.InOrder
-	24, // 37: aurigraph.ledger.v1.ListAccountsResponse.accounts:type_name -> aurigraph.ledger.v1.Account
-	50, // 38: aurigraph.ledger.v1.ListAssetsRequest.in_order:type_name -> aurigraph.ledger.v1.InOrder
-	29, // 39: aurigraph.ledger.v1.ListAssetsResponse.assets:type_name -> aurigraph.ledger.v1.Asset
-	29, // 40: aurigraph.ledger.v1.ListHoldersResponse.asset:type_name -> aurigraph.ledger.v1.Asset
-	57, // 41: aurigraph.ledger.v1.ListHoldersResponse.holders:type_name -> aurigraph.ledger.v1.Holder
-	47, // 42: aurigraph.ledger.v1.BlockEvents.transfers:type_name -> aurigraph.ledger.v1.Transfer
-	63, // 43: aurigraph.ledger.v1.ReadBlocksResponse.blocks:type_name -> aurigraph.ledger.v1.BlockContents
-	64, // 44: aurigraph.ledger.v1.BlockContents.batches:type_name -> aurigraph.ledger.v1.BatchContents
-	65, // 45: aurigraph.ledger.v1.GetKeyedResponse.place:type_name -> aurigraph.ledger.v1.TransactionPlace
-	70, // 46: aurigraph.ledger.v1.Inbox.position:type_name -> aurigraph.ledger.v1.SyncPosition
-	2,  // 47: aurigraph.ledger.v1.Ledger.SubmitTransaction:input_type -> aurigraph.ledger.v1.SubmitTransactionRequest
-	5,  // 48: aurigraph.ledger.v1.Ledger.SubmitTransactions:input_type -> aurigraph.ledger.v1.SubmitTransactionsRequest
-	9,  // 49: aurigraph.ledger.v1.Ledger.SubmitBatches:input_type -> aurigraph.ledger.v1.SubmitBatchRequest
-	12, // 50: aurigraph.ledger.v1.Ledger.GetTransaction:input_type -> aurigraph.ledger.v1.GetTransactionRequest
-	15, // 51: aurigraph.ledger.v1.Ledger.GetBatch:input_type -> aurigraph.ledger.v1.GetBatchRequest
-	17, // 52: aurigraph.ledger.v1.Ledger.GetLegs:input_type -> aurigraph.ledger.v1.GetLegsRequest
-	19, // 53: aurigraph.ledger.v1.Ledger.GetBlock:input_type -> aurigraph.ledger.v1.GetBlockRequest
-	22, // 54: aurigraph.ledger.v1.Ledger.GetAccount:input_type -> aurigraph.ledger.v1.GetAccountRequest
-	28, // 55: aurigraph.ledger.v1.Ledger.GetAsset:input_type -> aurigraph.ledger.v1.GetAssetRequest
-	30, // 56: aurigraph.ledger.v1.Ledger.GetInstitution:input_type -> aurigraph.ledger.v1.GetInstitutionRequest
-	33, // 57: aurigraph.ledger.v1.Ledger.GetStatus:input_type -> aurigraph.ledger.v1.GetStatusRequest
-	36, // 58: aurigraph.ledger.v1.Ledger.ListHandovers:input_type -> aurigraph.ledger.v1.ListHandoversRequest
-	44, // 59: aurigraph.ledger.v1.Ledger.ListBlocks:input_type -> aurigraph.ledger.v1.ListBlocksRequest
-	46, // 60: aurigraph.ledger.v1.Ledger.ListTransfers:input_type -> aurigraph.ledger.v1.ListTransfersRequest
-	49, // 61: aurigraph.ledger.v1.Ledger.ListAccounts:input_type -> aurigraph.ledger.v1.ListAccountsRequest
-	52, // 62: aurigraph.ledger.v1.Ledger.ListAssets:input_type -> aurigraph.ledger.v1.ListAssetsRequest
-	54, // 63: aurigraph.ledger.v1.Ledger.FindTransfers:input_type -> aurigraph.ledger.v1.FindTransfersRequest
-	55, // 64: aurigraph.ledger.v1.Ledger.ListHolders:input_type -> aurigraph.ledger.v1.ListHoldersRequest
-	58, // 65: aurigraph.ledger.v1.Ledger.StreamBlocks:input_type -> aurigraph.ledger.v1.StreamBlocksRequest
-	59, // 66: aurigraph.ledger.v1.Ledger.StreamEvents:input_type -> aurigraph.ledger.v1.StreamEventsRequest
-	61, // 67: aurigraph.ledger.v1.Ledger.ReadBlocks:input_type -> aurigraph.ledger.v1.ReadBlocksRequest
-	66, // 68: aurigraph.ledger.v1.Ledger.GetKeyed:input_type -> aurigraph.ledger.v1.GetKeyedRequest
-	69, // 69: aurigraph.ledger.v1.Ledger.GetInbox:input_type -> aurigraph.ledger.v1.GetInboxRequest
-	3,  // 70: aurigraph.ledger.v1.Ledger.SubmitTransaction:output_type -> aurigraph.ledger.v1.SubmitTransactionResponse
-	6,  // 71: aurigraph.ledger.v1.Ledger.SubmitTransactions:output_type -> aurigraph.ledger.v1.SubmitTransactionsResponse
-	10, // 72: aurigraph.ledger.v1.Ledger.SubmitBatches:output_type -> aurigraph.ledger.v1.SubmitBatchResponse
-	13, // 73: aurigraph.ledger.v1.Ledger.GetTransaction:output_type -> aurigraph.ledger.v1.GetTransactionResponse
-	16, // 74: aurigraph.ledger.v1.Ledger.GetBatch:output_type -> aurigraph.ledger.v1.GetBatchResponse
-	18, // 75: aurigraph.ledger.v1.Ledger.GetLegs:output_type -> aurigraph.ledger.v1.GetLegsResponse
-	20, // 76: aurigraph.ledger.v1.Ledger.GetBlock:output_type -> aurigraph.ledger.v1.Block
-	23, // 77: aurigraph.ledger.v1.Ledger.GetAccount:output_type -> aurigraph.ledger.v1.GetAccountResponse
-	29, // 78: aurigraph.ledger.v1.Ledger.GetAsset:output_type -> aurigraph.ledger.v1.Asset
-	31, // 79: aurigraph.ledger.v1.Ledger.GetInstitution:output_type -> aurigraph.ledger.v1.Institution
-	34, // 80: aurigraph.ledger.v1.Ledger.GetStatus:output_type -> aurigraph.ledger.v1.Status
-	37, // 81: aurigraph.ledger.v1.Ledger.ListHandovers:output_type -> aurigraph.ledger.v1.ListHandoversResponse
-	45, // 82: aurigraph.ledger.v1.Ledger.ListBlocks:output_type -> aurigraph.ledger.v1.ListBlocksResponse
-	48, // 83: aurigraph.ledger.v1.Ledger.ListTransfers:output_type -> aurigraph.ledger.v1.ListTransfersResponse
-	51, // 84: aurigraph.ledger.v1.Ledger.ListAccounts:output_type -> aurigraph.ledger.v1.ListAccountsResponse
-	53, // 85: aurigraph.ledger.v1.Ledger.ListAssets:output_type -> aurigraph.ledger.v1.ListAssetsResponse
-	48, // 86: aurigraph.ledger.v1.Ledger.FindTransfers:output_type -> aurigraph.ledger.v1.ListTransfersResponse
-	56, // 87: aurigraph.ledger.v1.Ledger.ListHolders:output_type -> aurigraph.ledger.v1.ListHoldersResponse
-	20, // 88: aurigraph.ledger.v1.Ledger.StreamBlocks:output_type -> aurigraph.ledger.v1.Block
-	60, // 89: aurigraph.ledger.v1.Ledger.StreamEvents:output_type -> aurigraph.ledger.v1.BlockEvents
-	62, // 90: aurigraph.ledger.v1.Ledger.ReadBlocks:output_type -> aurigraph.ledger.v1.ReadBlocksResponse
-	67, // 91: aurigraph.ledger.v1.Ledger.GetKeyed:output_type -> aurigraph.ledger.v1.GetKeyedResponse
-	71, // 92: aurigraph.ledger.v1.Ledger.GetInbox:output_type -> aurigraph.ledger.v1.Inbox
-	70, // [70:93] is the sub-list for method output_type
-	47, // [47:70] is the sub-list for method input_type
-	47, // [47:47] is the sub-list for extension type_name
-	47, // [47:47] is the sub-list for extension extendee
-	0,  // [0:47] is the sub-list for field type_name
+	15, // 12: aurigraph.ledger.v1.GetTransactionResponse.proof:type_name -> aurigraph.ledger.v1.Proof
+	14, // 13: aurigraph.ledger.v1.GetTransactionResponse.origin:type_name -> aurigraph.ledger.v1.Origin
+	11, // 14: aurigraph.ledger.v1.GetBatchResponse.receipt:type_name -> aurigraph.ledger.v1.BatchReceipt
+	11, // 15: aurigraph.ledger.v1.GetLegsResponse.receipt:type_name -> aurigraph.ledger.v1.BatchReceipt
+	15, // 16: aurigraph.ledger.v1.GetLegsResponse.proof:type_name -> aurigraph.ledger.v1.Proof
+	22, // 17: aurigraph.ledger.v1.Block.batches:type_name -> aurigraph.ledger.v1.BlockBatch
+	1,  // 18: aurigraph.ledger.v1.Block.certified:type_name -> aurigraph.ledger.v1.Certified
+	25, // 19: aurigraph.ledger.v1.GetAccountResponse.account:type_name -> aurigraph.ledger.v1.Account
+	26, // 20: aurigraph.ledger.v1.GetAccountResponse.holdings:type_name -> aurigraph.ledger.v1.Holding
+	27, // 21: aurigraph.ledger.v1.GetAccountResponse.proof:type_name -> aurigraph.ledger.v1.StateProof
+	1,  // 22: aurigraph.ledger.v1.StateProof.certified:type_name -> aurigraph.ledger.v1.Certified
+	28, // 23: aurigraph.ledger.v1.StateProof.pages:type_name -> aurigraph.ledger.v1.PageProof
+	25, // 24: aurigraph.ledger.v1.StateProof.account:type_name -> aurigraph.ledger.v1.Account
+	26, // 25: aurigraph.ledger.v1.StateProof.holding:type_name -> aurigraph.ledger.v1.Holding
+	33, // 26: aurigraph.ledger.v1.Institution.keys:type_name -> aurigraph.ledger.v1.Key
+	36, // 27: aurigraph.ledger.v1.Status.validators:type_name -> aurigraph.ledger.v1.ValidatorInfo
+	39, // 28: aurigraph.ledger.v1.Status.peers:type_name -> aurigraph.ledger.v1.PeerInfo
+	41, // 29: aurigraph.ledger.v1.Status.evidence:type_name -> aurigraph.ledger.v1.Evidence
+	42, // 30: aurigraph.ledger.v1.Status.divergence:type_name -> aurigraph.ledger.v1.Divergence
+	69, // 31: aurigraph.ledger.v1.Status.idempotency_keys:type_name -> aurigraph.ledger.v1.IdempotencyKeys
+	40, // 32: aurigraph.ledger.v1.PeerInfo.classes:type_name -> aurigraph.ledger.v1.PeerClass
+	43, // 33: aurigraph.ledger.v1.Divergence.fields:type_name -> aurigraph.ledger.v1.FieldDifference
+	44, // 34: aurigraph.ledger.v1.Divergence.pages:type_name -> aurigraph.ledger.v1.PageDifference
+	21, // 35: aurigraph.ledger.v1.ListBlocksResponse.blocks:type_name -> aurigraph.ledger.v1.Block
+	14, // 36: aurigraph.ledger.v1.Transfer.origin:type_name -> aurigraph.ledger.v1.Origin
+	48, // 37: aurigraph.ledger.v1.ListTransfersResponse.transfers:type_name -> aurigraph.ledger.v1.Transfer
+	51, // 38: aurigraph.ledger.v1.ListAccountsRequest.in_order:type_name -> aurigraph.ledger.v1.InOrder
+	25, // 39: aurigraph.ledger.v1.ListAccountsResponse.accounts:type_name -> aurigraph.ledger.v1.Account
+	51, // 40: aurigraph.ledger.v1.ListAssetsRequest.in_order:type_name -> aurigraph.ledger.v1.InOrder
+	30, // 41: aurigraph.ledger.v1.ListAssetsResponse.assets:type_name -> aurigraph.ledger.v1.Asset
+	30, // 42: aurigraph.ledger.v1.ListHoldersResponse.asset:type_name -> aurigraph.ledger.v1.Asset
+	58, // 43: aurigraph.ledger.v1.ListHoldersResponse.holders:type_name -> aurigraph.ledger.v1.Holder
+	48, // 44: aurigraph.ledger.v1.BlockEvents.transfers:type_name -> aurigraph.ledger.v1.Transfer
+	64, // 45: aurigraph.ledger.v1.ReadBlocksResponse.blocks:type_name -> aurigraph.ledger.v1.BlockContents
+	65, // 46: aurigraph.ledger.v1.BlockContents.batches:type_name -> aurigraph.ledger.v1.BatchContents
+	66, // 47: aurigraph.ledger.v1.GetKeyedResponse.place:type_name -> aurigraph.ledger.v1.TransactionPlace
+	71, // 48: aurigraph.ledger.v1.Inbox.position:type_name -> aurigraph.ledger.v1.SyncPosition
+	2,  // 49: aurigraph.ledger.v1.Ledger.SubmitTransaction:input_type -> aurigraph.ledger.v1.SubmitTransactionRequest
+	5,  // 50: aurigraph.ledger.v1.Ledger.SubmitTransactions:input_type -> aurigraph.ledger.v1.SubmitTransactionsRequest
+	9,  // 51: aurigraph.ledger.v1.Ledger.SubmitBatches:input_type -> aurigraph.ledger.v1.SubmitBatchRequest
+	12, // 52: aurigraph.ledger.v1.Ledger.GetTransaction:input_type -> aurigraph.ledger.v1.GetTransactionRequest
+	16, // 53: aurigraph.ledger.v1.Ledger.GetBatch:input_type -> aurigraph.ledger.v1.GetBatchRequest
+	18, // 54: aurigraph.ledger.v1.Ledger.GetLegs:input_type -> aurigraph.ledger.v1.GetLegsRequest
+	20, // 55: aurigraph.ledger.v1.Ledger.GetBlock:input_type -> aurigraph.ledger.v1.GetBlockRequest
+	23, // 56: aurigraph.ledger.v1.Ledger.GetAccount:input_type -> aurigraph.ledger.v1.GetAccountRequest
+	29, // 57: aurigraph.ledger.v1.Ledger.GetAsset:input_type -> aurigraph.ledger.v1.GetAssetRequest
+	31, // 58: aurigraph.ledger.v1.Ledger.GetInstitution:input_type -> aurigraph.ledger.v1.GetInstitutionRequest
+	34, // 59: aurigraph.ledger.v1.Ledger.GetStatus:input_type -> aurigraph.ledger.v1.GetStatusRequest
+	37, // 60: aurigraph.ledger.v1.Ledger.ListHandovers:input_type -> aurigraph.ledger.v1.ListHandoversRequest
+	45, // 61: aurigraph.ledger.v1.Ledger.ListBlocks:input_type -> aurigraph.ledger.v1.ListBlocksRequest
+	47, // 62: aurigraph.ledger.v1.Ledger.ListTransfers:input_type -> aurigraph.ledger.v1.ListTransfersRequest
+	50, // 63: aurigraph.ledger.v1.Ledger.ListAccounts:input_type -> aurigraph.ledger.v1.ListAccountsRequest
+	53, // 64: aurigraph.ledger.v1.Ledger.ListAssets:input_type -> aurigraph.ledger.v1.ListAssetsRequest
+	55, // 65: aurigraph.ledger.v1.Ledger.FindTransfers:input_type -> aurigraph.ledger.v1.FindTransfersRequest
+	56, // 66: aurigraph.ledger.v1.Ledger.ListHolders:input_type -> aurigraph.ledger.v1.ListHoldersRequest
+	59, // 67: aurigraph.ledger.v1.Ledger.StreamBlocks:input_type -> aurigraph.ledger.v1.StreamBlocksRequest
+	60, // 68: aurigraph.ledger.v1.Ledger.StreamEvents:input_type -> aurigraph.ledger.v1.StreamEventsRequest
+	62, // 69: aurigraph.ledger.v1.Ledger.ReadBlocks:input_type -> aurigraph.ledger.v1.ReadBlocksRequest
+	67, // 70: aurigraph.ledger.v1.Ledger.GetKeyed:input_type -> aurigraph.ledger.v1.GetKeyedRequest
+	70, // 71: aurigraph.ledger.v1.Ledger.GetInbox:input_type -> aurigraph.ledger.v1.GetInboxRequest
+	3,  // 72: aurigraph.ledger.v1.Ledger.SubmitTransaction:output_type -> aurigraph.ledger.v1.SubmitTransactionResponse
+	6,  // 73: aurigraph.ledger.v1.Ledger.SubmitTransactions:output_type -> aurigraph.ledger.v1.SubmitTransactionsResponse
+	10, // 74: aurigraph.ledger.v1.Ledger.SubmitBatches:output_type -> aurigraph.ledger.v1.SubmitBatchResponse
+	13, // 75: aurigraph.ledger.v1.Ledger.GetTransaction:output_type -> aurigraph.ledger.v1.GetTransactionResponse
+	17, // 76: aurigraph.ledger.v1.Ledger.GetBatch:output_type -> aurigraph.ledger.v1.GetBatchResponse
+	19, // 77: aurigraph.ledger.v1.Ledger.GetLegs:output_type -> aurigraph.ledger.v1.GetLegsResponse
+	21, // 78: aurigraph.ledger.v1.Ledger.GetBlock:output_type -> aurigraph.ledger.v1.Block
+	24, // 79: aurigraph.ledger.v1.Ledger.GetAccount:output_type -> aurigraph.ledger.v1.GetAccountResponse
+	30, // 80: aurigraph.ledger.v1.Ledger.GetAsset:output_type -> aurigraph.ledger.v1.Asset
+	32, // 81: aurigraph.ledger.v1.Ledger.GetInstitution:output_type -> aurigraph.ledger.v1.Institution
+	35, // 82: aurigraph.ledger.v1.Ledger.GetStatus:output_type -> aurigraph.ledger.v1.Status
+	38, // 83: aurigraph.ledger.v1.Ledger.ListHandovers:output_type -> aurigraph.ledger.v1.ListHandoversResponse
+	46, // 84: aurigraph.ledger.v1.Ledger.ListBlocks:output_type -> aurigraph.ledger.v1.ListBlocksResponse
+	49, // 85: aurigraph.ledger.v1.Ledger.ListTransfers:output_type -> aurigraph.ledger.v1.ListTransfersResponse
+	52, // 86: aurigraph.ledger.v1.Ledger.ListAccounts:output_type -> aurigraph.ledger.v1.ListAccountsResponse
+	54, // 87: aurigraph.ledger.v1.Ledger.ListAssets:output_type -> aurigraph.ledger.v1.ListAssetsResponse
+	49, // 88: aurigraph.ledger.v1.Ledger.FindTransfers:output_type -> aurigraph.ledger.v1.ListTransfersResponse
+	57, // 89: aurigraph.ledger.v1.Ledger.ListHolders:output_type -> aurigraph.ledger.v1.ListHoldersResponse
+	21, // 90: aurigraph.ledger.v1.Ledger.StreamBlocks:output_type -> aurigraph.ledger.v1.Block
+	61, // 91: aurigraph.ledger.v1.Ledger.StreamEvents:output_type -> aurigraph.ledger.v1.BlockEvents
+	63, // 92: aurigraph.ledger.v1.Ledger.ReadBlocks:output_type -> aurigraph.ledger.v1.ReadBlocksResponse
+	68, // 93: aurigraph.ledger.v1.Ledger.GetKeyed:output_type -> aurigraph.ledger.v1.GetKeyedResponse
+	72, // 94: aurigraph.ledger.v1.Ledger.GetInbox:output_type -> aurigraph.ledger.v1.Inbox
+	72, // [72:95] is the sub-list for method output_type
+	49, // [49:72] is the sub-list for method input_type
+	49, // [49:49] is the sub-list for extension type_name
+	49, // [49:49] is the sub-list for extension extendee
+	0,  // [0:49] is the sub-list for field type_name
 }
 
 func init() { file_aurigraph_ledger_v1_ledger_proto_init() }
@@ -6028,25 +6123,25 @@ func file_aurigraph_ledger_v1_ledger_proto_init() {
 	if File_aurigraph_ledger_v1_ledger_proto != nil {
 		return
 	}
-	file_aurigraph_ledger_v1_ledger_proto_msgTypes[22].OneofWrappers = []any{
+	file_aurigraph_ledger_v1_ledger_proto_msgTypes[23].OneofWrappers = []any{
 		(*GetAccountRequest_Address)(nil),
 		(*GetAccountRequest_Number)(nil),
 		(*GetAccountRequest_AliasTag)(nil),
 	}
-	file_aurigraph_ledger_v1_ledger_proto_msgTypes[28].OneofWrappers = []any{
+	file_aurigraph_ledger_v1_ledger_proto_msgTypes[29].OneofWrappers = []any{
 		(*GetAssetRequest_Number)(nil),
 		(*GetAssetRequest_Code)(nil),
 	}
-	file_aurigraph_ledger_v1_ledger_proto_msgTypes[34].OneofWrappers = []any{}
-	file_aurigraph_ledger_v1_ledger_proto_msgTypes[38].OneofWrappers = []any{}
+	file_aurigraph_ledger_v1_ledger_proto_msgTypes[35].OneofWrappers = []any{}
 	file_aurigraph_ledger_v1_ledger_proto_msgTypes[39].OneofWrappers = []any{}
+	file_aurigraph_ledger_v1_ledger_proto_msgTypes[40].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_aurigraph_ledger_v1_ledger_proto_rawDesc), len(file_aurigraph_ledger_v1_ledger_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   72,
+			NumMessages:   73,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

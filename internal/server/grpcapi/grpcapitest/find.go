@@ -7,6 +7,7 @@ import (
 
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/history"
 	"github.com/aurigraph/aurigraph/internal/query"
 )
 
@@ -62,5 +63,5 @@ func (n *Node) FindTransfers(_ context.Context, f query.TransferFilter, limit in
 
 // BlockTransfers finds one of the block.
 func (n *Node) BlockTransfers(_ context.Context, h chain.Height, _ int, cursor string) (query.Page[query.Transfer], error) {
-	return query.Page[query.Transfer]{IndexHeight: 9, Items: []query.Transfer{{Height: h, Kind: "hold"}}, Next: cursor}, n.fail("BlockTransfers")
+	return query.Page[query.Transfer]{IndexHeight: 9, Items: []query.Transfer{{Height: h, Kind: "hold", Origin: history.Origin{Ms: 7, Round: 8, Place: 9}}}, Next: cursor}, n.fail("BlockTransfers")
 }

@@ -104,6 +104,19 @@ func (n *Node) Buffer(ctx context.Context, payloadBytes int) (*seglog.Buffer, er
 	return n.Pool.Get(ctx, payloadBytes)
 }
 
+// Change makes a block of one change of V10: its receipt is that of the leg.
+func (n *Node) Change(leg chain.Leg, o chain.SyncOrigin) (chain.Receipt, error) {
+	b, err := chain.NewSyncBatch(chain.BatchHeader{Chain: 7, Institution: 1, Key: 1, Sequence: 1, ValidUntil: 9}, chain.SyncHead{Life: 1, HomeVersion: 1}, []chain.Leg{leg, o.Leg()})
+	if err != nil {
+		return chain.Receipt{}, err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	at := n.grow(chain.PayloadBatch, b.Bytes(), codec.Outcomes{Codes: make([]chain.Outcome, b.Len())})
+	n.batches[codec.Sum(b.Bytes())] = at
+	return n.blocks[at].receipt, nil
+}
+
 // SubmitBatch makes a block of a batch. Legs of amount 0 have the outcome BadField.
 func (n *Node) SubmitBatch(_ context.Context, buf *seglog.Buffer, signature []byte) (grpcapi.Pending, error) {
 	defer buf.Release()

@@ -9,6 +9,7 @@ import (
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/codec"
 	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/history"
 	"github.com/aurigraph/aurigraph/internal/query"
 	"github.com/aurigraph/aurigraph/internal/server/grpcapi"
 )
@@ -55,6 +56,15 @@ func (e *entry) transaction(id [32]byte, item uint32, leg, proof bool) (t *query
 		}
 	}
 	t.Bytes = e.payload[offset : offset+length]
+	if leg {
+		batch, err := chain.ParseBatch(e.payload)
+		if err != nil {
+			return nil, err
+		}
+		if o, ok := history.ChangeOrigin(batch, int(item)); ok {
+			t.Origin = &o
+		}
+	}
 	if proof {
 		t.Proof, err = e.proof(front, offset, length)
 	}
@@ -236,7 +246,7 @@ func (n *Node) ListBlocks(_ context.Context, limit int, cursor string) (p query.
 
 // ListTransfers lists one.
 func (n *Node) ListTransfers(_ context.Context, account chain.AccountNo, asset chain.AssetNo, _ int, _ string) (query.Page[query.Transfer], error) {
-	p := query.Page[query.Transfer]{IndexHeight: 9, Items: []query.Transfer{{Height: 9, From: account, To: 2, Asset: asset, Kind: "transfer", Amount: chain.Units(5)}}}
+	p := query.Page[query.Transfer]{IndexHeight: 9, Items: []query.Transfer{{Height: 9, From: account, To: 2, Asset: asset, Kind: "transfer", Amount: chain.Units(5), Outcome: chain.FrozenSlot, Origin: history.Origin{Ms: 7, Round: 8, Place: 9}}}}
 	return p, n.fail("ListTransfers")
 }
 
