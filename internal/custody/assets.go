@@ -8,6 +8,7 @@ import (
 
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/keys"
 )
 
 // signTriesMax bounds the signatures that one act takes when others use up the account's nonces.
@@ -19,20 +20,36 @@ type Opened struct {
 	New    bool // false: somebody had opened it before
 }
 
-// Open opens an account for a V10 name in the institution's custody, or finds it.
+// Open opens an account for a V10 name in the institution's custody, or finds it. Refused, reason not_home: it would be V10's.
 func (d *Desk) Open(ctx context.Context, name string) (Opened, error) {
+	return d.open(ctx, name, func(ctx context.Context) error {
+		if table := d.homes.now(ctx); table != nil && table.OnV10(keys.AliasSlot(name)) {
+			return d.errNotHome()
+		}
+		return nil
+	})
+}
+
+// open is Open for a name that may be opened if may does not say why not.
+func (d *Desk) open(ctx context.Context, name string, may func(context.Context) error) (Opened, error) {
 	ctx, cancel := d.bounded(ctx)
 	defer cancel()
-	if no, ok := d.directory.known(name); ok {
-		return Opened{Number: no}, nil
+	if e, ok := d.directory.known(name); ok {
+		return Opened{Number: e.no}, nil
 	}
-	no, err := d.directory.find(ctx, name)
+	e, err := d.directory.find(ctx, name)
 	if fault.ReasonOf(err) != reasonNoAccount {
-		return Opened{Number: no}, d.refuse(err)
+		return Opened{Number: e.no}, d.refuse(err)
+	}
+	if err := may(ctx); err != nil {
+		return Opened{}, d.refuse(err)
 	}
 	l := d.opener.open(ctx, []string{name})[0]
 	return Opened{Number: l.no, New: l.fresh}, d.refuse(l.err)
 }
+
+// mayOpen is for who is paid: his account is opened wherever its home is.
+func mayOpen(context.Context) error { return nil }
 
 // NewAsset is an asset to be made.
 type NewAsset struct {
@@ -43,6 +60,9 @@ type NewAsset struct {
 
 // CreateAsset makes an asset whose issuer is an account of a V10 name, and returns its number with the certified fate.
 func (d *Desk) CreateAsset(ctx context.Context, issuer string, a NewAsset) (chain.AssetNo, Result, error) {
+	if err := d.atHome(ctx, issuer, a.Flags&chain.AssetPortable != 0); err != nil {
+		return 0, Result{}, d.refuse(err)
+	}
 	f, err := d.act(ctx, issuer, &chain.CreateAsset{Code: a.Code, Name: a.Name, Scale: a.Scale, Flags: a.Flags})
 	return chain.AssetNo(f.Result), f.result(), err
 }
@@ -51,11 +71,11 @@ func (d *Desk) CreateAsset(ctx context.Context, issuer string, a NewAsset) (chai
 func (d *Desk) Issue(ctx context.Context, issuer, to, asset string, amount chain.Amount) (Result, error) {
 	ctx, cancel := d.bounded(ctx)
 	defer cancel()
-	a, err := d.Asset(ctx, asset)
+	a, err := d.assetAtHome(ctx, issuer, asset)
 	if err != nil {
 		return Result{}, d.refuse(err)
 	}
-	payee, err := d.Open(ctx, to)
+	payee, err := d.open(ctx, to, mayOpen)
 	if err != nil {
 		return Result{}, err
 	}
@@ -67,12 +87,24 @@ func (d *Desk) Issue(ctx context.Context, issuer, to, asset string, amount chain
 func (d *Desk) Redeem(ctx context.Context, issuer, asset string, amount chain.Amount) (Result, error) {
 	ctx, cancel := d.bounded(ctx)
 	defer cancel()
-	a, err := d.Asset(ctx, asset)
+	a, err := d.assetAtHome(ctx, issuer, asset)
 	if err != nil {
 		return Result{}, d.refuse(err)
 	}
 	f, err := d.act(ctx, issuer, &chain.Redeem{Asset: a.Number, Amount: amount})
 	return f.result(), err
+}
+
+// assetAtHome finds an asset which its issuer may issue and redeem here.
+func (d *Desk) assetAtHome(ctx context.Context, issuer, code string) (Asset, error) {
+	portable, err := d.portable(ctx, code)
+	if err == nil {
+		err = d.atHome(ctx, issuer, portable)
+	}
+	if err != nil {
+		return Asset{}, err
+	}
+	return d.Asset(ctx, code)
 }
 
 func (f *TxFate) result() Result {
@@ -83,14 +115,17 @@ func (f *TxFate) result() Result {
 func (d *Desk) act(ctx context.Context, name string, body chain.Body) (TxFate, error) {
 	ctx, cancel := d.bounded(ctx)
 	defer cancel()
-	no, ok := d.directory.known(name)
+	e, ok := d.directory.known(name)
 	if !ok {
 		var err error
-		if no, err = d.directory.find(ctx, name); err != nil {
+		if e, err = d.directory.find(ctx, name); err != nil {
 			return TxFate{}, d.refuse(notSent(err))
 		}
 	}
-	f, err := d.signed(ctx, no, body)
+	f, err := d.signed(ctx, e.no, body)
+	if err == nil && f.Outcome == chain.NotHome {
+		err = d.movedAway()
+	}
 	if err != nil {
 		return TxFate{}, d.refuse(err)
 	}

@@ -29,6 +29,8 @@ type Chain interface {
 	FindBatch(ctx context.Context, id chain.Hash, after chain.Height) (*BatchFate, error)
 	// Account finds an account by exactly one of its names.
 	Account(ctx context.Context, name AccountName) (*Account, error)
+	// Homes says which slots V10 owns. last is what it said before, nil at first, and is returned as it is if nothing moved since.
+	Homes(ctx context.Context, last Homes) (Homes, error)
 	// Asset finds an asset by its code.
 	Asset(ctx context.Context, code string) (*Asset, error)
 	// Institution finds an institution, and the last sequence of one of its channels.
@@ -84,11 +86,12 @@ type AccountName struct {
 	AliasTag chain.Hash
 }
 
-// Account is an account. Number and Address never change.
+// Account is an account. Number, Address and Slot never change.
 type Account struct {
 	Number      chain.AccountNo
 	Address     chain.Address
 	Institution chain.InstitutionNo // custodian, 0 = self-owned
+	Slot        uint16              // chain.SlotNone: it lives on V11 only
 	Nonce       uint64              // highest used
 }
 

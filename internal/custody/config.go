@@ -58,6 +58,9 @@ type Config struct {
 	// DrainMax is how long batches that are under way may go on after the end of Run's context. Default 2 s.
 	DrainMax time.Duration
 
+	// Home is the address of V10, where accounts are served that V10 owns, for those who are told so. Empty: it is not named.
+	Home string
+
 	// Caps by asset code. One without a cap has the one of "", if there is that.
 	Caps map[string]Cap
 }

@@ -27,6 +27,7 @@ type Desk struct {
 	assets    *cache.Cache[string, Asset]
 	opener    *opener
 	keeper    *keeper
+	homes     *homes
 
 	carriers []*carrier
 	stopped  chan struct{} // closed when nothing is taken any more
@@ -54,6 +55,7 @@ func New(cfg Config, p Parts) (*Desk, error) {
 	d.leases = leases{cfg: &d.cfg, taken: map[uint8]bool{}}
 	d.metrics = newMetrics(p.Metrics, d.waiting)
 	d.keeper = newKeeper(d)
+	d.homes = &homes{chain: d.chain}
 	d.directory = newDirectory(d)
 	d.opener = newOpener(d)
 	for no := range cfg.Carriers {

@@ -25,53 +25,89 @@ const NamesMax = 8192
 // reasonNoAccount marks the one NotFound that says that nobody has a name, and so that it can be opened.
 const reasonNoAccount = "unknown_account"
 
-// directory finds accounts by their V10 names. An account's number never changes, so what was found once is remembered.
+// reasonNoAsset marks the NotFound that says that no asset has a code.
+const reasonNoAsset = "unknown_asset"
+
+// directory finds accounts by their V10 names. An account's number and slot never change, so what was found once is remembered.
 type directory struct {
 	desk    *Desk
-	numbers *cache.Cache[string, chain.AccountNo]
+	entries *cache.Cache[string, entry]
+}
+
+// entry is an account as it is remembered; no 0: none.
+type entry struct {
+	no   chain.AccountNo
+	slot uint16
 }
 
 func newDirectory(d *Desk) *directory {
-	return &directory{desk: d, numbers: cache.New[string, chain.AccountNo](namesCachedMax)}
+	return &directory{desk: d, entries: cache.New[string, entry](namesCachedMax)}
 }
 
 // known finds a name in memory.
-func (d *directory) known(name string) (chain.AccountNo, bool) { return d.numbers.Get(name) }
+func (d *directory) known(name string) (entry, bool) { return d.entries.Get(name) }
+
+// place finds a name in memory, or else makes a place for what will be found. A name that has a place keeps it: somebody else may find
+// it meanwhile.
+func (d *directory) place(name string, found map[string]*looked) entry {
+	if _, ok := found[name]; ok {
+		return entry{}
+	}
+	e, ok := d.known(name)
+	if !ok {
+		found[name] = &looked{}
+	}
+	return e
+}
+
+// findAll fills in the places, many at once.
+func (d *directory) findAll(ctx context.Context, found map[string]*looked) {
+	var all errgroup.Group
+	all.SetLimit(lookupsAtOnce)
+	for name, l := range found {
+		all.Go(func() error {
+			l.entry, l.err = d.find(ctx, name)
+			return nil
+		})
+	}
+	_ = all.Wait() // every error is in its place
+}
 
 // find asks the ledger for a name, remembers it and puts it into the vault.
-func (d *directory) find(ctx context.Context, name string) (chain.AccountNo, error) {
+func (d *directory) find(ctx context.Context, name string) (e entry, err error) {
 	if err := keys.CheckAlias(name); err != nil {
-		return 0, err
+		return e, err
 	}
 	acc, err := d.desk.chain.Account(ctx, AccountName{AliasTag: d.desk.cfg.AliasKey.Tag(name)})
 	switch {
 	case fault.Is(err, fault.NotFound):
-		return 0, fault.Reasoned(fault.NotFound, reasonNoAccount, "there is no account of this name")
+		return e, fault.Reasoned(fault.NotFound, reasonNoAccount, "there is no account of this name")
 	case err != nil:
-		return 0, err
+		return e, err
 	case acc.Number == 0 || acc.Address != keys.AliasAddress(name):
-		return 0, fault.Reasoned(fault.Corrupt, "other_account", "the node says that a name is account %d, but its address %s does not follow from that name", acc.Number, acc.Address)
+		return e, fault.Reasoned(fault.Corrupt, "other_account", "the node says that a name is account %d, but its address %s does not follow from that name", acc.Number, acc.Address)
 	}
-	d.remember(acc.Number, name)
-	return acc.Number, nil
+	e = entry{acc.Number, acc.Slot}
+	d.remember(e, name)
+	return e, nil
 }
 
-func (d *directory) remember(no chain.AccountNo, name string) {
-	d.numbers.Put(name, no)
-	d.desk.keeper.keep(no, name)
+func (d *directory) remember(e entry, name string) {
+	d.entries.Put(name, e)
+	d.desk.keeper.keep(e.no, name)
 }
 
 // Resolve finds an account by its V10 name, or, if nobody has that name and it reads as an address (0x and 40 hex digits), by its
 // address. NotFound, reason unknown_account: there is none.
 func (d *Desk) Resolve(ctx context.Context, name string) (chain.AccountNo, error) {
-	if no, ok := d.directory.known(name); ok {
-		return no, nil
+	if e, ok := d.directory.known(name); ok {
+		return e.no, nil
 	}
 	ctx, cancel := d.bounded(ctx)
 	defer cancel()
-	no, err := d.directory.find(ctx, name)
+	e, err := d.directory.find(ctx, name)
 	if fault.ReasonOf(err) != reasonNoAccount {
-		return no, d.refuse(err)
+		return e.no, d.refuse(err)
 	}
 	address, malformed := chain.ParseAddress(name)
 	if malformed != nil {
@@ -172,5 +208,5 @@ func (d *Desk) Asset(ctx context.Context, code string) (Asset, error) {
 }
 
 func errNoAsset() error {
-	return fault.Reasoned(fault.NotFound, "unknown_asset", "there is no asset of this code")
+	return fault.Reasoned(fault.NotFound, reasonNoAsset, "there is no asset of this code")
 }

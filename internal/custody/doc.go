@@ -29,6 +29,8 @@
 //  4. What waits is bounded by WaitingMax. At the bound a payment is told to try later, and nothing was done.
 //  5. The ledger holds no name, and nothing from which a name could be guessed without the network's alias key.
 //  6. Every refusal is counted by its reason.
+//  7. What only V10 may do is refused before anything is signed or opened, as far as the desk knows, and by the ledger else. Either way nothing
+//     was done. Who is paid is opened wherever his home is.
 //
 // Amounts over a cap of the configuration are refused here. Caps by day are counted in memory, for each process: they bound what a
 // stolen API key costs, and are no accounting.

@@ -81,6 +81,9 @@ type fake struct {
 	submitted int
 	sizes     []int // legs of each batch that was executed
 	calls     map[string]int
+	v10       Homes // nil: V10 owns nothing
+	flags     chain.AssetFlags
+	moved     bool          // the ledger itself says that it is V10's
 	down      bool          // every call is Unavailable
 	slow      time.Duration // of Height
 }
@@ -94,6 +97,7 @@ func (f *fake) slowHeight() {
 
 type fakeAccount struct {
 	address chain.Address
+	slot    uint16
 	nonce   uint64
 	balance chain.Amount
 }
@@ -148,6 +152,27 @@ func (f *fake) Height(context.Context) (chain.Height, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.height, err
+}
+
+// nativeAsset cannot live on V10.
+const nativeAsset = "NATIVE"
+
+// noHomes is the table of a network without a V10.
+type noHomes struct{}
+
+func (noHomes) OnV10(uint16) bool { return false }
+func (noHomes) Any() bool         { return false }
+
+func (f *fake) Homes(context.Context, Homes) (Homes, error) {
+	if err := f.enter("homes"); err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.v10 == nil {
+		return noHomes{}, nil
+	}
+	return f.v10, nil
 }
 
 func (f *fake) SubmitBatch(ctx context.Context, b *Batch) (*BatchFate, error) {
@@ -240,6 +265,9 @@ func (f *fake) leg(leg chain.Leg, at *BatchFate, item int) chain.Outcome {
 }
 
 func (f *fake) move(leg chain.Leg) chain.Outcome {
+	if f.moved {
+		return chain.NotHome
+	}
 	from, to := f.accounts[leg.From], f.accounts[leg.To]
 	if from == nil || to == nil {
 		return chain.UnknownAccount
@@ -339,17 +367,22 @@ func (f *fake) Account(_ context.Context, name AccountName) (*Account, error) {
 	if a == nil {
 		return nil, fault.New(fault.NotFound, "no such account")
 	}
-	return &Account{Number: no, Address: a.address, Institution: institution, Nonce: a.nonce}, nil
+	return &Account{Number: no, Address: a.address, Institution: institution, Slot: a.slot, Nonce: a.nonce}, nil
 }
 
 func (f *fake) Asset(_ context.Context, code string) (*Asset, error) {
 	if err := f.enter("asset"); err != nil {
 		return nil, err
 	}
-	if code != DefaultAsset {
-		return nil, fault.New(fault.NotFound, "no such asset")
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch code {
+	case DefaultAsset:
+		return &Asset{Number: aur, Code: code, Scale: 8, Issuer: house, Flags: f.flags}, nil
+	case nativeAsset:
+		return &Asset{Number: aur, Code: code, Scale: 8, Issuer: house}, nil
 	}
-	return &Asset{Number: aur, Code: code, Scale: 8, Issuer: house}, nil
+	return nil, fault.New(fault.NotFound, "no such asset")
 }
 
 func (f *fake) Institution(_ context.Context, _ chain.InstitutionNo, channel uint8) (*Institution, error) {

@@ -167,10 +167,10 @@ func (o *opener) settle(ctx context.Context, names map[string][]*opening, name s
 	d := o.desk
 	switch {
 	case a.Err == nil && a.Outcome == chain.OK && a.Result != 0:
-		no := chain.AccountNo(a.Result)
+		e := entry{chain.AccountNo(a.Result), keys.AliasSlot(name)}
 		d.metrics.opened.Inc()
-		d.directory.remember(no, name)
-		o.end(names, []string{name}, looked{no: no, fresh: true})
+		d.directory.remember(e, name)
+		o.end(names, []string{name}, looked{entry: e, fresh: true})
 	case a.Err == nil && a.Outcome == chain.NonceUsed:
 		o.nonce = 0 // another desk acts for the same account
 	case a.Err == nil && a.Outcome != chain.AliasTaken && a.Outcome != chain.AddressTaken:
@@ -180,8 +180,8 @@ func (o *opener) settle(ctx context.Context, names map[string][]*opening, name s
 	default:
 		// Somebody has it by now, or the answer was lost: the name itself says what became of it.
 		o.nonce = 0
-		if no, err := d.directory.find(ctx, name); err == nil {
-			o.end(names, []string{name}, looked{no: no})
+		if e, err := d.directory.find(ctx, name); err == nil {
+			o.end(names, []string{name}, looked{entry: e})
 		}
 	}
 }

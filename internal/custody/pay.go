@@ -59,6 +59,7 @@ type till struct {
 	requests []*request // of those that can be sent
 	reserved []reserved // nil: no asset paid so far has a cap by day
 	day      int64
+	homes    Homes // nil: not known
 }
 
 // reserved is what is counted for a payment against its payer's cap of the day. No payer: nothing is.
@@ -77,6 +78,7 @@ func (t *till) prepare(ctx context.Context) {
 		close(t.group.done)
 		return
 	}
+	t.homes = t.desk.homes.now(ctx)
 	found := t.look(ctx)
 	memory := make([]request, len(t.payments))
 	t.requests = make([]*request, 0, len(t.payments))
@@ -111,52 +113,32 @@ func (d *Desk) repeatOr(ctx context.Context, p *Payment, refused error) Answer {
 
 // looked is what was found under a name.
 type looked struct {
-	no    chain.AccountNo
+	entry
 	fresh bool // it was opened for this
 	err   error
 }
 
-// parties are a payment's accounts, 0 where the name is not in memory.
-type parties struct{ from, to chain.AccountNo }
+// parties are a payment's accounts, none where the name is not in memory.
+type parties struct{ from, to entry }
 
 // look finds every name of the call, and opens those payees that nobody knows, many at once. What is in memory needs no place of its
 // own: of a batch that is all, and it is the hottest loop of the desk.
 func (t *till) look(ctx context.Context) map[string]*looked {
 	t.parties = make([]parties, len(t.payments))
 	found := map[string]*looked{}
+	d := t.desk.directory
 	for i := range t.payments {
-		t.parties[i] = parties{from: t.known(t.payments[i].From, found), to: t.known(t.payments[i].To, found)}
+		t.parties[i] = parties{from: d.place(t.payments[i].From, found), to: d.place(t.payments[i].To, found)}
 	}
-	var all errgroup.Group
-	all.SetLimit(lookupsAtOnce)
-	for name, l := range found {
-		all.Go(func() error {
-			l.no, l.err = t.desk.directory.find(ctx, name)
-			return nil
-		})
-	}
-	_ = all.Wait() // every error is in its place
+	d.findAll(ctx, found)
 	t.open(ctx, found)
 	return found
 }
 
-// known finds a name in memory, or else makes a place for what will be found. A name that has a place keeps it: somebody else may find
-// it meanwhile.
-func (t *till) known(name string, found map[string]*looked) chain.AccountNo {
-	if _, ok := found[name]; ok {
-		return 0
-	}
-	no, ok := t.desk.directory.known(name)
-	if !ok {
-		found[name] = &looked{}
-	}
-	return no
-}
-
 // party is what was found under a name of a payment.
-func party(no chain.AccountNo, name string, found map[string]*looked) looked {
-	if no != 0 {
-		return looked{no: no}
+func party(e entry, name string, found map[string]*looked) looked {
+	if e.no != 0 {
+		return looked{entry: e}
 	}
 	return *found[name]
 }
@@ -167,10 +149,11 @@ func (t *till) open(ctx context.Context, found map[string]*looked) {
 	listed := map[string]bool{}
 	for i := range t.payments {
 		p := &t.payments[i]
-		if t.parties[i].to != 0 {
+		if t.parties[i].to.no != 0 || fault.ReasonOf(found[p.To].err) != reasonNoAccount {
 			continue
 		}
-		if fault.ReasonOf(found[p.To].err) == reasonNoAccount && party(t.parties[i].from, p.From, found).err == nil && t.check(p) == nil && !listed[p.To] {
+		from := party(t.parties[i].from, p.From, found)
+		if from.err == nil && t.check(p) == nil && !listed[p.To] && !t.away(ctx, p, &from) {
 			unknown, listed[p.To] = append(unknown, p.To), true
 		}
 	}
@@ -203,6 +186,8 @@ func (t *till) leg(ctx context.Context, i int, found map[string]*looked) (leg ch
 	}
 	from, to := party(t.parties[i].from, p.From, found), party(t.parties[i].to, p.To, found)
 	switch {
+	case t.away(ctx, p, &from):
+		return leg, t.desk.errNotHome()
 	case fault.ReasonOf(from.err) == reasonNoAccount:
 		return leg, fault.Reasoned(fault.NotFound, "unknown_payer", "there is no account of the payer's name")
 	case from.err != nil:
@@ -224,6 +209,15 @@ func (t *till) leg(ctx context.Context, i int, found map[string]*looked) (leg ch
 		t.reserved[i] = reserved{from.no, asset}
 	}
 	return legOf(p, from.no, to.no, asset.Number), nil
+}
+
+// away reports whether only V10 may make a payment. What cannot be looked up now is not away: the ledger has the last word.
+func (t *till) away(ctx context.Context, p *Payment, from *looked) bool {
+	if t.homes == nil || !t.homes.Any() || !from.away(t.homes, p.From) {
+		return false
+	}
+	portable, err := t.desk.portable(ctx, p.Asset)
+	return err == nil && portable
 }
 
 // notSent gives the error of a look-up the meaning that it has for a payment: a time that ran out before anything was sent leaves
@@ -286,6 +280,9 @@ func (t *till) close() {
 	certified := map[chain.Outcome]int{}
 	for i := range t.group.answers {
 		a := &t.group.answers[i]
+		if a.Err == nil && a.Outcome == chain.NotHome {
+			*a = Answer{Err: t.desk.movedAway()}
+		}
 		if a.Err != nil {
 			t.desk.refuse(a.Err)
 		} else {

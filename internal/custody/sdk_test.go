@@ -95,6 +95,14 @@ func (s sdk) Account(ctx context.Context, name custody.AccountName) (*custody.Ac
 	return &custody.Account{Number: a.Number, Address: a.Address, Institution: a.Institution, Nonce: a.Nonce}, nil
 }
 
+// noHomes is the table of a network without a V10.
+type noHomes struct{}
+
+func (noHomes) OnV10(uint16) bool { return false }
+func (noHomes) Any() bool         { return false }
+
+func (s sdk) Homes(context.Context, custody.Homes) (custody.Homes, error) { return noHomes{}, nil }
+
 func (s sdk) Asset(ctx context.Context, code string) (*custody.Asset, error) {
 	a, err := s.AssetByCode(ctx, code)
 	if err != nil {

@@ -70,7 +70,7 @@ func serving(t *testing.T, folder string, v seal.Validator) *Client {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- Serve(ctx, l, v, slog.New(slog.DiscardHandler)) }()
+	go func() { ended <- Serve(ctx, l, Doors{Seal: v}, slog.New(slog.DiscardHandler)) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {

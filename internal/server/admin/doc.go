@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package admin is a node's door for the person who runs its machine: a Unix socket in the node's folder, over which a
-// coordinator asks the validator to end the membership epoch (package seal).
+// coordinator asks the validator to end the membership epoch (package seal), and a person looks at its half of a sync and turns its
+// knobs (package sync/control). V10's half of a sync has such a socket too.
 //
 //	l, err := admin.Listen(folder)
-//	err = admin.Serve(ctx, l, sealer, logger)          // in the node
+//	err = admin.Serve(ctx, l, admin.Doors{Seal: sealer, Sync: half}, logger)          // in the node
 //
 //	v := admin.Dial(admin.SocketPath(folder))          // a seal.Validator
+//	s, err := v.SyncStatus(ctx)
 //
 // Why a socket in the file system and no port: whoever may open it could read the node's keys as well, so it needs no
 // authority of its own. A network of several operators forwards sockets, by ssh for example.
@@ -20,5 +22,5 @@
 //     socket named by its descriptor.
 //  5. The node may restart while it is asked: an answer that does not come is Unavailable, and is asked for again.
 //
-// FORMAT.md of package seal has the requests.
+// FORMAT.md of package seal has its requests; those of the sync are JSON (sync.go).
 package admin

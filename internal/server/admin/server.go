@@ -17,6 +17,7 @@ import (
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/obs"
 	"github.com/aurigraph/aurigraph/internal/seal"
+	"github.com/aurigraph/aurigraph/internal/sync/control"
 )
 
 // Bounds of a request. A client that passes one is cut off.
@@ -44,12 +45,22 @@ const (
 	pathPrepare = "/seal/prepare"
 	pathSign    = "/seal/sign"
 	pathFinish  = "/seal/finish"
+
+	pathSyncStatus = "/sync/status"
+	pathSyncRetry  = "/sync/retry"
+	pathSyncSet    = "/sync/set"
 )
 
-// Serve answers on l in a validator's name until ctx ends. Requests under way get a second to finish. It closes l.
-func Serve(ctx context.Context, l net.Listener, v seal.Validator, log *slog.Logger) error {
+// Doors are what is served: a validator's, that of a half of a sync, or both.
+type Doors struct {
+	Seal seal.Validator   // nil: no epoch is ended here
+	Sync control.Operated // nil: nothing is synced here
+}
+
+// Serve answers on l until ctx ends. Requests under way get a second to finish. It closes l.
+func Serve(ctx context.Context, l net.Listener, doors Doors, log *slog.Logger) error {
 	s := &http.Server{
-		Handler: http.MaxBytesHandler(handler(v, log), seal.RequestBytesMax), ReadHeaderTimeout: readTimeout, ReadTimeout: readTimeout,
+		Handler: http.MaxBytesHandler(handler(doors, log), seal.RequestBytesMax), ReadHeaderTimeout: readTimeout, ReadTimeout: readTimeout,
 		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytesMax,
 		BaseContext: func(net.Listener) context.Context { return ctx },
 	}
@@ -74,15 +85,17 @@ func Serve(ctx context.Context, l net.Listener, v seal.Validator, log *slog.Logg
 // answerer answers a request's body.
 type answerer func(ctx context.Context, body []byte) ([]byte, error)
 
-func handler(v seal.Validator, log *slog.Logger) http.Handler {
+func handler(doors Doors, log *slog.Logger) http.Handler {
+	routes := map[string]answerer{}
+	if v := doors.Seal; v != nil {
+		routes["GET "+pathWhere], routes["POST "+pathReveal], routes["POST "+pathPrepare] = where(v), reveal(v), prepare(v)
+		routes["POST "+pathSign], routes["POST "+pathFinish] = sign(v), finish(v)
+	}
+	if half := doors.Sync; half != nil {
+		routes["GET "+pathSyncStatus], routes["POST "+pathSyncRetry], routes["POST "+pathSyncSet] = syncStatus(half), syncRetry(half), syncSet(half)
+	}
 	mux := http.NewServeMux()
-	for route, answer := range map[string]answerer{
-		"GET " + pathWhere:    where(v),
-		"POST " + pathReveal:  reveal(v),
-		"POST " + pathPrepare: prepare(v),
-		"POST " + pathSign:    sign(v),
-		"POST " + pathFinish:  finish(v),
-	} {
+	for route, answer := range routes {
 		mux.HandleFunc(route, func(w http.ResponseWriter, r *http.Request) { serve(w, r, answer, log) })
 	}
 	return mux

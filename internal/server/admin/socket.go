@@ -34,13 +34,16 @@ const (
 
 // Listen opens the socket in a node's folder. Conflict: somebody listens there. The caller owns the folder, so two of them do
 // not race.
-func Listen(folder string) (net.Listener, error) {
-	path, release, err := shortPath(SocketPath(folder))
+func Listen(folder string) (net.Listener, error) { return ListenAt(SocketPath(folder)) }
+
+// ListenAt opens a socket at a path, as Listen does.
+func ListenAt(socket string) (net.Listener, error) {
+	path, release, err := shortPath(socket)
 	if err != nil {
 		return nil, err
 	}
 	defer release() // the socket stays, whatever it was called by
-	if err := removeStale(path, folder); err != nil {
+	if err := removeStale(path, socket); err != nil {
 		return nil, err
 	}
 	config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
@@ -50,13 +53,13 @@ func Listen(folder string) (net.Listener, error) {
 	}}
 	l, err := config.Listen(context.Background(), "unix", path) //lint:context it does not wait
 	if err != nil {
-		return nil, fault.Wrap(fault.Unavailable, err, "listen on %s", SocketPath(folder))
+		return nil, fault.Wrap(fault.Unavailable, err, "listen on %s", socket)
 	}
 	l.(*net.UnixListener).SetUnlinkOnClose(false) // by the name that is given back
 	if err := os.Chmod(path, socketMode); err != nil {
-		return nil, errors.Join(fault.Wrap(fault.Unavailable, err, "close %s to others", SocketPath(folder)), l.Close())
+		return nil, errors.Join(fault.Wrap(fault.Unavailable, err, "close %s to others", socket), l.Close())
 	}
-	return &listener{netutil.LimitListener(l, connectionsMax), SocketPath(folder)}, nil
+	return &listener{netutil.LimitListener(l, connectionsMax), socket}, nil
 }
 
 // listener removes its socket when it closes.
@@ -78,24 +81,24 @@ func (l *listener) Close() error {
 }
 
 // removeStale makes room where a process left its socket. Another kind of file is left alone.
-func removeStale(path, folder string) error {
+func removeStale(path, socket string) error {
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return nil
 	case err != nil:
-		return fault.Wrap(fault.Unavailable, err, "look at %s", SocketPath(folder))
+		return fault.Wrap(fault.Unavailable, err, "look at %s", socket)
 	case info.Mode().Type() != os.ModeSocket:
-		return fault.New(fault.Conflict, "%s is there and is no socket: move it away", SocketPath(folder))
+		return fault.New(fault.Conflict, "%s is there and is no socket: move it away", socket)
 	}
 	c, err := net.DialTimeout("unix", path, staleAfter)
 	if err == nil {
-		return errors.Join(fault.New(fault.Conflict, "another process listens on %s: stop it first", SocketPath(folder)), c.Close())
+		return errors.Join(fault.New(fault.Conflict, "another process listens on %s: stop it first", socket), c.Close())
 	}
 	if !errors.Is(err, syscall.ECONNREFUSED) {
-		return fault.Wrap(fault.Conflict, err, "%s is there: is another process listening on it", SocketPath(folder))
+		return fault.Wrap(fault.Conflict, err, "%s is there: is another process listening on it", socket)
 	}
-	return fault.Wrap(fault.Unavailable, os.Remove(path), "remove %s, which nobody listens on", SocketPath(folder))
+	return fault.Wrap(fault.Unavailable, os.Remove(path), "remove %s, which nobody listens on", socket)
 }
 
 // pathBytesMax is what an address has room for on every system that we run on.

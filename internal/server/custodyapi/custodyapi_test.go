@@ -5,6 +5,7 @@ package custodyapi_test
 import (
 	"context"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 
@@ -49,6 +50,8 @@ func (d *desk) PayMany(_ context.Context, ps []custody.Payment) []custody.Answer
 			out[i].Result = custody.Result{Height: 9, TimeUs: 99, Batch: 1, Item: 2, Outcome: chain.InsufficientFunds, First: true}
 		case "nobody":
 			out[i].Err = fault.Reasoned(fault.NotFound, "unknown_payer", "there is no account of the payer's name")
+		case "v10":
+			out[i].Err = fault.Reasoned(fault.Refused, custody.ReasonNotHome, "V10 serves this account: nothing was done, send it to http://v10:9003")
 		case "late":
 			out[i].Err = fault.Reasoned(fault.Timeout, "unknown_outcome", "nobody knows")
 		case "bug":
@@ -76,6 +79,17 @@ func (d *desk) Open(_ context.Context, name string) (custody.Opened, error) {
 	d.note("open", name)
 	return custody.Opened{Number: 12, New: true}, nil
 }
+
+func (d *desk) Away(_ context.Context, ds []custody.Debit) ([]bool, error) {
+	out := make([]bool, len(ds))
+	for i, one := range ds {
+		d.note("home", one.Account, one.Asset)
+		out[i] = one.Account == "v10"
+	}
+	return out, nil
+}
+
+func (d *desk) Home() string { return "http://v10:9003" }
 
 func (d *desk) Resolve(_ context.Context, name string) (chain.AccountNo, error) {
 	if name == "nobody" {
@@ -351,3 +365,28 @@ func TestEveryMethodAsksWhoCalls(t *testing.T) {
 }
 
 func second[A any](_ A, err error) error { return err }
+
+// TestHomes: who would debit an account of V10's is told where V10 is, and may ask before.
+func TestHomes(t *testing.T) {
+	d, c := serve(t, tokens{})
+	me := as(t, "me")
+	_, err := c.Pay(me, &custodyv1.PayRequest{From: []byte("v10"), To: []byte("bob"), Amount: "1"})
+	wants(t, err, codes.FailedPrecondition, custody.ReasonNotHome)
+	if text := status.Convert(err).Message(); !strings.Contains(text, "http://v10:9003") {
+		t.Error(text)
+	}
+	many, err := c.PayMany(me, &custodyv1.PayManyRequest{Payments: []*custodyv1.PayRequest{{From: []byte("v10"), To: []byte("bob"), Amount: "1"}}})
+	must(t, err)
+	if f := many.Answers[0].GetFault(); f.GetReason() != custody.ReasonNotHome || !strings.Contains(f.GetText(), "http://v10:9003") {
+		t.Error(f)
+	}
+	a, err := c.FindHomes(me, &custodyv1.FindHomesRequest{Debits: []*custodyv1.Debit{{Account: []byte("alice"), Asset: "EUR"}, {Account: []byte("v10")}, nil}})
+	must(t, err)
+	if !slices.Equal(a.OnV10, []bool{false, true, false}) || a.Home != "http://v10:9003" || !slices.Equal(d.asked, []string{"home alice EUR", "home v10 ", "home  "}) {
+		t.Errorf("%v %q %q", a.OnV10, a.Home, d.asked)
+	}
+	_, err = c.FindHomes(me, &custodyv1.FindHomesRequest{Debits: make([]*custodyv1.Debit, custody.PaymentsMax+1)})
+	wants(t, err, codes.InvalidArgument, "request_field")
+	_, err = c.FindHomes(t.Context(), &custodyv1.FindHomesRequest{})
+	wants(t, err, codes.PermissionDenied, "no_token")
+}

@@ -31,6 +31,8 @@ type Desk interface {
 	Open(ctx context.Context, name string) (custody.Opened, error)
 	Resolve(ctx context.Context, name string) (chain.AccountNo, error)
 	Names(ctx context.Context, numbers []chain.AccountNo) (map[chain.AccountNo]string, error)
+	Away(ctx context.Context, ds []custody.Debit) ([]bool, error)
+	Home() string
 	CreateAsset(ctx context.Context, issuer string, a custody.NewAsset) (chain.AssetNo, custody.Result, error)
 	Issue(ctx context.Context, issuer, to, asset string, amount chain.Amount) (custody.Result, error)
 	Redeem(ctx context.Context, issuer, asset string, amount chain.Amount) (custody.Result, error)
@@ -182,6 +184,25 @@ func (s *service) NameAccounts(ctx context.Context, q *custodyv1.NameAccountsReq
 		out.Names[uint32(no)] = []byte(name)
 	}
 	return out, nil
+}
+
+// FindHomes says which debits only V10 may make.
+func (s *service) FindHomes(ctx context.Context, q *custodyv1.FindHomesRequest) (*custodyv1.FindHomesResponse, error) {
+	if _, err := s.access.Enter(ctx, ActRead, 0); err != nil {
+		return nil, err
+	}
+	if len(q.Debits) > custody.PaymentsMax {
+		return nil, badField("debits", "are %d, at most %d", len(q.Debits), custody.PaymentsMax)
+	}
+	debits := make([]custody.Debit, len(q.Debits))
+	for i, one := range q.Debits {
+		debits[i] = custody.Debit{Account: string(one.GetAccount()), Asset: one.GetAsset()}
+	}
+	away, err := s.desk.Away(ctx, debits)
+	if err != nil {
+		return nil, err
+	}
+	return &custodyv1.FindHomesResponse{OnV10: away, Home: s.desk.Home()}, nil
 }
 
 // CreateAsset makes an asset.
