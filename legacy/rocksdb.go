@@ -21,3 +21,11 @@ func openRocks(dir string, logBytes int64, log *slog.Logger) (store.Store, error
 	}
 	return s, nil
 }
+
+func openRocksReader(dir string, cache int64) (store.Store, error) {
+	s, err := rocks.Open(dir, rocks.Options{Cache: cache})
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}

@@ -19,6 +19,7 @@ import (
 	"github.com/aurigraph/aurigraph/legacy/ledger"
 	"github.com/aurigraph/aurigraph/legacy/rest"
 	"github.com/aurigraph/aurigraph/legacy/store"
+	"github.com/aurigraph/aurigraph/legacy/tamper"
 )
 
 // Config is a V10 reference ledger.
@@ -28,12 +29,14 @@ type Config struct {
 	Listen   string // address of the V10 dialect, host:port; port 0 is a free one
 	Changes  string // address of the change log; empty: it is not served
 	LogBytes int64  // bound of the change log, 0: store.LogBytesDefault
-	Fund     []Fund
-	SyncKeys []envelope.Key    // of records of V11 that are applied; none: none is
-	Shared   ledger.SharedKeys // nil: answers that V11 gave under an idempotency key are not found
-	Version  string            // of the program
-	Log      *slog.Logger
-	Register prometheus.Registerer
+	// TestSocket is where a test may change rows behind the ledger's back, see package tamper; empty: nowhere.
+	TestSocket string
+	Fund       []Fund
+	SyncKeys   []envelope.Key    // of records of V11 that are applied; none: none is
+	Shared     ledger.SharedKeys // nil: answers that V11 gave under an idempotency key are not found
+	Version    string            // of the program
+	Log        *slog.Logger
+	Register   prometheus.Registerer
 }
 
 // Fund is what an account gets, once in a ledger's life: from the genesis of a new ledger, by a payment from the treasury in one
@@ -136,6 +139,13 @@ func serve(ctx context.Context, cfg Config, s store.Store, l *ledger.Ledger, rea
 		parts = append(parts, func(ctx context.Context) error {
 			return changefeed.Serve(ctx, feed, changefeed.Config{Store: s, Ledger: l, Keys: cfg.SyncKeys})
 		})
+	}
+	if cfg.TestSocket != "" {
+		socket, err := tamper.Listen(cfg.TestSocket)
+		if err != nil {
+			return err
+		}
+		parts = append(parts, func(ctx context.Context) error { return tamper.Serve(ctx, socket, s) })
 	}
 	ready(addresses)
 	return together(ctx, parts)

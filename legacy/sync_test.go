@@ -233,6 +233,15 @@ func (p publisher) Tip() (envelope.Position, uint64) {
 	return tip.Position, tip.After()
 }
 
+func (p publisher) Newest() (since uint64, known bool) {
+	if r := p.Publisher.Newest(); r != nil {
+		return r.Since, true
+	}
+	return 0, false
+}
+
+func (p publisher) Confirm(d v10port.Draft) error { return p.Publisher.Confirm(bus.Draft(d)) }
+
 func (p publisher) Publish(ctx context.Context, d v10port.Draft) error {
 	return p.Publisher.Publish(ctx, bus.Draft(d))
 }
@@ -275,7 +284,7 @@ func TestSyncOverBus(t *testing.T) {
 	}()
 	moved := make(chan envelope.Position, 1<<16)
 	go func() {
-		ended <- v10port.Apply(ctx, v10port.ApplyConfig{Client: b.client, Records: r, Keys: []envelope.Key{b.key}, Applied: func(s envelope.Start) { moved <- s.Position }})
+		ended <- v10port.Apply(ctx, v10port.ApplyConfig{Client: b.client, Records: r, Keys: []envelope.Key{b.key}, Applied: func(s envelope.Start, _ int) { moved <- s.Position }})
 	}()
 	began := time.Now()
 	a.some(&orders{random: rand.New(rand.NewPCG(3, 3)), may: anybody, prefix: "A"}, 2000)

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"reflect"
 	"sort"
 	"strings"
 	"sync"
@@ -216,6 +217,20 @@ func (w *wire) Tip() (envelope.Position, uint64) {
 	}
 	return w.at, w.since
 }
+
+// Newest implements v10port.Sink.
+func (w *wire) Newest() (uint64, bool) { return w.since, len(w.all) > 0 }
+
+// Confirm implements v10port.Sink.
+func (w *wire) Confirm(d v10port.Draft) error {
+	if last := w.all[len(w.all)-1]; last.Position != d.Position || !reflect.DeepEqual(last.Change, d.Change) {
+		return fault.Reasoned(fault.Conflict, envelope.ReasonFork, "at %s V10 says otherwise than before", d.Position)
+	}
+	return nil
+}
+
+// Failed implements v10port.Sink.
+func (w *wire) Failed() error { return nil }
 
 // Publish implements v10port.Sink.
 func (w *wire) Publish(_ context.Context, d v10port.Draft) error {

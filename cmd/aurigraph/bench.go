@@ -22,7 +22,7 @@ import (
 )
 
 func newBench(a *app) *cobra.Command {
-	c := group("bench", "Measure a network of its own", newBenchTransfers(a), newBenchFailover(a), newBenchCatchUp(a), newBenchOrder(a), newBenchOrderNode(a), newBenchGateway(a), newBenchSubscribers(a))
+	c := group("bench", "Measure a network of its own", newBenchTransfers(a), newBenchFailover(a), newBenchCatchUp(a), newBenchOrder(a), newBenchOrderNode(a), newBenchGateway(a), newBenchSubscribers(a), newBenchSync(a), newBenchVerifier(a), newBenchPlanter(a))
 	c.Long = `Measures this machine: makes a network of its own, loads it through its public API, and reports what was certified and durable.`
 	c.Example = `  aurigraph bench transfers
   aurigraph bench transfers --rate 100000 --duration 5s --json`
@@ -37,13 +37,15 @@ func newBenchTransfers(a *app) *cobra.Command {
 		Long: `Starts a network of its own with the default settings, opens accounts, and pays between them through the public API over TLS,
 open-loop. It searches for the highest rate whose finality p99 stays below 100 ms, then measures it. A
 measurement that misses that latency is repeated 7 % lower, at most five times, and the last one is reported; all are in "steps".
+With several validators the gateway keeps the index, and what it indexes a second is the most that it can do once it falls behind.
 With --network DIR the stopped nodes stay there, for "aurigraph verify"; else they are removed. Opening a million accounts takes
 some seconds, the search about a minute. A given --rate is held for a moment before it is measured.
 
 Exit codes: 0 measured, and roots, money and receipts are right; 1 not; 2 the options will not do.`,
 		Example: `  aurigraph bench transfers
   aurigraph bench transfers --auth single-ed25519 --duration 10s
-  aurigraph bench transfers --rate 1000000 --network /tmp/bench --json`,
+  aurigraph bench transfers --rate 1000000 --network /tmp/bench --json
+  aurigraph bench transfers --nodes 4 --rate 100000 --index 'postgres://indexer@127.0.0.1/bench?passfile=/etc/aurigraph/pgpass'`,
 		Args: args(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cfg.Engine == "" {
@@ -51,6 +53,9 @@ Exit codes: 0 measured, and roots, money and receipts are right; 1 not; 2 the op
 			}
 			if err := cfg.Validate(); err != nil {
 				return usage(cmd, "%v", err)
+			}
+			if err := checkIndex(cmd, cfg.Index); err != nil {
+				return err
 			}
 			return a.bench(cmd.Context(), cfg)
 		},
@@ -64,6 +69,7 @@ Exit codes: 0 measured, and roots, money and receipts are right; 1 not; 2 the op
 	f.StringVar(&cfg.Auth, "auth", loadgen.AuthBatchMLDSA, "who signs: batch-mldsa65, batch-ed25519 (the institution, whole batches) or single-ed25519 (each payer)")
 	f.StringVar(&cfg.Load, "load", loadgen.LoadUniform, "which accounts are busy: uniform, zipf or hot")
 	f.IntVar(&cfg.Rate, "rate", 0, "transfers a second to offer (default: search for the highest)")
+	f.StringVar(&cfg.Index, "index", "", "where transfers are listed from: sqlite, or postgres://user@host/database?passfile=/path (default: sqlite)")
 	f.DurationVar(&cfg.Duration, "duration", 20*time.Second, "of the measurement, 1s to 24h")
 	return c
 }
@@ -115,7 +121,7 @@ func newBenchNetwork(dir string, o network.Options, auth string) (*network.Netwo
 
 // launchBench starts the bench's own network.
 func (a *app) launchBench(ctx context.Context, cfg loadgen.Config) (*loadgen.Target, error) {
-	n, t, err := newBenchNetwork(cfg.Dir, network.Options{Name: "bench", Nodes: cfg.Nodes, Engine: cfg.Engine}, cfg.Auth)
+	n, t, err := newBenchNetwork(cfg.Dir, network.Options{Name: "bench", Nodes: cfg.Nodes, Engine: cfg.Engine, Index: cfg.Index}, cfg.Auth)
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +173,7 @@ func benchTable(r *loadgen.Report, row func(...any)) {
 	row("CPU", fmt.Sprintf("%.3f us a transfer in each node", r.CPUUsPerTransferPerNode), fmt.Sprintf("%.3f us in the load generator", r.LoadCPUUsPerTransfer))
 	row("memory", fmt.Sprintf("%.0f MB at most", r.RSSMBMax))
 	row("disk", fmt.Sprintf("%.0f bytes a transfer", r.DiskBytesPerTransfer))
-	row("index", fmt.Sprintf("%d rows behind", r.IndexLagRows), fmt.Sprintf("%.2f s of CPU in the edge", r.EdgeCPUS))
+	row("index", fmt.Sprintf("%.0f rows/s", r.IndexPerS), fmt.Sprintf("%d rows behind", r.IndexLagRows), fmt.Sprintf("%.2f s of CPU in the edge", r.EdgeCPUS))
 	row("checked", fmt.Sprintf("%d legs proved by slices", r.ReceiptsChecked), "roots equal "+yesNo(r.RootsEqual), "money conserved "+yesNo(r.Conserved))
 	var refusals []string
 	for reason, n := range r.Refusals {

@@ -86,7 +86,7 @@ func (a *app) launchFleet(ctx context.Context, cfg loadgen.FailoverConfig, bar *
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	ready, ended := make(chan struct{}), make(chan error, 1)
 	go func() {
-		ended <- s.run(running, func() error {
+		ended <- s.run(running, func(context.Context) error {
 			close(ready)
 			return nil
 		})

@@ -84,7 +84,7 @@ func referenceText(r [32]byte) string {
 var legNames = map[chain.LegKind]string{
 	chain.LegTransfer: "transfer", chain.LegHold: "hold", chain.LegPost: "post", chain.LegVoid: "void",
 	chain.LegIssue: "issue", chain.LegRedeem: "redeem", chain.LegRefused: "refused", chain.LegOpened: "opened", chain.LegAsset: "asset", chain.LegRound: "round",
-	chain.LegBarrier: "barrier", chain.LegOrigin: "origin",
+	chain.LegBarrier: "barrier", chain.LegOrigin: "origin", chain.LegOpen: "open", chain.LegChunk: "chunk", chain.LegNoted: "noted",
 }
 
 func positionText(p chain.SyncPosition) string { return fmt.Sprintf("%d.%d", p.Major, p.Minor) }

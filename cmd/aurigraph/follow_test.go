@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -127,7 +128,7 @@ func TestLateRefusal(t *testing.T) {
 		t.Fatal(err)
 	}
 	again.program = f.program
-	err = again.run(t.Context(), func() error { return errStop })
+	err = again.run(t.Context(), func(context.Context) error { return errStop })
 	if nodes := again.file.Nodes(); err == nil || !nodes[0].Held || !nodes[4].Left || nodes[4].PID != 0 {
 		t.Errorf("%+v, %v", nodes, err)
 	}

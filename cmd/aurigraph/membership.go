@@ -34,19 +34,24 @@ func (g *governed) Handovers(ctx context.Context) ([]*chain.ProvedHandover, erro
 
 // Change submits a change as governance.
 func (g *governed) Change(ctx context.Context, change *chain.ChangeValidator) error {
-	in, err := g.Institution(ctx, ledger.Governance, 0)
+	return g.asGovernance(ctx, g.key, change)
+}
+
+// asGovernance submits a transaction of governance, signed with the key in keyFile; empty: the one in the network's folder.
+func (s *session) asGovernance(ctx context.Context, keyFile string, body chain.Body) error {
+	in, err := s.Institution(ctx, ledger.Governance, 0)
 	if err != nil {
 		return err
 	}
-	house, err := g.Account(ctx, client.AccountName{Number: in.House}, 0, false)
+	house, err := s.Account(ctx, client.AccountName{Number: in.House}, 0, false)
 	if err != nil {
 		return err
 	}
-	by, err := g.actorFor(ctx, house, g.key)
+	by, err := s.actorFor(ctx, house, keyFile)
 	if err != nil {
 		return err
 	}
-	_, err = g.submit(ctx, by, change)
+	_, err = s.submit(ctx, by, body)
 	return err
 }
 

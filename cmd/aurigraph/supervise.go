@@ -39,6 +39,7 @@ type supervisor struct {
 	app     *app
 	network *network.Network // as it was at the start
 	program string
+	moreV10 []string // of the command line of a V10 beside the network
 	bar     *bar
 	pause   time.Duration
 	file    *network.RunFile
@@ -58,8 +59,8 @@ func newSupervisor(a *app, n *network.Network, bar *bar) (*supervisor, error) {
 }
 
 // run runs all validators at once until ctx ends (nil, if all stopped well) or one cannot be kept running. It calls ready
-// when each has served.
-func (s *supervisor) run(ctx context.Context, ready func() error) error {
+// when each has served; its context ends when all is to stop.
+func (s *supervisor) run(ctx context.Context, ready func(context.Context) error) error {
 	group, running := errgroup.WithContext(ctx)
 	s.ending = running.Done()
 	validators, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -81,7 +82,7 @@ func (s *supervisor) run(ctx context.Context, ready func() error) error {
 	group.Go(func() error {
 		select {
 		case <-s.all:
-			if announced = ready(); announced != nil {
+			if announced = ready(running); announced != nil && running.Err() == nil {
 				return announced
 			}
 		case <-running.Done():

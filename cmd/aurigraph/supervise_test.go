@@ -56,7 +56,7 @@ func newFleet(t *testing.T, asJSON bool, before string) *fleet {
 	f.pause = time.Millisecond
 	ctx, cancel := context.WithCancel(t.Context())
 	f.stop = cancel
-	go func() { f.ended <- f.run(ctx, func() error { close(f.ready); return nil }) }()
+	go func() { f.ended <- f.run(ctx, func(context.Context) error { close(f.ready); return nil }) }()
 	return f
 }
 
@@ -230,7 +230,7 @@ func TestStartIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	again.program = f.program
-	if err := again.run(t.Context(), func() error { return full }); !errors.Is(err, full) {
+	if err := again.run(t.Context(), func(context.Context) error { return full }); !errors.Is(err, full) {
 		t.Error(err)
 	}
 }

@@ -6,12 +6,14 @@ import (
 	"context"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/aurigraph/aurigraph/internal/codec"
 	"github.com/aurigraph/aurigraph/internal/custody"
 	"github.com/aurigraph/aurigraph/internal/keys"
 	"github.com/aurigraph/aurigraph/internal/node"
 	"github.com/aurigraph/aurigraph/internal/obs"
+	"github.com/aurigraph/aurigraph/internal/server/admin"
 	"github.com/aurigraph/aurigraph/internal/sync/envelope"
 	"github.com/aurigraph/aurigraph/internal/v10sync"
 )
@@ -22,6 +24,7 @@ type syncV10Flags struct {
 	cfg              v10sync.Config
 	genesis, aliases string // files
 	from             string
+	admin            string // socket; empty: none
 }
 
 func newSyncV10(a *app) *cobra.Command {
@@ -31,7 +34,8 @@ func newSyncV10(a *app) *cobra.Command {
 		Short: "Run V10's half of a sync: its changes to V11, and V11's to it",
 		Long: `Runs beside a V10 until SIGTERM or Ctrl-C. It reads V10's changes where V10 serves its change log ("aurigraph v10 serve
 --changes"), puts them onto the topics that "aurigraph sync init" made, and brings V11's changes from there to V10, which was
-started with the same --sync-key. V11's half runs in its validators: docs/sync-v11.md has their settings.
+started with the same --sync-key. V11's half runs in its validators: docs/sync-v11.md has their settings. With --admin it makes a
+socket that only its owner may use, over which "aurigraph sync status", "retry", "set" and the others reach it.
 
 Each direction goes on from where V10 and the topics say that it stands, so this may be stopped, killed and started anywhere, and
 run more than once. What stops a direction is logged with its reason, as JSON lines on standard error, and tried again every
@@ -56,7 +60,7 @@ Exit codes: 0 it was told to stop; 2 the options or the files will not do.`,
 			if err := f.read(); err != nil {
 				return usage(cmd, "%v", err)
 			}
-			return a.syncV10(cmd.Context(), f.cfg)
+			return a.syncV10(cmd.Context(), f.cfg, f.admin)
 		},
 	}
 	f.bus.add(c)
@@ -67,6 +71,7 @@ Exit codes: 0 it was told to stop; 2 the options or the files will not do.`,
 	s.StringVar(&f.aliases, "alias-key", "", "file of the V11 network's alias key (required)")
 	s.StringVar(&f.genesis, "genesis", "", "V11's genesis file, by whose hash its records are known (required)")
 	s.StringVar(&f.from, "from", "0.0", "position in V11's order from which V10 takes its changes, MAJOR.MINOR")
+	s.StringVar(&f.admin, "admin", "", "socket to make for who operates it: \"aurigraph sync status\" and the others ask there (default: none)")
 	s.Uint64Var(&f.cfg.Start, "start", 0, "sequence in V10's log from which V11 is told of its changes")
 	return c
 }
@@ -91,11 +96,24 @@ func (f *syncV10Flags) read() (err error) {
 	return nil
 }
 
-func (a *app) syncV10(ctx context.Context, cfg v10sync.Config) error {
+func (a *app) syncV10(ctx context.Context, cfg v10sync.Config, socket string) error {
 	level, err := obs.ParseLevel("info")
 	if err != nil {
 		return err
 	}
 	cfg.Log = obs.NewLogger(a.err, level).With(obs.KeyNode, cfg.Ledger)
-	return v10sync.Run(ctx, cfg)
+	h, err := v10sync.New(cfg)
+	if err != nil {
+		return err
+	}
+	both, ctx := errgroup.WithContext(ctx)
+	if socket != "" {
+		l, err := admin.ListenAt(socket)
+		if err != nil {
+			return err
+		}
+		both.Go(func() error { return admin.Serve(ctx, l, admin.Doors{Sync: h}, cfg.Log) })
+	}
+	both.Go(func() error { return h.Run(ctx) })
+	return both.Wait()
 }

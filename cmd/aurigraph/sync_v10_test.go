@@ -147,7 +147,7 @@ func TestSyncV10(t *testing.T) {
 		cmd := program("sync", "init", "--brokers", h.bus.Brokers[0], "--json")
 		out, err := cmd.Output()
 		var made topicsJSON
-		if err != nil || json.Unmarshal(out, &made) != nil || len(made.Topics) != 6 {
+		if err != nil || json.Unmarshal(out, &made) != nil || len(made.Topics) != 8 {
 			t.Fatalf("%s %v", out, err)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/aurigraph/aurigraph/client"
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/fault"
+	v10 "github.com/aurigraph/aurigraph/internal/v10"
 )
 
 func newTx(a *app) *cobra.Command {
@@ -60,7 +61,25 @@ type txJSON struct {
 	Result uint32     `json:"result,omitempty"`
 	Kind   string     `json:"kind"`
 	Detail details    `json:"detail,omitempty"`
+	V10    *v10JSON   `json:"v10,omitempty"`
 	Proof  *proofJSON `json:"proof,omitempty"`
+}
+
+// v10JSON is a transaction that came by sync as V10 has it.
+type v10JSON struct {
+	Tx      string `json:"tx,omitempty"` // absent: it has no id there
+	Outcome string `json:"outcome"`
+}
+
+func v10Of(o *client.Origin) *v10JSON {
+	if o == nil {
+		return nil
+	}
+	j := &v10JSON{Outcome: o.Outcome.String()}
+	if o.Round != 0 {
+		j.Tx = v10.TxIDAt(o.TimeMs, chain.Height(o.Round), o.Place).String()
+	}
+	return j
 }
 
 type proofJSON struct {
@@ -108,6 +127,10 @@ func (a *app) txShow(ctx context.Context, text string, proof bool) error {
 		for _, f := range j.Detail {
 			row(f.name, f.value)
 		}
+		if j.V10 != nil {
+			row("V10's outcome", j.V10.Outcome)
+			row("V10's id", j.V10.Tx)
+		}
 		row("verified", yesNo(j.Verified))
 		if p := j.Proof; p != nil {
 			for _, part := range []struct{ name, hex string }{
@@ -124,7 +147,7 @@ func (s *session) txJSON(ctx context.Context, t *client.Transaction) (*txJSON, e
 	if err != nil {
 		return nil, err
 	}
-	j := &txJSON{paidJSON: *paid, Batch: t.Batch.String(), Item: t.Item, Result: t.Result, Kind: "transaction"}
+	j := &txJSON{paidJSON: *paid, Batch: t.Batch.String(), Item: t.Item, Result: t.Result, Kind: "transaction", V10: v10Of(t.Origin)}
 	switch {
 	case t.Leg && len(t.Bytes) > 0:
 		leg, err := t.LegRecord()

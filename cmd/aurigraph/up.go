@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -30,8 +31,9 @@ var validatorsOffered = []int{1, 4, 7}
 // upOptions is what to run.
 type upOptions struct {
 	network.Options
-	withV10  bool   // a V10 reference ledger beside the network
+	withV10  bool   // a V10 reference ledger beside the network, in step with it
 	v10Store string // what keeps it
+	kafka    string // host:port of the brokers; empty: as before, one of its own at first
 }
 
 func newUp(a *app) *cobra.Command {
@@ -48,8 +50,13 @@ several validators runs a gateway ("aurigraph gateway"), a process too: it keeps
 passes all other calls on. It is started again like a validator; the network pays without it.
 
 Every validator, and the gateway, also serves the REST dialect of Aurigraph V10 to clients on this machine, without asking who
-they are: three accounts with V10 names are funded, and the network signs for them. With --with-v10 a V10 reference ledger runs
-beside it ("aurigraph v10 serve"), with the same accounts, in v10-ledger of the folder; the two know nothing of each other.
+they are: three accounts with V10 names are funded, and the network signs for them.
+
+With --with-v10 a new network begins as V11 beside a running V10: a V10 reference ledger ("aurigraph v10 serve", in v10-ledger of the
+folder) has the three accounts and owns all of them. Its accounts, balances and history are copied to V11 first, and then the two
+are kept in step both ways over Kafka: a broker in this process, in kafka of the folder, or one named with --kafka. A payment that
+reaches V11 goes to V10, its accounts' home. Such a network always runs with its V10. "aurigraph sync status" shows both directions,
+"aurigraph verify-sync run" compares the two.
 
 With --index transfers are listed from a PostgreSQL database instead of a file, from now on: it is filled from what the chain
 retains. A password stands in the URL's passfile, never in the URL. A database that is away costs lists only, and those for as
@@ -67,6 +74,7 @@ number of validators.`,
   aurigraph up --validators 1 --network /srv/trial --port 7450
   aurigraph up --network /tmp/net --json
   aurigraph up --with-v10
+  aurigraph up --with-v10 --v10-store rocksdb --kafka 127.0.0.1:9092 --network /tmp/pair
   aurigraph up --index 'postgres://indexer@db.example/aurigraph?sslmode=verify-full&passfile=/etc/aurigraph/pgpass'`,
 		Args: args(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -76,7 +84,7 @@ number of validators.`,
 			if err := checkPort(cmd, o.Port); err != nil {
 				return err
 			}
-			if err := checkV10Store(cmd, o); err != nil {
+			if err := checkV10(cmd, &o); err != nil {
 				return err
 			}
 			if err := checkIndex(cmd, o.Index); err != nil {
@@ -89,8 +97,9 @@ number of validators.`,
 	c.Flags().IntVar(&o.Port, "port", 0, "port of the first validator's API, 1 to 65534; the network's others are the next ones (default: free ones)")
 	c.Flags().IntVar(&o.Nodes, "nodes", 0, "what --validators was called")
 	_ = c.Flags().MarkHidden("nodes") // it is there
-	c.Flags().BoolVar(&o.withV10, "with-v10", false, "run a V10 reference ledger beside the network, with the same funded accounts")
-	c.Flags().StringVar(&o.v10Store, "v10-store", legacy.EnginePebble, "what keeps that ledger: "+legacy.EnginePebble+" or "+legacy.EngineRocksDB)
+	c.Flags().BoolVar(&o.withV10, "with-v10", false, "run a V10 reference ledger beside the network, copied to it and kept in step with it")
+	c.Flags().StringVar(&o.v10Store, "v10-store", "", "what keeps that ledger: "+legacy.EnginePebble+" or "+legacy.EngineRocksDB+" (default: as before, "+legacy.EnginePebble+" at first)")
+	c.Flags().StringVar(&o.kafka, "kafka", "", "brokers that carry the sync, host:port (default: as before, one in this process at first)")
 	c.Flags().StringVar(&o.Index, "index", "", "where transfers are listed from: sqlite, a file in the network's folder, or postgres://user@host/database?passfile=/path (default: as before, sqlite at first)")
 	return networkFlag(a, c)
 }
@@ -116,12 +125,20 @@ func checkValidators(cmd *cobra.Command, n int) error {
 	return nil
 }
 
-func checkV10Store(cmd *cobra.Command, o upOptions) error {
-	switch {
-	case cmd.Flags().Changed("v10-store") && !o.withV10:
-		return usage(cmd, "--v10-store says what keeps the ledger of --with-v10: give both")
-	case o.v10Store != legacy.EnginePebble && o.v10Store != legacy.EngineRocksDB:
+func checkV10(cmd *cobra.Command, o *upOptions) error {
+	for _, flag := range []string{"v10-store", "kafka"} {
+		if cmd.Flags().Changed(flag) && !o.withV10 {
+			return usage(cmd, "--%s is for the V10 of --with-v10: give both", flag)
+		}
+	}
+	if !slices.Contains([]string{"", legacy.EnginePebble, legacy.EngineRocksDB}, o.v10Store) {
 		return usage(cmd, "--v10-store %q, must be %s or %s", o.v10Store, legacy.EnginePebble, legacy.EngineRocksDB)
+	}
+	if _, _, err := net.SplitHostPort(o.kafka); o.kafka != "" && err != nil {
+		return usage(cmd, "--kafka %q, must be host:port", o.kafka)
+	}
+	if o.withV10 {
+		o.Sync = &network.SyncOptions{Store: o.v10Store, Kafka: o.kafka}
 	}
 	return nil
 }
@@ -151,6 +168,7 @@ type upJSON struct {
 	Asset       string            `json:"asset"`
 	REST        string            `json:"rest,omitempty"`         // the V10 dialect of a validator
 	V10         string            `json:"v10,omitempty"`          // the reference ledger
+	Sync        *upSync           `json:"sync,omitempty"`         // how the two are kept in step
 	V10Accounts []string          `json:"v10_accounts,omitempty"` // funded, in the network's custody
 }
 
@@ -170,6 +188,12 @@ type upEdge struct {
 	GRPC    string `json:"grpc"`
 	Metrics string `json:"metrics"`
 	REST    string `json:"rest,omitempty"` // the V10 dialect
+}
+
+type upSync struct {
+	Kafka   string `json:"kafka"`   // host:port
+	Changes string `json:"changes"` // URL of V10's change log
+	Copied  uint64 `json:"copied"`  // sequence of V10 that the initial copy is of
 }
 
 type upInstitution struct {
@@ -196,7 +220,7 @@ func (a *app) up(ctx context.Context, o upOptions) error {
 	if err != nil {
 		return err
 	}
-	err = a.runNetwork(ctx, n, s, o)
+	err = a.runNetwork(ctx, n, s)
 	bar.clear()
 	if ctx.Err() != nil && err == nil && !a.json {
 		fmt.Fprintln(a.err, "stopped")
@@ -205,21 +229,22 @@ func (a *app) up(ctx context.Context, o upOptions) error {
 }
 
 // runNetwork runs a network, and what is to run beside it, until ctx ends or one of them does.
-func (a *app) runNetwork(ctx context.Context, n *network.Network, s *supervisor, o upOptions) (err error) {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	v10 := ""
-	if o.withV10 {
-		var beside *besideV10
-		if beside, err = a.startV10(ctx, n, o.v10Store, stop); err != nil {
+func (a *app) runNetwork(ctx context.Context, n *network.Network, s *supervisor) (err error) {
+	var b *beside
+	if n.Sync != nil {
+		if b, err = a.startBeside(ctx, n, s); err != nil {
 			return err
 		}
-		v10 = beside.url
-		defer func() { err = errors.Join(err, beside.close()) }()
+		defer func() { err = errors.Join(err, b.close()) }()
 	}
-	return s.run(ctx, func() error {
+	return s.run(ctx, func(ctx context.Context) error {
+		if b != nil {
+			if err := b.join(ctx, s.bar); err != nil {
+				return err
+			}
+		}
 		s.bar.clear()
-		return a.announce(n, s.file.Nodes(), s.file.Edge(), v10)
+		return a.announce(n, s.file.Nodes(), s.file.Edge())
 	})
 }
 
@@ -295,9 +320,9 @@ func (a *app) closeLog(logs io.Writer) {
 	}
 }
 
-func (a *app) announce(n *network.Network, running []network.RunNode, edge *network.RunEdge, v10 string) error {
+func (a *app) announce(n *network.Network, running []network.RunNode, edge *network.RunEdge) error {
 	j := upJSON{
-		Ready: true, V10: v10, Chain: n.Chain, GRPC: n.Endpoints(), TLS: tlsJSON{n.Path(n.CA)}, Accounts: n.Accounts, Keys: map[string]string{}, Asset: n.Asset,
+		Ready: true, Chain: n.Chain, GRPC: n.Endpoints(), TLS: tlsJSON{n.Path(n.CA)}, Accounts: n.Accounts, Keys: map[string]string{}, Asset: n.Asset,
 		Institution: upInstitution{fmt.Sprint(n.Institution.ID), n.Path(n.Institution.KeyFile)},
 	}
 	for address, path := range n.Keys {
@@ -315,6 +340,9 @@ func (a *app) announce(n *network.Network, running []network.RunNode, edge *netw
 	}
 	if rest := n.REST(); n.V10 != nil && len(rest) > 0 {
 		j.REST, j.V10Accounts = rest[0], n.V10.Accounts
+	}
+	if n.Sync != nil {
+		j.V10, j.Sync = n.Sync.V10URL(), &upSync{n.Sync.Kafka, n.Sync.ChangesURL(), n.Sync.Copied}
 	}
 	return a.print(j, func(row func(...any)) {
 		row("network", n.Dir)
@@ -337,7 +365,8 @@ func (a *app) announce(n *network.Network, running []network.RunNode, edge *netw
 			row("v10", "rest "+j.REST, "accounts "+strings.Join(j.V10Accounts, ", "))
 			row("try", curlLine(j.REST, j.V10Accounts[0], j.V10Accounts[1]))
 			if j.V10 != "" {
-				row("v10 ledger", "rest "+j.V10, "kept in "+n.Path(legacyFolder))
+				row("v10 ledger", "rest "+j.V10, "kept in "+n.Path(n.Sync.Dir))
+				row("in step", "kafka "+j.Sync.Kafka, fmt.Sprintf("copied at %d", j.Sync.Copied))
 			}
 		}
 		row("ready: Ctrl-C stops the network, the same command continues it")

@@ -95,6 +95,8 @@ folder belongs to the other store.`,
 	c.Flags().StringVar(&cfg.Listen, "listen", "127.0.0.1:4004", "address to serve V10 at, host:port; port 0 is a free one")
 	c.Flags().StringVar(&cfg.Changes, "changes", "", "address to serve the change log at (default: it is not served)")
 	c.Flags().Int64Var(&cfg.LogBytes, "log-bytes", 0, "how much of the change log to keep, in bytes (default: 1 GiB)")
+	c.Flags().StringVar(&cfg.TestSocket, "test-socket", "", "socket, in a folder of mode 0700, over which a test changes rows that nobody logs")
+	_ = c.Flags().MarkHidden("test-socket") // it is there
 	c.Flags().StringArrayVar(&funds, "fund", nil, "NAME=AMOUNT of AUR that an account has from the beginning, or is paid by the treasury if it is not there yet; may be repeated")
 	return c
 }

@@ -81,7 +81,7 @@ func (c *conclave) listen(i int) string {
 	p.open(c.epoch)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error)
-	go func() { ended <- admin.Serve(ctx, l, p, slog.New(slog.DiscardHandler)) }()
+	go func() { ended <- admin.Serve(ctx, l, admin.Doors{Seal: p}, slog.New(slog.DiscardHandler)) }()
 	c.t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {

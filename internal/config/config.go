@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/hop"
 )
 
 // Node is the settings of one node. Paths that are not absolute lie in the node's folder.
@@ -319,6 +320,14 @@ func (v Validators) validate(bad func(field, format string, args ...any) error) 
 func addressOK(a string) bool {
 	_, port, err := net.SplitHostPort(a)
 	return err == nil && port != ""
+}
+
+// urlText says what urlOK wants.
+const urlText = "%q must be http:// or https://, a host and a port, and no path"
+
+func urlOK(text string) bool {
+	_, err := hop.CheckURL(text)
+	return err == nil
 }
 
 func levelOK(l string) bool {

@@ -23,6 +23,8 @@ type GatewayRest struct {
 	// ValidatorKeyFile is the path of a file with the gateway's own API key at the validators, of the role gateway; empty where these
 	// are open.
 	ValidatorKeyFile string `yaml:"validator_key_file"`
+	// Home is the URL of V10's REST. A request that debits an account which V10 owns is sent on to it, once; empty: it is refused.
+	Home string `yaml:"home"`
 	// Example is a V10 name of an account that examples in answers may show; empty: an address.
 	Example string `yaml:"example"`
 }
@@ -42,6 +44,8 @@ func (r *GatewayRest) validate(bad func(field, format string, args ...any) error
 		return bad("rest.listen", "%q is not host:port", r.Listen)
 	case r.Auth != AuthOpen && r.Auth != AuthRequired:
 		return bad("rest.auth", "%q is none of %s, %s; %s lets everybody act for every account", r.Auth, AuthOpen, AuthRequired, AuthOpen)
+	case r.Home != "" && !urlOK(r.Home):
+		return bad("rest.home", urlText, r.Home)
 	case r.Access == "":
 		return bad("rest.access", "must name the folder of API keys")
 	case r.Audit != "" && r.AuditKey == "":

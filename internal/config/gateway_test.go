@@ -21,7 +21,7 @@ func goodGateway() Gateway {
 func TestGatewayReadsBackEqual(t *testing.T) {
 	g := goodGateway()
 	g.Dir, g.Name, g.Metrics, g.Index.Enabled = t.TempDir(), "edge", "", false
-	g.Rest.Listen, g.Rest.Auth, g.Rest.Connections, g.Rest.ValidatorKeyFile = "127.0.0.1:7442", AuthOpen, 20, "keys/gateway.key"
+	g.Rest.Listen, g.Rest.Auth, g.Rest.Connections, g.Rest.ValidatorKeyFile, g.Rest.Home = "127.0.0.1:7442", AuthOpen, 20, "keys/gateway.key", "http://v10:9003"
 	g.Rest.Providers = []RestProvider{{Name: "corp", Issuer: "https://id.example", Audience: "v10", KeySet: "keys.json", Roles: []string{"payer"}}}
 	if err := ReplaceGateway(g.Dir, g); err != nil {
 		t.Fatal(err)
@@ -56,6 +56,7 @@ func TestGatewayRefuses(t *testing.T) {
 		{"rest.auth", func(g *Gateway) { g.Rest.Listen, g.Rest.Auth = ":0", "" }},
 		{"rest.access", func(g *Gateway) { g.Rest.Listen, g.Rest.Access = ":0", "" }},
 		{"rest.audit_key", func(g *Gateway) { g.Rest.Listen, g.Rest.AuditKey = ":0", "" }},
+		{"rest.home", func(g *Gateway) { g.Rest.Listen, g.Rest.Auth, g.Rest.Home = ":0", AuthOpen, "v10:9003" }},
 		{"rest.connections", func(g *Gateway) { g.Rest.Listen, g.Rest.Connections = ":0", 0 }},
 		{"rest.connections", func(g *Gateway) { g.Rest.Listen, g.Rest.Connections = ":0", GatewayConnectionsMax+1 }},
 	} {

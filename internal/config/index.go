@@ -7,6 +7,10 @@ import "github.com/aurigraph/aurigraph/internal/index/postgres"
 // IndexSQLite is the URL of an index in a file of this process's folder.
 const IndexSQLite = "sqlite"
 
+// ImportedFolder is the folder below data, beside that of an index in a file, where V10's imported history lies. With a database it lies
+// there. Unlike the index it cannot be made again from the chain.
+const ImportedFolder = "imported"
+
 // Rates of the index that make sense: beside a node, and in a database of its own.
 const (
 	IndexRowsSQLite   = 20_000

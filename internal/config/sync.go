@@ -12,6 +12,8 @@ import (
 type Sync struct {
 	Ledger  string   `yaml:"ledger"`  // V10's name of itself, which never changes
 	Brokers []string `yaml:"brokers"` // Kafka, host:port each
+	// TopicPrefix stands before the names of the topics, the same at V10's side, for ever. Empty: the brokers serve this network alone.
+	TopicPrefix string `yaml:"topic_prefix"`
 	// Keys are paths of the sync keys: records are made with the first and read with any.
 	Keys []string `yaml:"keys"`
 	// Signer is the path of the key for which governance opened the inbox. Nothing else signs with it. EarlierKeys are the numbers of
@@ -21,9 +23,12 @@ type Sync struct {
 	// Channel of rest.institution carries the sync batches: none that the desk may lease.
 	Channel uint8 `yaml:"channel"`
 	// Start is the position, MAJOR.MINOR, from which V10 is told if it was told nothing yet: that of the state that V10 begins with.
-	Start string   `yaml:"start"`
-	TLS   SyncTLS  `yaml:"tls"`
-	SASL  SyncSASL `yaml:"sasl"`
+	Start string `yaml:"start"`
+	// Home is the URL of V10's REST. A request that debits an account which V10 owns is sent on to it, once; empty: it is refused. A node
+	// that does not sync itself may have it as well.
+	Home string   `yaml:"home"`
+	TLS  SyncTLS  `yaml:"tls"`
+	SASL SyncSASL `yaml:"sasl"`
 }
 
 // SyncTLS is how the brokers are known, and this node to them: paths of files.
@@ -45,6 +50,8 @@ type SyncSASL struct {
 func (s *Sync) validate(rest *Rest, bad func(field, format string, args ...any) error) error {
 	_, malformed := envelope.ParsePosition(s.Start)
 	switch {
+	case s.Home != "" && !urlOK(s.Home):
+		return bad("sync.home", urlText, s.Home)
 	case s.Ledger == "":
 		return nil
 	case rest.Listen == "":

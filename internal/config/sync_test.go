@@ -37,6 +37,8 @@ func TestSync(t *testing.T) {
 		{"sync.channel", func(n *Node) { n.Sync.Channel = 99 }},
 		{"sync.channel", func(n *Node) { n.Rest.ChannelLast = 0 }},
 		{"sync.start", func(n *Node) { n.Sync.Start = "7" }},
+		{"sync.home", func(n *Node) { n.Sync.Home = "v10:9003" }},
+		{"sync.home", func(n *Node) { n.Sync.Ledger, n.Sync.Home = "", "http://v10:9003/api" }},
 	} {
 		n := syncing()
 		c.set(&n)
@@ -44,7 +46,7 @@ func TestSync(t *testing.T) {
 			t.Errorf("%s: %v", c.field, err)
 		}
 	}
-	n.Sync.Ledger, n.Sync.Brokers = "", nil
+	n.Sync.Ledger, n.Sync.Brokers, n.Sync.Home = "", nil, "http://v10:9003"
 	if err := n.Validate(); err != nil {
 		t.Errorf("off: %v", err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	ledgerv1 "github.com/aurigraph/aurigraph/gen/aurigraph/ledger/v1"
 	"github.com/aurigraph/aurigraph/internal/codec"
+	"github.com/aurigraph/aurigraph/internal/config"
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/index"
 	"github.com/aurigraph/aurigraph/internal/indexer"
@@ -64,7 +65,9 @@ func (l *lists) open() {
 		return
 	}
 	g.onClose(x.Close)
-	l.follower, l.query = x, query.New(query.Parts{Index: x})
+	past := indexer.NewPast(g.cfg.Index, g.cfg.Data(config.ImportedFolder), g.genesis.Chain, codec.GenesisHash(g.genesis), g.log)
+	g.onClose(past.Close)
+	l.follower, l.query = x, query.New(query.Parts{Index: x, Imported: past})
 }
 
 // run feeds the index until ctx ends. Nothing waits for it, and its end is not the gateway's.

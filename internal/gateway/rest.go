@@ -18,6 +18,7 @@ import (
 	"github.com/aurigraph/aurigraph/internal/codec"
 	"github.com/aurigraph/aurigraph/internal/config"
 	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/hop"
 	"github.com/aurigraph/aurigraph/internal/indexer"
 	"github.com/aurigraph/aurigraph/internal/obs"
 	"github.com/aurigraph/aurigraph/internal/query"
@@ -39,6 +40,7 @@ type rest struct {
 	gateway  *Gateway
 	listener net.Listener
 	ledger   *remote.Ledger
+	home     *hop.Client // V10; nil: the gateway was not told where it is
 	guard    *access.Guard
 	trail    *trail.Trail // nil: none is kept
 }
@@ -54,6 +56,12 @@ func (g *Gateway) openRest() (err error) {
 		return err
 	}
 	g.onClose(func() error { return ignoreClosed(r.listener.Close()) })
+	if cfg.Home != "" {
+		if r.home, err = hop.New(hop.Config{URL: cfg.Home}); err != nil {
+			return err
+		}
+		g.onClose(func() error { r.home.Close(); return nil })
+	}
 	key, err := readKey(g.cfg.Path(cfg.ValidatorKeyFile))
 	if err != nil {
 		return err
@@ -132,7 +140,7 @@ func (r *rest) newServer() (*restv10.Server, error) {
 		cfg.Port = at.Port
 	}
 	parts := restv10.Parts{
-		Desk: r.ledger.Desk(), Reader: restReader{r.ledger.Reader()}, Access: r.guard, Log: g.log, Metrics: g.registry, Ready: g.pool.Connected,
+		Desk: r.ledger.Desk(), Reader: restReader{r.ledger.Reader()}, Access: r.guard, Home: r.home, Log: g.log, Metrics: g.registry, Ready: g.pool.Connected,
 	}
 	if r.trail != nil {
 		parts.Trail = r.trail

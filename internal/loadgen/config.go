@@ -34,6 +34,7 @@ type Config struct {
 	Rate     int           // transfers a second; 0 = search for the highest
 	Duration time.Duration // of the measurement
 	Dir      string        // network folder; kept
+	Index    string        // the query index's URL (config.Index); empty = a file
 }
 
 // Limits of a run.

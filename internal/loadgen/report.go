@@ -19,6 +19,7 @@ type Report struct {
 	RSSMBMax                float64        `json:"rss_mb_max"` // highest VmHWM of a node
 	DiskBytesPerTransfer    float64        `json:"disk_bytes_per_transfer_per_node"`
 	IndexLagRows            uint64         `json:"index_lag_rows"`
+	IndexPerS               float64        `json:"index_rows_per_s"` // in the measurement; the most that the index can do if it fell behind
 	ReceiptsChecked         int64          `json:"receipts_checked"`
 	Refusals                map[string]int `json:"refusals"`
 	RootsEqual              bool           `json:"roots_equal"`

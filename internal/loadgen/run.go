@@ -207,10 +207,19 @@ func (b *bench) hold(ctx context.Context, l load, rate float64, r *Report) (kept
 	if err != nil {
 		return false, err
 	}
+	index, err := b.indexing(ctx)
+	if err != nil {
+		return false, err
+	}
 	res, s, err := b.step(ctx, l, rate, rate, b.cfg.Duration)
 	if err != nil {
 		return false, err
 	}
+	indexed, err := b.indexing(ctx)
+	if err != nil {
+		return false, err
+	}
+	r.IndexPerS = indexed.perS(index, res.committed)
 	own = ownCPU() - own - l.signingCPU()
 	after, err := b.readStages(ctx)
 	if err != nil {

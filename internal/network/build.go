@@ -22,9 +22,9 @@ import (
 // Demo asset.
 const (
 	demoAsset   = "AUR"
-	demoScale   = 8
+	DemoScale   = 8 // places of the demo asset, and of V10's AUR
 	demoBalance = 1_000_000
-	demoUnit    = 100_000_000 // smallest units, by demoScale
+	demoUnit    = 100_000_000 // smallest units, by DemoScale
 )
 
 // DemoBalance is what each account of a demo network has, in the smallest units of its asset.
@@ -36,6 +36,10 @@ const certificateLifetime = 5 * 365 * 24 * time.Hour
 // intervalOfSeveral is the least time between two blocks of several validators: a block costs each of them a flush and a
 // signature, and on one machine they share its cores.
 const intervalOfSeveral = 5 * time.Millisecond
+
+// intervalOfSynced is the same beside a V10. Both ledgers make a block of nearly every change that comes alone, and tell the other of each
+// block: what waits a moment shares one.
+const intervalOfSynced = 20 * time.Millisecond
 
 // builder makes a network step by step. network.json is written last, when all else is durable, so a folder without it is
 // unfinished: a genesis or key that a power cut takes cannot be made again.
@@ -52,7 +56,7 @@ func newBuilder(dir string, o Options) *builder {
 }
 
 func (b *builder) build() error {
-	for _, step := range []func() error{b.chooseAddresses, b.makeFolders, b.makeInstitutions, b.makeV10Keys, b.makeAccounts, b.makeV10Accounts, b.makeNodes, b.writeGenesis, b.writeConfigs, b.makeGateway, b.useIndex} {
+	for _, step := range []func() error{b.chooseAddresses, b.makeFolders, b.makeInstitutions, b.makeV10Keys, b.makeSync, b.makeAccounts, b.makeV10Accounts, b.makeNodes, b.writeGenesis, b.writeConfigs, b.makeGateway, b.useIndex, b.useSync} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -64,6 +68,8 @@ func (b *builder) build() error {
 }
 
 func (b *builder) useIndex() error { return b.network.useIndex(b.options.Index) }
+
+func (b *builder) useSync() error { return b.network.useSync(nil) }
 
 // chooseAddresses comes first: settings that will not do and ports that cannot be had leave no folder behind.
 func (b *builder) chooseAddresses() error {
@@ -145,8 +151,11 @@ func (b *builder) makeAccounts() error {
 		return nil
 	}
 	b.network.Asset = demoAsset
-	b.genesis.Assets = []chain.GenesisAsset{{Code: demoAsset, Name: "Aurigraph demo", Scale: demoScale, Flags: chain.AssetDense, Issuer: 2}}
-	if b.options.V10 {
+	if b.network.Sync != nil {
+		b.network.Asset = nativeAsset // AUR is V10's, and comes with the copy
+	}
+	b.genesis.Assets = []chain.GenesisAsset{{Code: b.network.Asset, Name: "Aurigraph demo", Scale: DemoScale, Flags: chain.AssetDense, Issuer: 2}}
+	if b.options.V10 && b.network.Sync == nil {
 		b.genesis.Assets[0].Flags |= chain.AssetPortable
 	}
 	for i := range b.options.Accounts {
@@ -198,6 +207,9 @@ func (b *builder) config(i int) config.Node {
 	cfg.Order.Engine, cfg.Rest = b.options.Engine, b.rest()
 	if b.options.Nodes > 1 {
 		cfg.Order.IntervalMin = intervalOfSeveral
+		if b.options.Sync != nil {
+			cfg.Order.IntervalMin = intervalOfSynced
+		}
 		cfg.Commit.CheckpointBytesPerSecond /= int64(b.options.Nodes) // they share one disk
 		cfg.Index.Enabled = false                                     // the gateway has it
 	}

@@ -21,13 +21,14 @@ const (
 // Options say what network to make. For one that is there already only Nodes, Index and Port matter.
 type Options struct {
 	Name     string
-	Nodes    int    // validators; 0 = NodesDefault, or as many as there are
-	Engine   string // that orders, of config; empty = solo for one validator, raft for several
-	Demo     bool   // with a demo asset and funded accounts
-	Accounts int    // funded demo accounts
-	V10      bool   // with Demo: V10's clients are served, and have funded accounts
-	Index    string // the query index's URL (config.Index); empty = as it is, in a file at first
-	Port     int    // of node 0's API, the network's other ports follow it; 0 = free ones
+	Nodes    int          // validators; 0 = NodesDefault, or as many as there are
+	Engine   string       // that orders, of config; empty = solo for one validator, raft for several
+	Demo     bool         // with a demo asset and funded accounts
+	Accounts int          // funded demo accounts
+	V10      bool         // with Demo: V10's clients are served, and have funded accounts
+	Index    string       // the query index's URL (config.Index); empty = as it is, in a file at first
+	Port     int          // of node 0's API, the network's other ports follow it; 0 = free ones
+	Sync     *SyncOptions // with V10: a V10 runs beside the network and is kept in step with it; nil = as it is, none at first
 }
 
 // complete fills in the defaults of a new network.
@@ -82,6 +83,9 @@ func open(dir string, o Options) (*Network, error) {
 		return nil, err
 	}
 	if err := n.moveTo(o.Port); err != nil {
+		return nil, err
+	}
+	if err := n.useSync(o.Sync); err != nil {
 		return nil, err
 	}
 	return n, n.Save()

@@ -113,6 +113,9 @@ func (n *Network) Path(p string) string {
 	return filepath.Join(n.Dir, p)
 }
 
+// GenesisPath is where the genesis file is.
+func (n *Network) GenesisPath() string { return n.Path(genesisName) }
+
 // Members counts the nodes that validate.
 func (n *Network) Members() (count int) {
 	for _, node := range n.Nodes {

@@ -182,7 +182,8 @@ func newcomerSettings(template config.Node, dir, name string) config.Node {
 	v := &cfg.Validators
 	v.Listen, v.CA, v.Cert, v.Key = anyAddress, own.Validators.CA, own.Validators.Cert, own.Validators.Key
 	v.Addresses = slices.Clone(v.Addresses)
-	cfg.Index.Enabled = false // the gateway has it, or the node that was alone until now
+	cfg.Sync = config.Sync{Home: cfg.Sync.Home} // another one syncs
+	cfg.Index.Enabled = false                   // the gateway has it, or the node that was alone until now
 	return cfg
 }
 

@@ -28,6 +28,7 @@ type ReadyLine struct {
 	GRPC    string `json:"grpc"`
 	Metrics string `json:"metrics"`
 	REST    string `json:"rest,omitempty"` // where the V10 dialect listens
+	V10     string `json:"v10,omitempty"`  // URL of a V10 reference ledger
 	PID     int    `json:"pid"`
 }
 
@@ -47,6 +48,12 @@ type Process struct {
 func (n *Network) Launch(i int, binary string, logs io.Writer) (*Process, error) {
 	p := &Process{Node: n.Nodes[i], what: "node " + n.Nodes[i].ID}
 	return p, p.launch(binary, logs, "node", "start", "--dir", n.Path(n.Nodes[i].Dir), "--json")
+}
+
+// LaunchTool starts another program beside the network, as Launch does a node.
+func LaunchTool(what, binary string, logs io.Writer, args ...string) (*Process, error) {
+	p := &Process{what: what}
+	return p, p.launch(binary, logs, args...)
 }
 
 func (p *Process) launch(binary string, logs io.Writer, args ...string) error {

@@ -27,6 +27,8 @@ type Run struct {
 	PID     int       `json:"pid"` // of the program that runs them; 0: it is gone
 	Nodes   []RunNode `json:"nodes"`
 	Edge    *RunEdge  `json:"edge,omitempty"` // the gateway; nil: the network has none
+	// Beside are the pids of what runs beside the network, by name: V10, and its half of the sync. 0: it does not run now.
+	Beside map[string]int `json:"beside,omitempty"`
 }
 
 // RunEdge is what runs of the gateway.
@@ -76,6 +78,11 @@ func ReadRun(dir string) (*Run, error) {
 	}
 	if e := r.Edge; e != nil && !alive(e.PID) {
 		e.PID, e.Ready = 0, false
+	}
+	for name, pid := range r.Beside {
+		if !alive(pid) {
+			r.Beside[name] = 0
+		}
 	}
 	for i := range r.Nodes {
 		if n := &r.Nodes[i]; !alive(n.PID) {
@@ -137,6 +144,17 @@ func (f *RunFile) SetEdge(pid int, ready bool) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.run.Edge.PID, f.run.Edge.Ready = pid, ready
+	return f.write()
+}
+
+// SetBeside notes the process of what runs beside the network.
+func (f *RunFile) SetBeside(name string, pid int) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.run.Beside == nil {
+		f.run.Beside = map[string]int{}
+	}
+	f.run.Beside[name] = pid
 	return f.write()
 }
 

@@ -2,6 +2,23 @@
 
 package network
 
+import (
+	"cmp"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"reflect"
+
+	"github.com/aurigraph/aurigraph/internal/chain"
+	"github.com/aurigraph/aurigraph/internal/config"
+	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/keys"
+)
+
 // Sync says with which V10 the network is kept in step, and how. Paths are relative to the network's folder. V10 runs beside it, from
 // the folder Dir, and owns the accounts: their money comes to V11 by the initial copy.
 type Sync struct {
@@ -14,5 +31,178 @@ type Sync struct {
 	Changes  string `json:"changes"`          // host:port of its change log
 	Kafka    string `json:"kafka"`            // host:port of the brokers
 	Embedded bool   `json:"embedded"`         // the broker is in the process that runs the network
+	Prefix   string `json:"prefix,omitempty"` // before the names of the topics
 	Copied   uint64 `json:"copied,omitempty"` // sequence of V10 that the initial copy is of; 0: it is not done
+}
+
+// SyncOptions says how a network is kept in step with a V10 beside it.
+type SyncOptions struct {
+	Store string // what keeps V10; empty: as it is, storeDefault at first
+	Kafka string // host:port of the brokers; empty: one in the process that runs the network
+	// Prefix stands before the names of the topics of a new network, where brokers serve more than one.
+	Prefix string
+	// V10Slots are the slots that V10 owns at first; empty: all.
+	V10Slots []chain.SlotRange
+}
+
+// Names of what such a network has.
+const (
+	syncKeyName    = "keys/sync.key"
+	syncSignerName = "keys/inbox.key"
+	syncFolder     = "v10-ledger"
+	nativeAsset    = "DEMO" // where AUR is V10's
+	syncKeyBytes   = 32
+	storeDefault   = "pebble"
+)
+
+// Of the institution's channels the last ones are not the desks': the sync's, and the initial copy's.
+const (
+	CopyChannel    = chain.ChannelsMax - 1
+	syncChannel    = chain.ChannelsMax - 2
+	syncedDeskLast = chain.ChannelsMax - 3
+)
+
+// slots are those that V10 owns in the genesis.
+func (o *SyncOptions) slots() []chain.SlotRange {
+	if len(o.V10Slots) == 0 {
+		return []chain.SlotRange{{From: 0, To: chain.SlotsMax - 1}}
+	}
+	return o.V10Slots
+}
+
+// makeSync makes the keys of the sync, and gives V10 its slots.
+func (b *builder) makeSync() error {
+	o := b.options.Sync
+	if o == nil {
+		return nil
+	}
+	if b.network.V10 == nil {
+		return fault.New(fault.Invalid, "only a network that serves V10's clients can be in step with a V10")
+	}
+	s := &Sync{
+		Ledger: fmt.Sprintf("%s-v10-%x", b.options.Name, uint64(b.genesis.Chain)), Key: syncKeyName, Signer: syncSignerName, Store: cmp.Or(o.Store, storeDefault), Dir: syncFolder,
+		V10: anyAddress, Changes: anyAddress, Kafka: o.Kafka, Embedded: o.Kafka == "", Prefix: o.Prefix,
+	}
+	signer, err := b.newKey(s.Signer, keys.Ed25519)
+	if err != nil {
+		return err
+	}
+	in := &b.genesis.Institutions[b.network.Institution.ID-1]
+	in.DelegatedKeys = append(in.DelegatedKeys, signer.Public().Bytes())
+	b.genesis.V10Slots = o.slots()
+	b.network.Sync = s
+	return writeSyncKey(filepath.Join(b.dir, s.Key))
+}
+
+func writeSyncKey(path string) error {
+	key := make([]byte, syncKeyBytes)
+	if _, err := rand.Read(key); err != nil {
+		return fault.Wrap(fault.Internal, err, "draw the sync key")
+	}
+	text := append(hex.AppendEncode(nil, key), '\n')
+	defer clear(text)
+	return fault.Wrap(fault.Unavailable, os.WriteFile(path, text, 0o600), "write the sync key")
+}
+
+// useSync gives V10 and the broker beside the network addresses that are free now, and the validator that syncs its settings. Brokers of
+// its own a network has until others are named.
+func (n *Network) useSync(o *SyncOptions) error {
+	switch {
+	case n.Sync == nil && o == nil:
+		return nil
+	case n.Sync == nil:
+		return fault.New(fault.Conflict, "the network in %s was made without a V10: its V10 accounts are V11's own; name a new folder with --network", n.Dir)
+	case o != nil && o.Store != "" && o.Store != n.Sync.Store:
+		return fault.New(fault.Conflict, "V10 beside the network in %s is kept by %s, not by %s: leave --v10-store out, or name a new folder with --network", n.Dir, n.Sync.Store, o.Store)
+	case o != nil && o.Kafka != "":
+		n.Sync.Kafka, n.Sync.Embedded = o.Kafka, false
+	}
+	if err := n.Sync.assign(); err != nil {
+		return err
+	}
+	return n.writeSyncSettings()
+}
+
+func (s *Sync) assign() (err error) {
+	var held reservation
+	defer func() { err = errors.Join(err, held.release()) }()
+	addresses := []*string{&s.V10, &s.Changes}
+	if s.Embedded {
+		if s.Kafka == "" {
+			s.Kafka = anyAddress
+		}
+		addresses = append(addresses, &s.Kafka)
+	}
+	for _, a := range addresses {
+		if *a, err = held.take(*a, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeSyncSettings writes the settings of the validator that syncs: the first that is still one. The others know where V10 is.
+func (n *Network) writeSyncSettings() error {
+	const up = ".." // from a node's folder
+	s := n.Sync
+	want := config.Sync{
+		Ledger: s.Ledger, Brokers: []string{s.Kafka}, TopicPrefix: s.Prefix, Keys: []string{filepath.Join(up, s.Key)}, Signer: filepath.Join(up, s.Signer), Channel: syncChannel,
+		Home: s.V10URL(),
+	}
+	for _, node := range n.Nodes {
+		if node.Left() {
+			continue
+		}
+		cfg, err := config.Load(n.Path(node.Dir))
+		if err != nil {
+			return err
+		}
+		if !reflect.DeepEqual(cfg.Sync, want) {
+			cfg.Sync = want
+			if err := config.Replace(cfg.Dir, cfg); err != nil {
+				return err
+			}
+		}
+		want = config.Default().Sync
+		want.Home = s.V10URL()
+	}
+	return n.writeGatewayHome()
+}
+
+// writeGatewayHome tells the gateway where V10 is.
+func (n *Network) writeGatewayHome() error {
+	if n.Gateway == nil {
+		return nil
+	}
+	cfg, err := config.LoadGateway(n.Path(n.Gateway.Dir))
+	if err != nil || cfg.Rest.Home == n.Sync.V10URL() {
+		return err
+	}
+	cfg.Rest.Home = n.Sync.V10URL()
+	return config.ReplaceGateway(cfg.Dir, cfg)
+}
+
+// NoteCopied notes durably that the initial copy is done, of V10 as it was at a sequence.
+func (n *Network) NoteCopied(sequence uint64) error {
+	now, err := Open(n.Dir) // a change of the validators may have been written meanwhile
+	if err != nil {
+		return err
+	}
+	now.Sync.Copied, n.Sync.Copied = sequence, sequence
+	return now.Save()
+}
+
+// V10URL is that of V10's REST.
+func (s *Sync) V10URL() string { return "http://" + s.V10 }
+
+// ChangesURL is that of V10's change log.
+func (s *Sync) ChangesURL() string { return "http://" + s.Changes }
+
+// Port is the embedded broker's.
+func (s *Sync) Port() (port int, err error) {
+	_, text, err := net.SplitHostPort(s.Kafka)
+	if err == nil {
+		port, err = net.LookupPort("tcp", text)
+	}
+	return port, fault.Wrap(fault.Invalid, err, "the broker's address in %s", FileName)
 }

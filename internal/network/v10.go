@@ -54,9 +54,10 @@ func (b *builder) makeV10Keys() error {
 	return keys.WriteAliasKey(filepath.Join(b.dir, aliasKeyName), rand.Reader)
 }
 
-// makeV10Accounts opens and funds accounts in the institution's custody. It comes after all others.
+// makeV10Accounts opens and funds accounts in the institution's custody. It comes after all others. Those of a V10 beside the network come
+// with the copy.
 func (b *builder) makeV10Accounts() error {
-	if b.network.V10 == nil {
+	if b.network.V10 == nil || b.network.Sync != nil {
 		return nil
 	}
 	alias, err := keys.ReadAliasKey(filepath.Join(b.dir, aliasKeyName))
@@ -85,6 +86,9 @@ func (b *builder) rest() config.Rest {
 	r.ChannelFirst, r.ChannelLast = DeskChannelFirst, deskChannelLast
 	r.Institution, r.CustodyKey, r.AliasKey = v10Custodian, filepath.Join(up, custodyKeyName), filepath.Join(up, aliasKeyName)
 	r.Names, r.Accounts = filepath.Join(up, namesFolder), v10Names
+	if b.options.Sync != nil {
+		r.ChannelLast, r.Accounts = syncedDeskLast, nil
+	}
 	return r
 }
 

@@ -86,7 +86,8 @@ type Node struct {
 
 	diverged   atomic.Bool // a quorum certified another header than this node's
 	divergence divergence
-	sealing    *sealing // nil in a network of one, and where the epoch is over
+	sealing    *sealing                // nil in a network of one, and where the epoch is over
+	syncing    atomic.Pointer[Syncing] // its half of a sync, while that runs
 
 	evidenceBook *evidenceBook // nil in a network of one
 
@@ -372,8 +373,8 @@ func (n *Node) Run(ctx context.Context) error {
 func (n *Node) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return n.services.run(ctx) })
-	if n.sealing != nil {
-		group.Go(func() error { return n.sealing.run(ctx) })
+	if n.sealing != nil || n.cfg.Sync.Ledger != "" {
+		group.Go(func() error { return n.serveAdmin(ctx) })
 	}
 	group.Go(func() error {
 		err := n.write(ctx)

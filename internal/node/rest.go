@@ -15,6 +15,7 @@ import (
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/codec"
 	"github.com/aurigraph/aurigraph/internal/custody"
+	"github.com/aurigraph/aurigraph/internal/hop"
 	"github.com/aurigraph/aurigraph/internal/keys"
 	"github.com/aurigraph/aurigraph/internal/names/sqlite"
 	"github.com/aurigraph/aurigraph/internal/obs"
@@ -36,6 +37,7 @@ type rest struct {
 	guard    *access.Guard
 	trail    *trail.Trail // nil: none is kept
 	server   *restv10.Server
+	home     *hop.Client   // V10; nil: the node was not told where it is
 	sync     *SyncConfig   // nil: the node does not sync with V10
 	keyed    chan struct{} // closed once the custodian's key has its number, and the dialect serves
 }
@@ -48,6 +50,9 @@ func (n *Node) openRest(ctx context.Context) (err error) {
 	}
 	r := &rest{node: n, keyed: make(chan struct{})}
 	if err := r.readKeys(); err != nil {
+		return err
+	}
+	if err := r.openHome(); err != nil {
 		return err
 	}
 	dir := n.cfg.Path(cfg.Names)
@@ -78,6 +83,20 @@ func (n *Node) openRest(ctx context.Context) (err error) {
 	return nil
 }
 
+// openHome makes the way to V10, which serves the accounts that it owns, if the settings say where V10 is.
+func (r *rest) openHome() (err error) {
+	url := r.node.cfg.Sync.Home
+	if url == "" {
+		return nil
+	}
+	if r.home, err = hop.New(hop.Config{URL: url}); err != nil {
+		return err
+	}
+	r.custody.Home = r.home.URL()
+	r.node.onClose(func() error { r.home.Close(); return nil })
+	return nil
+}
+
 // readKeys reads the custodian's key and the network's alias key. The key's number is the ledger's: see findKey.
 func (r *rest) readKeys() (err error) {
 	n, cfg := r.node, &r.node.cfg.Rest
@@ -105,7 +124,7 @@ func (r *rest) newServer() (*restv10.Server, error) {
 		cfg.Example = n.cfg.Rest.Accounts[0]
 	}
 	parts := restv10.Parts{
-		Desk: r.desk, Reader: restReader{n.services.query, n.loop, n.services.hub}, Access: r.guard, Log: n.log, Metrics: n.metrics, Ready: r.serves,
+		Desk: r.desk, Reader: restReader{n.services.query, n.loop, n.services.hub}, Access: r.guard, Home: r.home, Log: n.log, Metrics: n.metrics, Ready: r.serves,
 	}
 	if r.trail != nil {
 		parts.Trail = r.trail

@@ -130,7 +130,17 @@ func (c deskChain) Account(ctx context.Context, name custody.AccountName) (*cust
 	if err != nil {
 		return nil, err
 	}
-	return &custody.Account{Number: a.Number, Address: a.Address, Institution: a.Institution, Nonce: a.Nonce}, nil
+	return &custody.Account{Number: a.Number, Address: a.Address, Institution: a.Institution, Slot: a.Slot, Nonce: a.Nonce}, nil
+}
+
+// Homes says which slots V10 owns.
+func (c deskChain) Homes(ctx context.Context, last custody.Homes) (custody.Homes, error) {
+	before, _ := last.(*query.Homes)
+	h, err := c.query.Homes(ctx, before)
+	if err != nil {
+		return nil, err
+	}
+	return h, nil
 }
 
 // noAsset asks for an account with all its holdings.

@@ -17,7 +17,6 @@ import (
 	"github.com/aurigraph/aurigraph/internal/obs"
 	"github.com/aurigraph/aurigraph/internal/seal"
 	"github.com/aurigraph/aurigraph/internal/seglog/disk"
-	"github.com/aurigraph/aurigraph/internal/server/admin"
 	"github.com/aurigraph/aurigraph/internal/store"
 )
 
@@ -207,15 +206,6 @@ func (s *sealing) Finish(_ context.Context, p *chain.ProvedHandover) error {
 	s.node.log.Warn("the epoch is sealed", obs.KeyEpoch, uint64(s.node.epoch), obs.KeyHeight, uint64(p.Height))
 	s.node.fail(ErrRestart)
 	return nil
-}
-
-// run answers coordinators until ctx ends.
-func (s *sealing) run(ctx context.Context) error {
-	l, err := admin.Listen(s.node.cfg.Dir)
-	if err != nil {
-		return err
-	}
-	return admin.Serve(ctx, l, s.sealer, s.node.log)
 }
 
 // reach brings the state to the target, instead of ordering. What a plan asked for is kept for Prepare; a handover's is made the

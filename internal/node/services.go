@@ -13,6 +13,7 @@ import (
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/codec"
 	"github.com/aurigraph/aurigraph/internal/commit"
+	"github.com/aurigraph/aurigraph/internal/config"
 	"github.com/aurigraph/aurigraph/internal/indexer"
 	"github.com/aurigraph/aurigraph/internal/intake"
 	"github.com/aurigraph/aurigraph/internal/obs"
@@ -128,7 +129,9 @@ func (s *services) openIndex(parts *query.Parts) {
 		return
 	}
 	n.onClose(x.Close)
-	parts.Index, s.index = x, x
+	past := indexer.NewPast(n.cfg.Index, n.cfg.Data(config.ImportedFolder), n.genesis.Chain, codec.GenesisHash(n.genesis), n.log)
+	n.onClose(past.Close)
+	parts.Index, parts.Imported, s.index = x, past, x
 }
 
 // follow feeds the index. Nothing waits for it, and its end is not the node's.

@@ -66,7 +66,10 @@ func (p *v10Tape) Next(ctx context.Context, limit int) ([]*envelope.Record, erro
 }
 
 func (p *v10Tape) Beat() (envelope.Position, uint64) { return envelope.Position{}, 0 }
-func (p *v10Tape) Close()                            {}
+
+// Trouble implements applier.Reader.
+func (p *v10Tape) Trouble() error { return nil }
+func (p *v10Tape) Close()         {}
 
 // told collects what V10 is told.
 type told struct {

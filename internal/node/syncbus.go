@@ -47,6 +47,8 @@ type Syncing struct {
 	chain   *syncChain
 	applier *applier.Applier
 	capture atomic.Pointer[chainlog.Capture]
+	topics  atomic.Pointer[bus.Publisher] // to which the newest capture tells; nil: none yet
+	ended   atomic.Pointer[error]         // why the newest capture ended, or could not begin; nil: one runs
 }
 
 // syncConfig reads what the settings name.
@@ -65,7 +67,7 @@ func (n *Node) syncConfig() (c SyncConfig, err error) {
 		c.EarlierKeys = append(c.EarlierKeys, chain.KeyNo(no))
 	}
 	c.Bus = bus.Config{
-		Brokers: from.Brokers, Log: n.log,
+		Brokers: from.Brokers, Prefix: from.TopicPrefix, Log: n.log,
 		TLS: bus.TLS{
 			Enabled: from.TLS.Enabled, CA: n.cfg.Path(from.TLS.CA), Cert: n.cfg.Path(from.TLS.Cert), Key: n.cfg.Path(from.TLS.Key), ServerName: from.TLS.ServerName,
 		},
@@ -73,6 +75,9 @@ func (n *Node) syncConfig() (c SyncConfig, err error) {
 	}
 	for _, path := range from.Keys {
 		c.Bus.KeyFiles = append(c.Bus.KeyFiles, n.cfg.Path(path))
+	}
+	if err := bus.CheckPrefix(from.TopicPrefix); err != nil {
+		return c, err
 	}
 	_, err = c.Bus.Keys() // a node that cannot read them says so at the start
 	return c, err
@@ -103,7 +108,9 @@ func (r *rest) runSync(ctx context.Context) {
 	for ctx.Err() == nil {
 		s, err := r.node.NewSync(ctx, *r.sync)
 		if err == nil {
+			r.node.syncing.Store(s)
 			err = s.Run(ctx)
+			r.node.syncing.Store(nil)
 		}
 		if err != nil && ctx.Err() == nil {
 			r.node.log.Error("the sync with V10 does not run for a moment", obs.Err(err))
@@ -128,7 +135,7 @@ func (n *Node) NewSync(ctx context.Context, cfg SyncConfig) (*Syncing, error) {
 	s := &Syncing{node: n, cfg: cfg, chain: c}
 	s.applier, err = applier.New(
 		applier.Config{Chain: n.genesis.Chain, Ledger: chain.Hash(cfg.Ledger), Signer: cfg.Signer, AliasKey: r.custody.AliasKey, Channel: cfg.Channel},
-		applier.Parts{Chain: c, Open: s.open, Vault: r.vault, Log: n.log, Metrics: n.metrics})
+		applier.Parts{Chain: c, Open: s.open, Park: s.park, Vault: r.vault, Log: n.log, Metrics: n.metrics})
 	return s, err
 }
 
@@ -156,6 +163,9 @@ func (s *Syncing) captures(ctx context.Context) {
 	told := ""
 	for ctx.Err() == nil {
 		err := s.captureOnce(ctx)
+		if err != nil {
+			s.ended.Store(&err)
+		}
 		if err != nil && ctx.Err() == nil && err.Error() != told {
 			s.node.log.Error("V10 is not told of V11's changes for a moment", obs.Err(err))
 			told = err.Error()
@@ -194,7 +204,29 @@ func (s *Syncing) captureOnce(ctx context.Context) error {
 		return err
 	}
 	s.capture.Store(c)
-	return c.Run(ctx)
+	s.topics.Store(p)
+	s.ended.Store(nil)
+	return runWith(ctx, c, p)
+}
+
+// runWith runs a capture until ctx ends or its publisher does, which nothing else tells while this ledger does nothing.
+func runWith(ctx context.Context, c *chainlog.Capture, p *bus.Publisher) error {
+	both, inner := errgroup.WithContext(ctx)
+	both.Go(func() error {
+		select {
+		case <-p.Done():
+			return p.Failed()
+		case <-inner.Done():
+			return nil
+		}
+	})
+	both.Go(func() error {
+		if err := c.Run(inner); err != nil || ctx.Err() != nil {
+			return err
+		}
+		return p.Failed()
+	})
+	return both.Wait()
 }
 
 // open reads V10's records behind a place.
@@ -225,3 +257,6 @@ func (r busReader) Beat() (envelope.Position, uint64) {
 	s := r.State()
 	return s.Stated, s.Beat
 }
+
+// Trouble is why the brokers do not answer.
+func (r busReader) Trouble() error { return r.State().Trouble }

@@ -20,8 +20,11 @@
 //	GET  /applied                  {"inbox":…}: whose records are let in, and the newest applied
 //	POST /apply                    sealed records (package envelope), each after its size as u32; answers as /applied
 //
-// A record is money: /apply opens the seal itself, so that nothing but the holder of a sync key makes changes here, whoever reaches the
-// address. 409 with "at" names the record that cannot be applied; nothing of the call was written then.
+//	POST /skip                     a sealed skip (package envelope): passes over the one record that cannot be applied; answers as /applied
+//	GET  /resolutions              {"resolutions":[…]}: what was passed over, by whom and why, behind ?after=LIFE/MAJOR.MINOR
+//
+// A record is money: /apply opens the seal itself, so that nothing but the holder of a sync key makes changes here, or leaves one out,
+// whoever reaches the address. 409 with "at" names the record that cannot be applied; nothing of the call was written then.
 //
 // Copy a ledger: POST /checkpoint, copy that folder, and read /changes since its position.
 package changefeed

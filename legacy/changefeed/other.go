@@ -8,6 +8,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
+	"strings"
 
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/sync/envelope"
@@ -32,6 +34,10 @@ func (f *feed) other(w http.ResponseWriter, r *http.Request, call string) bool {
 		f.openInbox(w, r)
 	case "POST /apply":
 		f.apply(w, r)
+	case "POST /skip":
+		f.skip(w, r)
+	case "GET /resolutions":
+		f.resolutions(w, r)
 	case "GET /homes":
 		f.homes(w)
 	case "POST /homes":
@@ -120,6 +126,42 @@ func (f *feed) apply(w http.ResponseWriter, r *http.Request) {
 	}
 	in, err := f.cfg.Ledger.Apply(r.Context(), records)
 	say(w, inboxLine(&in), err)
+}
+
+// skip passes over a record, on the word of who has a sync key.
+func (f *feed) skip(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, wordsBytesMax))
+	if err != nil {
+		refuse(w, fault.Wrap(fault.Invalid, err, "read a skip"))
+		return
+	}
+	s, err := envelope.OpenSkip(f.cfg.Keys, body)
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	in, err := f.cfg.Ledger.Skip(r.Context(), s)
+	say(w, inboxLine(&in), err)
+}
+
+// resolutions lists what persons decided, behind LIFE/MAJOR.MINOR if that is given.
+func (f *feed) resolutions(w http.ResponseWriter, r *http.Request) {
+	var life uint32
+	var after envelope.Position
+	if text := r.URL.Query().Get("after"); text != "" {
+		number, place, _ := strings.Cut(text, "/")
+		n, err := strconv.ParseUint(number, 10, 32)
+		if err == nil {
+			after, err = envelope.ParsePosition(place)
+		}
+		if err != nil || n == 0 {
+			refuse(w, fault.New(fault.Invalid, "after is LIFE/MAJOR.MINOR of a resolution"))
+			return
+		}
+		life = uint32(n)
+	}
+	list, err := f.cfg.Ledger.Resolutions(life, after)
+	say(w, Line{Resolutions: list}, err)
 }
 
 // openAll reads sealed records, each after its size. It checks each one's tag; that they follow each other, and from what is applied, the

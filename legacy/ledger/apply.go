@@ -61,6 +61,7 @@ func (l *Ledger) Apply(ctx context.Context, records []*envelope.Record) (Inbox, 
 		return Inbox{}, err
 	}
 	l.metrics.applied.Add(float64(a.applied))
+	l.metrics.doubled.Add(float64(a.doubled))
 	return a.Inbox, nil
 }
 
@@ -72,6 +73,7 @@ type application struct {
 	nowMs   uint64 // of the clock
 	keys    int    // added
 	applied int    // records
+	doubled int    // records that were applied before
 }
 
 func (a *application) run(r *rounding, records []*envelope.Record) (err error) {
@@ -103,6 +105,7 @@ func (a *application) next(r *envelope.Record) error {
 		return fault.New(fault.Invalid, "a heart-beat is no change: leave it out")
 	}
 	if !a.Position.Before(r.Position) {
+		a.doubled++
 		return held(r, a.again(r))
 	}
 	// A copy may stand anywhere between two records: without a tag the previous one may lie below it.

@@ -19,6 +19,8 @@ type metrics struct {
 	shed    prometheus.Counter
 	refused *prometheus.CounterVec
 	applied prometheus.Counter
+	doubled prometheus.Counter
+	skipped prometheus.Counter
 	held    *prometheus.CounterVec
 }
 
@@ -39,6 +41,12 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		applied: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "aurigraph_v10_applied_total", Help: "Records of the other ledger that were applied.",
 		}),
+		doubled: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "aurigraph_v10_apply_doubled_total", Help: "Records of the other ledger that had been applied, were found to be the same, and left.",
+		}),
+		skipped: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "aurigraph_v10_apply_skipped_total", Help: "Records of the other ledger that a person passed over.",
+		}),
 		held: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "aurigraph_v10_apply_refused_total", Help: "Calls with records of the other ledger that were refused, and wrote nothing.",
 		}, []string{obs.KeyReason}),
@@ -46,7 +54,8 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	if r == nil {
 		return m, nil
 	}
-	err := errors.Join(r.Register(m.seconds), r.Register(m.orders), r.Register(m.shed), r.Register(m.refused), r.Register(m.applied), r.Register(m.held))
+	err := errors.Join(r.Register(m.seconds), r.Register(m.orders), r.Register(m.shed), r.Register(m.refused), r.Register(m.applied),
+		r.Register(m.doubled), r.Register(m.skipped), r.Register(m.held))
 	return m, fault.Wrap(fault.Internal, err, "register the ledger's metrics")
 }
 

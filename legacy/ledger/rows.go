@@ -119,6 +119,7 @@ const (
 	byAppliedKey   = 's' // meta: then the shared key
 	byAppliedAge   = 'x' // meta: then the ms of its end, and the shared key
 	byGeneration   = 'g' // meta: then the generation of a barrier
+	byResolution   = 'w' // meta: then life and position of a record of the other ledger
 	inboxKey       = "inbox"
 	homesKey       = "homes"
 )

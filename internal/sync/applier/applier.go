@@ -13,6 +13,7 @@ import (
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/obs"
+	"github.com/aurigraph/aurigraph/internal/sync/control"
 )
 
 // Applier makes V10's changes. Run is called once; the rest is safe for any number.
@@ -20,13 +21,16 @@ type Applier struct {
 	cfg     Config
 	parts   Parts
 	metrics *metrics
+	rate    *control.Rate
 	known   Known         // owned by the session that runs
 	retry   chan struct{} // of one place: a person asks
 
 	mu     sync.Mutex // guards all below
 	status Status
-	lag    lagMeter
-	reader Reader // of the session that runs
+	lag    control.Lag
+	flow   control.Flow
+	reader Reader    // of the session that runs
+	since  time.Time // it goes on without trouble
 }
 
 // New makes an applier. Invalid: something is missing.
@@ -38,13 +42,16 @@ func New(cfg Config, parts Parts) (*Applier, error) {
 		parts.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Applier{
-		cfg: cfg, parts: parts, metrics: newMetrics(), retry: make(chan struct{}, 1), status: Status{State: StateStarting, Since: time.Now()},
+		cfg: cfg, parts: parts, metrics: newMetrics(), rate: control.NewRate(), retry: make(chan struct{}, 1), status: Status{State: StateStarting, Since: time.Now()},
 		known: Known{
 			AliasKey: cfg.AliasKey, Accounts: map[string]chain.AccountNo{}, Assets: map[string]chain.AssetNo{},
 			RefusedAccounts: map[string]chain.Outcome{}, RefusedAssets: map[string]chain.Outcome{},
 		},
 	}, nil
 }
+
+// Rate bounds the changes that are applied a second.
+func (a *Applier) Rate() *control.Rate { return a.rate }
 
 // Run applies until ctx ends. Whatever goes wrong is in Status and is tried again.
 func (a *Applier) Run(ctx context.Context) error {
@@ -90,26 +97,48 @@ func (a *Applier) Retry() bool {
 
 // hold tries a change again in a moment, or waits for a person.
 func (a *Applier) hold(ctx context.Context, h *holdError) {
-	tries := a.noteHeld(h)
-	if tries < HoldTriesMax {
-		pause(ctx, tries)
+	held := a.noteTry(h)
+	if held.Tries < HoldTriesMax {
+		pause(ctx, held.Tries)
 		return
 	}
-	ticks := time.NewTicker(holdPoll)
-	defer ticks.Stop()
+	control.Await(ctx, control.Wait{
+		Park:  func(ctx context.Context) error { return a.park(ctx, &held) },
+		Told:  func(parked bool) { a.noteHeld(&held, parked) },
+		Retry: a.retry,
+		Passed: func(ctx context.Context) bool {
+			in, err := a.parts.Chain.Inbox(ctx)
+			return err == nil && (in.Life != h.life || !in.Position.Before(chain.SyncPosition(h.record.Position)))
+		},
+	})
+	a.release()
+}
+
+func (a *Applier) park(ctx context.Context, h *Held) error {
+	if a.parts.Park == nil {
+		return nil
+	}
+	err := a.parts.Park(ctx, h)
+	if err != nil {
+		a.parts.Log.Warn("the letter of a change that cannot be made is not in its topic yet", slog.String(obs.KeyReason, fault.ReasonOf(err)), obs.Err(err))
+	}
+	return err
+}
+
+// inbox reads the inbox, and waits while the initial copy is under way: its changes are the copier's, and V10's own come behind its end.
+func (a *Applier) inbox(ctx context.Context) (*Inbox, error) {
 	for {
+		in, err := a.parts.Chain.Inbox(ctx)
+		if err != nil || !in.copying() {
+			return in, err
+		}
+		a.noteCopying(in)
+		timer := time.NewTimer(copyPoll)
 		select {
 		case <-ctx.Done():
-			return
-		case <-a.retry:
-			a.release()
-			return
-		case <-ticks.C:
-		}
-		in, err := a.parts.Chain.Inbox(ctx)
-		if err == nil && (in.Life != h.life || !in.Position.Before(chain.SyncPosition(h.record.Position))) {
-			a.release()
-			return
+			timer.Stop()
+			return nil, ctx.Err()
+		case <-timer.C:
 		}
 	}
 }

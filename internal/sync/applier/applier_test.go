@@ -185,32 +185,3 @@ func (w *world) give(issuer, to string, n uint64) {
 		w.t.Errorf("the correction: %v", codes)
 	}
 }
-
-func TestLag(t *testing.T) {
-	at := func(major uint64) envelope.Position { return envelope.Position{Major: major} }
-	var l lagMeter
-	now := time.UnixMilli(10_000)
-	for _, c := range []struct {
-		name            string
-		stated          uint64
-		beat            uint64
-		applied, wantMs int64
-	}{
-		{"no heart-beat", 0, 0, 5, -1},
-		{"behind from the start", 9, 9000, 5, -1},
-		{"a later heart-beat is no help", 12, 9500, 5, -1},
-		{"reached the first", 12, 9500, 9, 1000},
-		{"reached the second", 12, 9500, 12, 500},
-		{"idle", 12, 9900, 12, 100},
-		{"behind again", 20, 9950, 12, 100},
-	} {
-		l.note(at(c.stated), c.beat, at(uint64(c.applied)))
-		want := time.Duration(c.wantMs) * time.Millisecond
-		if c.wantMs < 0 {
-			want = -1
-		}
-		if got := l.lag(now); got != want {
-			t.Errorf("%s: %v, want %v", c.name, got, want)
-		}
-	}
-}

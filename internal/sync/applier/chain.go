@@ -47,6 +47,11 @@ type Inbox struct {
 	HomeVersion uint64 // of the ledger's home table
 }
 
+// copying reports whether the initial copy is under way: it was begun, behind the first position, and none of V10's own changes came yet.
+func (in *Inbox) copying() bool {
+	return in.Life > 0 && in.Position.Major == 0 && in.Position.Minor > 0
+}
+
 // Account is an account found by a tag.
 type Account struct {
 	Number  chain.AccountNo
@@ -69,6 +74,8 @@ type Reader interface {
 	Next(ctx context.Context, limit int) ([]*envelope.Record, error)
 	// Beat is the newest heart-beat: up to which position V10's side has published all, and when it said so, ms since 1970; 0: not yet.
 	Beat() (stated envelope.Position, ms uint64)
+	// Trouble is why nothing can be read now, while it is tried again; nil: nothing is known.
+	Trouble() error
 	Close()
 }
 

@@ -3,6 +3,7 @@
 package applier
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
@@ -31,8 +32,13 @@ const (
 
 	pauseMin = 20 * time.Millisecond
 	pauseMax = 5 * time.Second
-	// holdPoll is how often the inbox is looked at while a change waits for a person.
-	holdPoll = time.Second
+	// copyPoll is how often the inbox is looked at while the initial copy is under way.
+	copyPoll = time.Second
+	// settleAfter is how long a session goes on before the trouble of the one before it is over: what cannot be read ends it sooner, and
+	// status must not say in between that all is well.
+	settleAfter = 2 * time.Second
+	// beatPoll is how often it is looked for a heart-beat: so exact are the lag's figures.
+	beatPoll = 20 * time.Millisecond
 )
 
 // Config sets an applier up. All but Channel and BatchMax are needed.
@@ -50,9 +56,11 @@ type Config struct {
 
 // Parts is what an applier works with. Chain, Open and Vault are needed.
 type Parts struct {
-	Chain   Chain
-	Open    Opener
-	Vault   Vault
+	Chain Chain
+	Open  Opener
+	Vault Vault
+	// Park puts a change that waits for a person among the dead letters. It may be called again for the same one. Nil: there are none.
+	Park    func(ctx context.Context, h *Held) error
 	Log     *slog.Logger          // nil: none
 	Metrics prometheus.Registerer // nil: none
 }

@@ -19,11 +19,14 @@
 //
 //  1. A change is made once, in V10's order, whatever the applier does: the ledger compares positions.
 //  2. A batch goes out when the accounts and assets that it names are certified, and their names are in the vault.
-//  3. A change that cannot be made stops all behind it. It is tried HoldTriesMax times, then it waits for a person: Retry, or
-//     governance's SkipSync, which is seen in the inbox. Status has the record, the outcome and the slot that it debits.
+//  3. A change that cannot be made stops all behind it. It is tried HoldTriesMax times, then it is among the dead letters (Parts.Park)
+//     and waits for a person: Retry, or governance's SkipSync, which is seen in the inbox. Status has the record, the outcome and
+//     the slot that it debits.
 //  4. What V10 says and this ledger cannot express (a fee, a record of V11's own kind) is held, never approximated.
 //  5. Memory is bounded: WindowMax records, FlightsMax batches, and CacheMax names.
 //  6. No name of V10's is in a log, a metric or the chain.
+//  7. While the initial copy is under way nothing is read: the inbox below its first major position is the copier's.
+//  8. No more changes a second are sent than Rate allows.
 //
 // docs/adr/0030-v11-sync.md says why.
 package applier

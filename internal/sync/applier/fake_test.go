@@ -291,7 +291,24 @@ type tape struct {
 	records []*envelope.Record
 	more    chan struct{} // closed and replaced when there are more
 	beat    uint64
+	trouble error       // that readers have, while they try again
 	breaks  func() bool // whether a reader breaks now
+	opened  int         // readers, so far
+}
+
+// set changes what its readers meet from now on.
+func (p *tape) set(trouble error, breaks func() bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.trouble, p.breaks = trouble, breaks
+	close(p.more)
+	p.more = make(chan struct{})
+}
+
+func (p *tape) readers() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.opened
 }
 
 func newTape() *tape { return &tape{more: make(chan struct{}), breaks: func() bool { return false }} }
@@ -322,6 +339,7 @@ func (p *tape) add(t testing.TB, k *envelope.Key, home uint64, same bool, c enve
 func (p *tape) open(_ context.Context, start envelope.Start) (Reader, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.opened++
 	at := 0
 	for at < len(p.records) && !start.Position.Before(p.records[at].Position) {
 		at++
@@ -366,6 +384,12 @@ func (r *tapeReader) Beat() (envelope.Position, uint64) {
 		return envelope.Position{}, r.tape.beat
 	}
 	return r.tape.records[len(r.tape.records)-1].Position, r.tape.beat
+}
+
+func (r *tapeReader) Trouble() error {
+	r.tape.mu.Lock()
+	defer r.tape.mu.Unlock()
+	return r.tape.trouble
 }
 
 func (r *tapeReader) Close() {}

@@ -5,6 +5,7 @@ package applier
 import (
 	"context"
 	"maps"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -38,7 +39,7 @@ type flight struct {
 
 // session runs one. It returns why it ended, never nil unless ctx did.
 func (a *Applier) session(ctx context.Context) error {
-	in, err := a.parts.Chain.Inbox(ctx)
+	in, err := a.inbox(ctx)
 	if err != nil {
 		return err
 	}
@@ -66,7 +67,25 @@ func (a *Applier) session(ctx context.Context) error {
 	both, inner := errgroup.WithContext(ctx)
 	both.Go(func() error { return s.produce(inner) })
 	both.Go(func() error { return s.collect(inner) })
+	both.Go(func() error { a.watch(inner); return nil })
 	return both.Wait()
+}
+
+// watch notes heart-beats as they come: how late they are is what the lag's figures are made of.
+func (a *Applier) watch(ctx context.Context) {
+	ticks := time.NewTicker(beatPoll)
+	defer ticks.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticks.C:
+		}
+		a.mu.Lock()
+		a.sample()
+		a.look(time.Now())
+		a.mu.Unlock()
+	}
 }
 
 // admitted says why this applier may not bring changes.
@@ -91,7 +110,7 @@ func (a *Applier) forget() {
 // produce reads records and sends batches.
 func (s *session) produce(ctx context.Context) error {
 	for {
-		records, err := s.input.Next(ctx, WindowMax)
+		records, err := s.input.Next(ctx, s.rate.Most(WindowMax))
 		if err != nil {
 			return err
 		}
@@ -134,6 +153,9 @@ func (s *session) slot(ctx context.Context) error {
 
 // send signs a batch that follows the last one, and has it admitted.
 func (s *session) send(ctx context.Context, b Batch) error {
+	if err := s.rate.Take(ctx, len(b.Records)); err != nil {
+		return err
+	}
 	if err := s.slot(ctx); err != nil {
 		return err
 	}

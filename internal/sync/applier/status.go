@@ -10,6 +10,7 @@ import (
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/keys"
 	"github.com/aurigraph/aurigraph/internal/obs"
+	"github.com/aurigraph/aurigraph/internal/sync/control"
 	"github.com/aurigraph/aurigraph/internal/sync/envelope"
 )
 
@@ -18,11 +19,12 @@ type State string
 
 // The states of an applier.
 const (
-	StateStarting State = "starting"
-	StateApplying State = "applying" // it reads, or waits for records
-	StateTrouble  State = "trouble"  // something does not answer, or cannot be had; it is tried again
-	StateTrying   State = "trying"   // a change could not be made, and is tried again
-	StateHeld     State = "held"     // a change waits for a person: Retry, or governance's SkipSync
+	StateStarting State = control.StateStarting
+	StateApplying State = control.StateApplying
+	StateCopying  State = control.StateCopying // it waits for the end of the initial copy, and reads nothing
+	StateTrouble  State = control.StateTrouble
+	StateTrying   State = control.StateTrying
+	StateHeld     State = control.StateHeld // a change waits for a person: Retry, or governance's SkipSync
 )
 
 // Status is where an applier is.
@@ -37,16 +39,24 @@ type Status struct {
 	Skipped  uint64
 	Stated   envelope.Position // V10's side has published all up to here
 	Lag      time.Duration     // how old what is not applied may be; negative: not known yet
-	Held     *Held
+	// P50 and P99 are of how late the last minutes' heart-beats were applied; Samples of them, 0: none.
+	P50, P99  time.Duration
+	Samples   int
+	PerSecond float64 // changes, over the last seconds
+	RateMax   uint64  // their bound; 0: none
+	Held      *Held
 }
 
 // Held is a change that cannot be made. It has names: show it to operators only.
 type Held struct {
 	Record  *envelope.Record
+	Life    uint32 // of V10, as the inbox has it
 	Outcome chain.Outcome
 	Text    string
 	Tries   int
-	Slot    uint16 // that it debits, chain.SlotNone if none; SkipSync freezes it
+	Since   time.Time // of the first try
+	Slot    uint16    // that it debits, chain.SlotNone if none; SkipSync freezes it
+	Parked  bool      // its letter is among the dead ones
 }
 
 // holdError ends a session at a change that cannot be made.
@@ -66,8 +76,10 @@ func (a *Applier) Status() Status {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.sample()
-	s := a.status
-	s.Stated, s.Lag = a.lag.stated, a.lag.lag(time.Now())
+	s, now := a.status, time.Now()
+	s.Stated, s.Lag = a.lag.Stated(), a.lag.Now(now)
+	s.P50, s.P99, s.Samples = a.lag.Figures(now)
+	s.PerSecond, s.RateMax = a.flow.PerSecond(now), a.rate.PerSecond()
 	if s.Held != nil {
 		held := *s.Held
 		s.Held = &held
@@ -81,7 +93,7 @@ func (a *Applier) sample() {
 		return
 	}
 	stated, ms := a.reader.Beat()
-	a.lag.note(stated, ms, envelope.Position(a.status.Position))
+	a.lag.Note(time.Now(), stated, ms, envelope.Position(a.status.Position))
 }
 
 func (a *Applier) enter(s State) {
@@ -94,15 +106,48 @@ func (a *Applier) enter(s State) {
 func (a *Applier) begun(in *Inbox, r Reader) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.reader = r
+	a.reader, a.since = r, time.Now()
 	a.status.Life, a.status.Position, a.status.Applied, a.status.Skipped = in.Life, in.Position, in.Applied, in.Skipped
-	a.status.Reason, a.status.Error = "", ""
 	if a.status.Held != nil && !in.Position.Before(chain.SyncPosition(a.status.Held.Record.Position)) {
 		a.status.Held = nil
 	}
-	if a.status.Held == nil {
+	if a.status.Held == nil && a.status.State != StateTrouble {
 		a.enter(StateApplying)
 	}
+}
+
+// look notes whether the session that runs has trouble to read, or has had none for long enough. mu is held.
+func (a *Applier) look(now time.Time) {
+	if a.reader == nil {
+		return
+	}
+	if err := a.reader.Trouble(); err != nil {
+		a.since = now
+		a.say(err)
+		return
+	}
+	if a.status.State == StateTrouble && now.Sub(a.since) >= settleAfter {
+		a.well()
+	}
+}
+
+// say notes what the trouble is, and logs it if it is another one than before. mu is held.
+func (a *Applier) say(err error) {
+	reason := fault.ReasonOf(err)
+	if reason == "" {
+		reason = fault.KindOf(err).String()
+	}
+	if a.status.State != StateTrouble || a.status.Reason != reason {
+		a.parts.Log.Warn("V10's changes are not applied for a moment", slog.String(obs.KeyReason, reason), obs.Err(err))
+	}
+	a.status.Reason, a.status.Error = reason, err.Error()
+	a.enter(StateTrouble)
+}
+
+// well notes that there is no trouble. mu is held.
+func (a *Applier) well() {
+	a.status.Reason, a.status.Error = "", ""
+	a.enter(StateApplying)
 }
 
 func (a *Applier) ended() {
@@ -118,14 +163,15 @@ func (a *Applier) applied(records []*envelope.Record) {
 		return
 	}
 	for _, r := range records {
-		a.metrics.applied.WithLabelValues(kindOf(r.Change)).Inc()
+		a.metrics.applied.WithLabelValues(envelope.KindOf(r.Change)).Inc()
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.status.Position = chain.SyncPosition(records[len(records)-1].Position)
 	a.status.Applied += uint64(len(records))
+	a.flow.Add(time.Now(), uint64(len(records)))
 	a.status.Held = nil
-	a.enter(StateApplying)
+	a.well()
 	a.sample()
 }
 
@@ -138,30 +184,46 @@ func (a *Applier) trouble(err error) {
 	a.metrics.troubles.WithLabelValues(reason).Inc()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.status.Reason != reason {
-		a.parts.Log.Warn("V10's changes are not applied for a moment", slog.String(obs.KeyReason, reason), obs.Err(err))
-	}
-	a.status.Reason, a.status.Error = reason, err.Error()
-	a.enter(StateTrouble)
+	a.say(err)
 }
 
-// noteHeld notes a change that cannot be made, and says how often it was tried.
-func (a *Applier) noteHeld(h *holdError) int {
+// noteTry notes that a change could not be made, once more.
+func (a *Applier) noteTry(h *holdError) Held {
 	a.metrics.held.WithLabelValues(h.stop.Outcome.String()).Inc()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	tries := 1
+	held := Held{Record: h.record, Life: h.life, Outcome: h.stop.Outcome, Text: h.stop.Text, Tries: 1, Since: time.Now(), Slot: slotOf(h.record.Change)}
 	if was := a.status.Held; was != nil && was.Record.Position == h.record.Position {
-		tries = was.Tries + 1
+		held.Tries, held.Since = was.Tries+1, was.Since
 	}
-	a.status.Held = &Held{Record: h.record, Outcome: h.stop.Outcome, Text: h.stop.Text, Tries: tries, Slot: slotOf(h.record.Change)}
+	again := held
+	a.status.Held = &again
 	a.enter(StateTrying)
-	if tries >= HoldTriesMax {
-		a.enter(StateHeld)
-		a.parts.Log.Error("a change of V10's cannot be made here, and all behind it waits for a person", slog.String(obs.KeyFrom, h.record.Position.String()),
-			slog.String(obs.KeyKind, kindOf(h.record.Change)), slog.String(obs.KeyReason, h.stop.Outcome.String()))
+	return held
+}
+
+// noteHeld notes that a change waits for a person.
+func (a *Applier) noteHeld(h *Held, parked bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	again := *h
+	again.Parked = parked
+	a.status.Held = &again
+	if a.status.State == StateHeld {
+		return // it is told already; the letter was late
 	}
-	return tries
+	a.enter(StateHeld)
+	a.parts.Log.Error("a change of V10's cannot be made here, and all behind it waits for a person", slog.String(obs.KeyFrom, h.Record.Position.String()),
+		slog.String(obs.KeyKind, envelope.KindOf(h.Record.Change)), slog.String(obs.KeyReason, h.Outcome.String()))
+}
+
+// noteCopying notes that the initial copy is under way.
+func (a *Applier) noteCopying(in *Inbox) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.status.Life, a.status.Position, a.status.Applied, a.status.Skipped = in.Life, in.Position, in.Applied, in.Skipped
+	a.status.Reason, a.status.Error = "", ""
+	a.enter(StateCopying)
 }
 
 // release lets the change be tried anew.
@@ -169,7 +231,7 @@ func (a *Applier) release() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.status.Held = nil
-	a.enter(StateApplying)
+	a.well()
 }
 
 // slotOf is the slot that a change debits.
@@ -181,58 +243,4 @@ func slotOf(c envelope.Change) uint16 {
 		return keys.AliasSlot(c.Issuer)
 	}
 	return chain.SlotNone
-}
-
-// kindOf is a change's name in metrics.
-func kindOf(c envelope.Change) string {
-	switch c.(type) {
-	case *envelope.Transfer:
-		return "transfer"
-	case *envelope.AccountOpened:
-		return "account"
-	case *envelope.AssetCreated:
-		return "asset"
-	case *envelope.Issued:
-		return "issue"
-	case *envelope.Redeemed:
-		return "redeem"
-	case *envelope.Refusal:
-		return "refusal"
-	case *envelope.Round:
-		return "round"
-	case *envelope.Barrier:
-		return "barrier"
-	}
-	return "other"
-}
-
-// lagMeter tells how old what is not applied may be: everything that V10's side had published at a heart-beat is applied once the
-// position that the heart-beat states is.
-type lagMeter struct {
-	stated    envelope.Position // newest
-	waitsFor  envelope.Position // a heart-beat's that is not reached yet
-	waitsFrom uint64            // when that was, ms since 1970; 0: none waits
-	reached   uint64            // of the newest heart-beat whose position is applied
-}
-
-// note takes in the newest heart-beat and what is applied.
-func (l *lagMeter) note(stated envelope.Position, ms uint64, applied envelope.Position) {
-	l.stated = stated
-	if l.waitsFrom != 0 && !applied.Before(l.waitsFor) {
-		l.reached, l.waitsFrom = max(l.reached, l.waitsFrom), 0
-	}
-	switch {
-	case ms == 0:
-	case !applied.Before(stated):
-		l.reached, l.waitsFrom = max(l.reached, ms), 0
-	case l.waitsFrom == 0:
-		l.waitsFor, l.waitsFrom = stated, ms
-	}
-}
-
-func (l *lagMeter) lag(now time.Time) time.Duration {
-	if l.reached == 0 {
-		return -1
-	}
-	return max(0, now.Sub(time.UnixMilli(int64(l.reached))))
 }

@@ -28,6 +28,7 @@ import (
 // Bounds of a client.
 const (
 	secretFileBytesMax = 64 << 10
+	prefixBytesMax     = 128 // a name has at most 249
 	dialTimeout        = 5 * time.Second
 	backoffMin         = 100 * time.Millisecond
 	backoffMax         = time.Second
@@ -49,7 +50,26 @@ type Config struct {
 	// KeyFiles are the sync keys, as 64 or more hex digits each, readable by their owner only. Records are made with the first and
 	// read with any, so that keys can be changed while both sides run.
 	KeyFiles []string
-	Log      *slog.Logger // nil: none
+	// Prefix stands before the name of each topic, so that networks can share brokers. Both sides of a sync have the same; it never
+	// changes. Empty: none.
+	Prefix string
+	Log    *slog.Logger // nil: none
+}
+
+// CheckPrefix says why a prefix will not do, or nil.
+func CheckPrefix(prefix string) error {
+	odd := func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' || r == '-')
+	}
+	if len(prefix) > prefixBytesMax || strings.ContainsFunc(prefix, odd) {
+		return fault.New(fault.Invalid, "%.80q begins no name of a topic: at most %d of a-z A-Z 0-9 . -", prefix, prefixBytesMax)
+	}
+	return nil
+}
+
+// topic is the name of a direction's topic.
+func (c *Config) topic(t envelope.Topic, origin envelope.Origin) string {
+	return c.Prefix + t.Name(origin)
 }
 
 // TLS is how the brokers are known, and the client to them.
@@ -144,6 +164,9 @@ func backoff(n int) time.Duration {
 func (c *Config) security() ([]kgo.Opt, error) {
 	if len(c.Brokers) == 0 {
 		return nil, fault.New(fault.Invalid, "no broker is named: name at least one as host:port")
+	}
+	if err := CheckPrefix(c.Prefix); err != nil {
+		return nil, err
 	}
 	var opts []kgo.Opt
 	if c.TLS.Enabled {

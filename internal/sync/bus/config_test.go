@@ -129,6 +129,7 @@ func TestConfigRefuses(t *testing.T) {
 		"no authority":      func(c *Config) { c.TLS = TLS{Enabled: true, CA: "none"} },
 		"empty authority":   func(c *Config) { c.TLS = TLS{Enabled: true, CA: open} },
 		"no certificate":    func(c *Config) { c.TLS = TLS{Enabled: true, Cert: "none", Key: "none"} },
+		"an odd prefix":     func(c *Config) { c.Prefix = "a b" },
 	} {
 		cfg := good
 		change(&cfg)
@@ -152,7 +153,7 @@ func TestTopicsAreSet(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.init(t)
-	set, err := admin.DescribeTopicConfigs(t.Context(), append(topicNames(envelope.V10), topicNames(envelope.V11)...)...)
+	set, err := admin.DescribeTopicConfigs(t.Context(), append(w.cfg.topicNames(envelope.V10), w.cfg.topicNames(envelope.V11)...)...)
 	if err != nil || len(set) != 6 {
 		t.Fatalf("%d topics: %v", len(set), err)
 	}

@@ -25,10 +25,10 @@ const (
 // extent is the offsets that a topic has: from low, below high.
 type extent struct{ low, high int64 }
 
-func extentsOf(ctx context.Context, client *kgo.Client, origin envelope.Origin) (out [envelope.TopicCount]extent, err error) {
+func (c *Config) extentsOf(ctx context.Context, client *kgo.Client, origin envelope.Origin) (out [envelope.TopicCount]extent, err error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	admin, names := kadm.NewClient(client), topicNames(origin)
+	admin, names := kadm.NewClient(client), c.topicNames(origin)
 	low, err := admin.ListStartOffsets(ctx, names...)
 	if err != nil {
 		return out, unreachable(err)
@@ -38,7 +38,7 @@ func extentsOf(ctx context.Context, client *kgo.Client, origin envelope.Origin) 
 		return out, unreachable(err)
 	}
 	for _, t := range envelope.Topics() {
-		name := t.Name(origin)
+		name := c.topic(t, origin)
 		from, ok := low.Lookup(name, 0)
 		to, ok2 := high.Lookup(name, 0)
 		switch {
@@ -109,10 +109,10 @@ func readTails(ctx context.Context, cfg *PublisherConfig, keys []envelope.Key) (
 	}
 	defer client.Close()
 	origin := cfg.Source.Origin
-	if ids, err = topicsOf(ctx, kadm.NewClient(client), origin); err != nil {
+	if ids, err = cfg.topicsOf(ctx, kadm.NewClient(client), origin); err != nil {
 		return found, ids, err
 	}
-	extents, err := extentsOf(ctx, client, origin)
+	extents, err := cfg.extentsOf(ctx, client, origin)
 	if err != nil {
 		return found, ids, err
 	}
@@ -121,7 +121,7 @@ func readTails(ctx context.Context, cfg *PublisherConfig, keys []envelope.Key) (
 		for _, t := range envelope.Topics() {
 			from := max(extents[t].low, extents[t].high-n)
 			tails[t].whole = from == extents[t].low
-			if tails[t].records, err = readAll(ctx, client, t.Name(origin), from, extents[t].high, keys); err != nil {
+			if tails[t].records, err = readAll(ctx, client, cfg.topic(t, origin), from, extents[t].high, keys); err != nil {
 				return found, ids, err
 			}
 		}

@@ -83,14 +83,14 @@ func (p *Publisher) heartbeat(t envelope.Topic) (*kgo.Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &kgo.Record{Topic: t.Name(p.cfg.Source.Origin), Value: wire}, nil
+	return &kgo.Record{Topic: p.cfg.topic(t, p.cfg.Source.Origin), Value: wire}, nil
 }
 
 // watch fails the publisher if a topic was deleted or made anew: what was in it is lost, and going on would hide that.
 func (p *Publisher) watch() {
 	ctx, cancel := context.WithTimeout(p.ctx, askTimeout)
 	defer cancel()
-	err := sameTopics(ctx, p.client, p.cfg.Source.Origin, p.ids)
+	err := p.cfg.sameTopics(ctx, p.client, p.cfg.Source.Origin, p.ids)
 	if p.ctx.Err() != nil {
 		return
 	}

@@ -61,9 +61,10 @@ type Publisher struct {
 	room    *semaphore.Weighted
 	ctx     context.Context // ends with the publisher; records in flight belong to it
 	cancel  context.CancelCauseFunc
-	beating chan struct{} // closed when the loop of heart-beats has ended
-	early   chan struct{} // asks for a heart-beat before its time
-	tip     Tip           // owned by Publish
+	beating chan struct{}    // closed when the loop of heart-beats has ended
+	early   chan struct{}    // asks for a heart-beat before its time
+	tip     Tip              // owned by Publish
+	newest  *envelope.Record // at tip, where it is known; owned by Publish
 	strays  map[envelope.Position]envelope.Tag
 
 	mu          sync.Mutex // guards all below
@@ -117,7 +118,7 @@ func (p *Publisher) begin(ctx context.Context, keys []envelope.Key) error {
 	if err != nil {
 		return err
 	}
-	p.ids, p.cfg.Source.Life, p.tip, p.strays = ids, found.life, found.tip, found.strays
+	p.ids, p.cfg.Source.Life, p.tip, p.newest, p.strays = ids, found.life, found.tip, found.newest, found.strays
 	p.window.frontier = found.tip
 	if err := p.cfg.Source.Check(); err != nil {
 		return err
@@ -169,6 +170,28 @@ func (p *Publisher) Publish(ctx context.Context, d Draft) error {
 	return p.send(ctx, r, wire)
 }
 
+// Newest is the record at Tip: its Since is from where a capture makes that record again, to have it confirmed. nil: it is not known.
+func (p *Publisher) Newest() *envelope.Record { return p.newest }
+
+// Confirm compares the change at Tip, which the capture made again, with what was published there. A ledger that makes another one there
+// was put back to an earlier state under the same identity, and what it does from then on is another history: fork, which is final.
+func (p *Publisher) Confirm(d Draft) error {
+	if p.newest == nil || d.Position != p.newest.Position {
+		return nil
+	}
+	was, is := *p.newest, *p.newest
+	is.End, is.HomeVersion, is.Change = d.End, d.HomeVersion, d.Change
+	for _, r := range []*envelope.Record{&was, &is} { // by one key: that may have been changed since
+		if _, err := envelope.Seal(&p.key, r); err != nil {
+			return err
+		}
+	}
+	if was.Tag != is.Tag {
+		return p.fail(forked(d.Position))
+	}
+	return nil
+}
+
 // pass takes a record that is in its topic already, since an earlier publisher sent it before it ended.
 func (p *Publisher) pass(r *envelope.Record, stray envelope.Tag) error {
 	if stray != r.Tag {
@@ -179,7 +202,7 @@ func (p *Publisher) pass(r *envelope.Record, stray envelope.Tag) error {
 	if err := p.slots.Acquire(p.ctx, 1); err != nil {
 		return p.Failed()
 	}
-	p.tip = tipOf(r)
+	p.tip, p.newest = tipOf(r), r
 	p.acknowledged(p.noted(r), 0)
 	return nil
 }
@@ -193,9 +216,9 @@ func (p *Publisher) send(ctx context.Context, r *envelope.Record, wire []byte) e
 		p.slots.Release(1)
 		return err
 	}
-	p.tip = tipOf(r)
+	p.tip, p.newest = tipOf(r), r
 	ticket := p.noted(r)
-	topic := r.Change.Topic().Name(r.Origin)
+	topic := p.cfg.topic(r.Change.Topic(), r.Origin)
 	p.client.Produce(p.ctx, &kgo.Record{Topic: topic, Value: wire}, func(_ *kgo.Record, err error) {
 		if err != nil {
 			_ = p.fail(p.refused(err, topic))
@@ -294,6 +317,9 @@ func (p *Publisher) Failed() error {
 	}
 	return context.Cause(p.ctx)
 }
+
+// Done is closed when the publisher takes nothing more.
+func (p *Publisher) Done() <-chan struct{} { return p.ctx.Done() }
 
 // fail ends the publisher for good, and returns why it ended.
 func (p *Publisher) fail(err error) error {

@@ -70,7 +70,7 @@ func OpenReader(ctx context.Context, cfg ReaderConfig) (*Reader, error) {
 	r := &Reader{cfg: cfg, keys: keys, merger: merger, metrics: newReaderMetrics(cfg.Start.Source.Origin), topicOf: map[string]envelope.Topic{}}
 	r.state.Position = cfg.Start.Position
 	for _, t := range envelope.Topics() {
-		r.topicOf[t.Name(cfg.Start.Source.Origin)] = t
+		r.topicOf[cfg.topic(t, cfg.Start.Source.Origin)] = t
 	}
 	places, err := r.find(ctx)
 	if err != nil {
@@ -95,20 +95,20 @@ func (r *Reader) find(ctx context.Context) (map[string]map[int32]kgo.Offset, err
 	}
 	defer client.Close()
 	origin := r.cfg.Start.Source.Origin
-	if r.ids, err = topicsOf(ctx, kadm.NewClient(client), origin); err != nil {
+	if r.ids, err = r.cfg.topicsOf(ctx, kadm.NewClient(client), origin); err != nil {
 		return nil, err
 	}
-	extents, err := extentsOf(ctx, client, origin)
+	extents, err := r.cfg.extentsOf(ctx, client, origin)
 	if err != nil {
 		return nil, err
 	}
 	places := map[string]map[int32]kgo.Offset{}
 	for _, t := range envelope.Topics() {
-		at, err := seek(ctx, client, t.Name(origin), extents[t], r.keys, &r.cfg.Start)
+		at, err := seek(ctx, client, r.cfg.topic(t, origin), extents[t], r.keys, &r.cfg.Start)
 		if err != nil {
 			return nil, err
 		}
-		places[t.Name(origin)] = map[int32]kgo.Offset{0: kgo.NewOffset().At(at)}
+		places[r.cfg.topic(t, origin)] = map[int32]kgo.Offset{0: kgo.NewOffset().At(at)}
 	}
 	return places, nil
 }
@@ -195,7 +195,7 @@ func (r *Reader) throttle(t envelope.Topic) {
 		return
 	}
 	r.paused[t] = full
-	name := t.Name(r.cfg.Start.Source.Origin)
+	name := r.cfg.topic(t, r.cfg.Start.Source.Origin)
 	if full {
 		r.client.PauseFetchTopics(name)
 	} else {
@@ -217,14 +217,15 @@ func (r *Reader) offer(t envelope.Topic, raw *kgo.Record) error {
 	if beat, ok := record.Change.(*envelope.Heartbeat); ok && verdict == envelope.Beat {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		r.state.Beat = max(r.state.Beat, beat.TimeMs)
+		// A clock that is ahead must not hide the lag until this one is there too.
+		r.state.Beat = max(r.state.Beat, min(beat.TimeMs, uint64(time.Now().UnixMilli())))
 	}
 	return nil
 }
 
 // watch stops the reader if a topic was deleted or made anew: what was in it cannot be had any more.
 func (r *Reader) watch(ctx context.Context) error {
-	err := sameTopics(ctx, r.client, r.cfg.Start.Source.Origin, r.ids)
+	err := r.cfg.sameTopics(ctx, r.client, r.cfg.Start.Source.Origin, r.ids)
 	r.watched = time.Now()
 	if err != nil && !fault.Is(err, fault.Unavailable) {
 		return err

@@ -16,7 +16,8 @@ type tail struct {
 // resumption is what the ends of the topics say about where a publisher goes on.
 type resumption struct {
 	life   uint32
-	tip    Tip // everything up to there is in the topics
+	tip    Tip              // everything up to there is in the topics
+	newest *envelope.Record // at the tip; nil: it is not among the ends, or there is none
 	strays map[envelope.Position]envelope.Tag
 	// more says that the ends are too short to tell.
 	more bool
@@ -58,6 +59,9 @@ func resume(source envelope.Source, start Tip, tails [envelope.TopicCount]tail) 
 		out.tip = tipOf(r)
 	}
 	for _, r := range follows {
+		if r.Position == out.tip.Position && r.Tag == out.tip.Tag {
+			out.newest = r
+		}
 		if out.tip.Position.Before(r.Position) {
 			out.strays[r.Position] = r.Tag
 		}

@@ -92,6 +92,9 @@ func TestResumeFindsTheFrontier(t *testing.T) {
 		if err != nil || got.tip != want || got.more || len(got.strays) != strays || got.life != 1 {
 			t.Fatalf("goes on at %+v with %d strays, want %+v with %d: %v", got.tip, len(got.strays), want, strays, err)
 		}
+		if among := missing > cut; among != (got.newest != nil) || among && got.newest.Tag != want.Tag {
+			t.Fatalf("the record at %+v is %+v, among the ends: %t", want, got.newest, among)
+		}
 	})
 }
 

@@ -60,8 +60,9 @@ func (s *Settings) configs(insync int) map[string]string {
 	}
 }
 
-// Init makes the topics of both directions, and sets what differs on those that exist. It may be called any number of times. It
-// changes neither the number of partitions nor of copies: Conflict, topic_shape, if a topic has more than one partition.
+// Init makes the topics of both directions, with those of their dead letters, and sets what differs on those that exist. It may be
+// called any number of times. It changes neither the number of partitions nor of copies: Conflict, topic_shape, if a topic has more
+// than one partition.
 func Init(ctx context.Context, c Config, s Settings) error {
 	client, err := c.connect()
 	if err != nil {
@@ -71,25 +72,62 @@ func Init(ctx context.Context, c Config, s Settings) error {
 	admin := kadm.NewClient(client)
 	brokers, err := admin.ListBrokers(ctx)
 	if err != nil {
-		return brokerError(err, topicNames(envelope.V10)[0])
+		return brokerError(err, c.topicNames(envelope.V10)[0])
 	}
 	replicas, insync := s.copies(len(brokers))
 	for _, origin := range []envelope.Origin{envelope.V10, envelope.V11} {
-		if err := initDirection(ctx, admin, origin, replicas, s.configs(insync)); err != nil {
+		if err := c.initDirection(ctx, admin, origin, replicas, s.configs(insync)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func initDirection(ctx context.Context, admin *kadm.Client, origin envelope.Origin, replicas int, configs map[string]string) error {
+// Topics are the names of all topics that the brokers have, whoever made them, but those of the brokers' own.
+func Topics(ctx context.Context, c Config) ([]string, error) {
+	client, err := c.connect()
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	found, err := kadm.NewClient(client).ListTopics(ctx)
+	if err != nil {
+		return nil, unreachable(err)
+	}
+	return found.Names(), nil
+}
+
+// Remove deletes the topics of both directions, with all that is in them. Those that are not there are nothing.
+func Remove(ctx context.Context, c Config) error {
+	client, err := c.connect()
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	var names []string
+	for _, origin := range []envelope.Origin{envelope.V10, envelope.V11} {
+		names = append(append(names, c.topicNames(origin)...), c.LetterTopic(origin))
+	}
+	gone, err := kadm.NewClient(client).DeleteTopics(ctx, names...)
+	if err != nil {
+		return unreachable(err)
+	}
+	for _, topic := range gone {
+		if topic.Err != nil && !errors.Is(topic.Err, kerr.UnknownTopicOrPartition) {
+			return fault.Wrap(fault.Unavailable, topic.Err, "topic %s cannot be deleted: %s", topic.Topic, topic.ErrMessage)
+		}
+	}
+	return nil
+}
+
+func (c *Config) initDirection(ctx context.Context, admin *kadm.Client, origin envelope.Origin, replicas int, configs map[string]string) error {
 	values := map[string]*string{}
 	alter := make([]kadm.AlterConfig, 0, len(configs))
 	for name, value := range configs {
 		values[name] = &value
 		alter = append(alter, kadm.AlterConfig{Op: kadm.SetConfig, Name: name, Value: &value})
 	}
-	names := topicNames(origin)
+	names := append(c.topicNames(origin), c.LetterTopic(origin))
 	made, err := admin.CreateTopics(ctx, 1, int16(replicas), values, names...)
 	if err != nil {
 		return unreachable(err)
@@ -98,6 +136,9 @@ func initDirection(ctx context.Context, admin *kadm.Client, origin envelope.Orig
 		if topic.Err != nil && !errors.Is(topic.Err, kerr.TopicAlreadyExists) {
 			return fault.Wrap(fault.Unavailable, topic.Err, "topic %s cannot be made: %s", topic.Topic, topic.ErrMessage)
 		}
+	}
+	if err := c.appeared(ctx, admin, origin); err != nil {
+		return err
 	}
 	set, err := admin.AlterTopicConfigs(ctx, alter, names...)
 	if err != nil {
@@ -108,14 +149,28 @@ func initDirection(ctx context.Context, admin *kadm.Client, origin envelope.Orig
 			return fault.Wrap(fault.Unavailable, topic.Err, "the settings of topic %s cannot be set: %s", topic.Name, topic.ErrMessage)
 		}
 	}
-	_, err = topicsOf(ctx, admin, origin)
-	return err
+	return nil
 }
 
-func topicNames(origin envelope.Origin) []string {
+// appeared waits until the brokers know the topics that were made: whoever is asked may hear of them later than the one that made them.
+func (c *Config) appeared(ctx context.Context, admin *kadm.Client, origin envelope.Origin) error {
+	for {
+		_, err := c.topicsOf(ctx, admin, origin)
+		if fault.ReasonOf(err) != ReasonTopicMissing {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(backoffMin):
+		}
+	}
+}
+
+func (c *Config) topicNames(origin envelope.Origin) []string {
 	var names []string
 	for _, t := range envelope.Topics() {
-		names = append(names, t.Name(origin))
+		names = append(names, c.topic(t, origin))
 	}
 	return names
 }
@@ -124,23 +179,23 @@ func topicNames(origin envelope.Origin) []string {
 type topicIDs [envelope.TopicCount]kadm.TopicID
 
 // topicsOf finds a direction's topics. NotFound, topic_missing; Conflict, topic_shape; Unavailable, broker_unreachable.
-func topicsOf(ctx context.Context, admin *kadm.Client, origin envelope.Origin) (ids topicIDs, err error) {
+func (c *Config) topicsOf(ctx context.Context, admin *kadm.Client, origin envelope.Origin) (ids topicIDs, err error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	found, err := admin.ListTopics(ctx, topicNames(origin)...)
+	found, err := admin.ListTopics(ctx, c.topicNames(origin)...)
 	if err != nil {
-		return ids, brokerError(err, topicNames(origin)[0])
+		return ids, brokerError(err, c.topicNames(origin)[0])
 	}
 	for _, t := range envelope.Topics() {
-		detail, there := found[t.Name(origin)]
+		detail, there := found[c.topic(t, origin)]
 		switch {
 		case !there || errors.Is(detail.Err, kerr.UnknownTopicOrPartition):
-			return ids, missing(t.Name(origin))
+			return ids, missing(c.topic(t, origin))
 		case detail.Err != nil:
-			return ids, brokerError(detail.Err, t.Name(origin))
+			return ids, brokerError(detail.Err, c.topic(t, origin))
 		case len(detail.Partitions) != 1:
 			return ids, fault.Reasoned(fault.Conflict, ReasonTopicShape,
-				"topic %s has %d partitions, and order needs one: delete it, and make it with: aurigraph sync init", t.Name(origin), len(detail.Partitions))
+				"topic %s has %d partitions, and order needs one: delete it, and make it with: aurigraph sync init", c.topic(t, origin), len(detail.Partitions))
 		}
 		ids[t] = detail.ID
 	}
@@ -148,14 +203,14 @@ func topicsOf(ctx context.Context, admin *kadm.Client, origin envelope.Origin) (
 }
 
 // sameTopics asks whether the topics are still those of ids.
-func sameTopics(ctx context.Context, client *kgo.Client, origin envelope.Origin, ids topicIDs) error {
-	now, err := topicsOf(ctx, kadm.NewClient(client), origin)
+func (c *Config) sameTopics(ctx context.Context, client *kgo.Client, origin envelope.Origin, ids topicIDs) error {
+	now, err := c.topicsOf(ctx, kadm.NewClient(client), origin)
 	if err != nil {
 		return err
 	}
 	for _, t := range envelope.Topics() {
 		if now[t] != ids[t] {
-			return recreated(t.Name(origin))
+			return recreated(c.topic(t, origin))
 		}
 	}
 	return nil

@@ -79,7 +79,7 @@ func newWorld(t testing.TB, b broker) *world {
 	t.Helper()
 	w := &world{broker: b, cfg: Config{Brokers: []string{b.Address()}, KeyFiles: []string{keyFile(t, 1)}}}
 	w.source = envelope.Source{Ledger: envelope.V10Ledger("test"), Origin: envelope.V10, Incarnation: envelope.Incarnation{1}}
-	w.deleteTopics(t, append(topicNames(envelope.V10), topicNames(envelope.V11)...)...)
+	w.deleteTopics(t, append(w.cfg.topicNames(envelope.V10), w.cfg.topicNames(envelope.V11)...)...)
 	w.init(t)
 	return w
 }
@@ -296,7 +296,7 @@ func (w *world) inTopics(t testing.TB) map[envelope.Position]int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	extents, err := extentsOf(t.Context(), client, w.source.Origin)
+	extents, err := w.cfg.extentsOf(t.Context(), client, w.source.Origin)
 	if err != nil {
 		t.Fatal(err)
 	}

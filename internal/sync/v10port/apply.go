@@ -13,6 +13,7 @@ import (
 
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/obs"
+	"github.com/aurigraph/aurigraph/internal/sync/control"
 	"github.com/aurigraph/aurigraph/internal/sync/envelope"
 )
 
@@ -37,8 +38,12 @@ type ApplyConfig struct {
 	// Keys are the sync keys: V10 checks each record's seal itself.
 	Keys []envelope.Key
 	Log  *slog.Logger // nil: none
-	// Applied is called with V10's position after each call. It may be nil.
-	Applied func(envelope.Start)
+	// Applied is called with V10's position after each call, and how many records it was of. It may be nil.
+	Applied func(at envelope.Start, records int)
+	// Trouble is called when V10 takes no records for a moment. It may be nil.
+	Trouble func(error)
+	// Rate bounds the records; nil: nothing does.
+	Rate *control.Rate
 	// Registerer takes metrics; nil: none.
 	Registerer prometheus.Registerer
 }
@@ -64,7 +69,13 @@ func Apply(ctx context.Context, cfg ApplyConfig) error {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	if cfg.Applied == nil {
-		cfg.Applied = func(envelope.Start) {}
+		cfg.Applied = func(envelope.Start, int) {}
+	}
+	if cfg.Trouble == nil {
+		cfg.Trouble = func(error) {}
+	}
+	if cfg.Rate == nil {
+		cfg.Rate = control.NewRate()
 	}
 	a := &apply{ApplyConfig: cfg, metrics: newApplyMetrics()}
 	unregister, err := a.metrics.register(cfg.Registerer)
@@ -73,10 +84,7 @@ func Apply(ctx context.Context, cfg ApplyConfig) error {
 	}
 	defer unregister()
 	for {
-		records, err := a.Records.Next(ctx, applyRecords)
-		if err == nil {
-			err = a.all(ctx, records)
-		}
+		err := a.step(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -93,12 +101,24 @@ type apply struct {
 	metrics *applyMetrics
 }
 
+// step brings the records that follow.
+func (a *apply) step(ctx context.Context) error {
+	records, err := a.Records.Next(ctx, a.Rate.Most(applyRecords))
+	if err != nil {
+		return err
+	}
+	if err := a.Rate.Take(ctx, len(records)); err != nil {
+		return err
+	}
+	return a.all(ctx, records)
+}
+
 // all sends records in as few calls as have room for them.
 func (a *apply) all(ctx context.Context, records []*envelope.Record) error {
 	var body []byte
 	first := 0
 	for i, r := range records {
-		wire, err := a.seal(r)
+		wire, err := envelope.Reseal(a.Keys, r)
 		if err != nil {
 			return err
 		}
@@ -113,21 +133,6 @@ func (a *apply) all(ctx context.Context, records []*envelope.Record) error {
 	return a.some(ctx, records[first:], body)
 }
 
-// seal makes the bytes that a record was read from: with the key that made its tag.
-func (a *apply) seal(r *envelope.Record) ([]byte, error) {
-	for i := range a.Keys {
-		again := *r
-		wire, err := envelope.Seal(&a.Keys[i], &again)
-		if err != nil {
-			return nil, err
-		}
-		if again.Tag == r.Tag {
-			return wire, nil
-		}
-	}
-	return nil, fault.Reasoned(fault.Invalid, envelope.ReasonUnknownKey, "none of the sync keys makes the tag of the record at %s", r.Position)
-}
-
 // some sends records until V10 has answered. V10 passes over what it has, so that sending again does no harm.
 func (a *apply) some(ctx context.Context, records []*envelope.Record, body []byte) error {
 	var p pause
@@ -138,7 +143,7 @@ func (a *apply) some(ctx context.Context, records []*envelope.Record, body []byt
 			if err == nil {
 				a.metrics.at.Set(float64(start.Position.Major))
 				a.metrics.sent.Add(float64(len(records)))
-				a.Applied(start)
+				a.Applied(start, len(records))
 			}
 			return err
 		}
@@ -149,6 +154,7 @@ func (a *apply) some(ctx context.Context, records []*envelope.Record, body []byt
 			return err
 		}
 		count(a.metrics.troubles, err)
+		a.Trouble(err)
 		a.Log.Warn("V10 takes no records now; trying again", obs.KeyReason, fault.ReasonOf(err), obs.KeyErr, err.Error())
 		p.wait(ctx)
 	}

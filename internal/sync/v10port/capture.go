@@ -27,6 +27,12 @@ type Sink interface {
 	Source() envelope.Source
 	// Tip is the newest change that it took, or where the direction begins; after is the major from which to ask V10's log again.
 	Tip() (at envelope.Position, after uint64)
+	// Newest is from where to ask V10's log so that it tells the newest change once more. Not known: that change is not there any more.
+	Newest() (since uint64, known bool)
+	// Confirm compares the newest change with what V10 says there now. Its errors are final: V10 was put back to an earlier state.
+	Confirm(d Draft) error
+	// Failed is why the sink takes nothing more, nil while it does.
+	Failed() error
 	// Publish takes the next change. Timeout: ctx ended first. All other errors are final.
 	Publish(ctx context.Context, d Draft) error
 }
@@ -63,6 +69,10 @@ func Capture(ctx context.Context, cfg CaptureConfig) error {
 			return nil
 		}
 		count(c.metrics.troubles, err)
+		if c.confirming && fault.ReasonOf(err) == envelope.ReasonGap {
+			c.unconfirmed = true // the newest change has left V10's log; what follows it may be there
+			continue
+		}
 		if !mayMend(err) {
 			c.Log.Error("V10's changes are captured no more", obs.KeyReason, fault.ReasonOf(err), obs.KeyErr, err.Error())
 			return err
@@ -78,11 +88,13 @@ type capture struct {
 	metrics *captureMetrics
 	pause   pause
 	at      envelope.Position // of the sink's newest
+	// confirming: V10 has not told the newest change again yet. unconfirmed: it cannot.
+	confirming, unconfirmed bool
 }
 
 // follow reads one stream of changes. It always ends with an error.
 func (c *capture) follow(ctx context.Context) error {
-	life, _, err := c.Client.Head(ctx)
+	life, head, err := c.Client.Head(ctx)
 	if err != nil {
 		return err
 	}
@@ -93,6 +105,13 @@ func (c *capture) follow(ctx context.Context) error {
 	}
 	var after uint64
 	c.at, after = c.Sink.Tip()
+	if head < c.at.Major {
+		return fault.Reasoned(fault.Conflict, ReasonAhead, "V10 stands at %d, and had told what it did up to %s: it was put back to an earlier state", head, c.at)
+	}
+	since, known := c.Sink.Newest()
+	if c.confirming = known && !c.unconfirmed; c.confirming {
+		after = min(after, since)
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	watchdog := time.AfterFunc(silenceMax, func() { cancel(errSilent) })
@@ -142,6 +161,9 @@ func readLine(in *bufio.Reader) ([]byte, error) {
 
 // line takes a line of the stream.
 func (c *capture) line(ctx context.Context, life envelope.Incarnation, text []byte) error {
+	if err := c.Sink.Failed(); err != nil { // which nothing else tells while V10 does nothing
+		return &final{err}
+	}
 	var l line
 	if err := json.Unmarshal(text, &l); err != nil {
 		return fault.Wrap(fault.Corrupt, err, "a line of V10's changes")
@@ -182,7 +204,13 @@ func (c *capture) batch(ctx context.Context, b *Batch) error {
 	}
 	for i := range drafts {
 		if !c.at.Before(drafts[i].Position) {
+			if err := c.confirm(drafts[i]); err != nil {
+				return err
+			}
 			continue
+		}
+		if c.confirming {
+			return c.notThere()
 		}
 		if err := c.Sink.Publish(ctx, drafts[i]); err != nil {
 			return &final{err}
@@ -190,6 +218,26 @@ func (c *capture) batch(ctx context.Context, b *Batch) error {
 		c.at = drafts[i].Position
 		c.metrics.changes.WithLabelValues(drafts[i].Change.Topic().String()).Inc()
 	}
+	if c.confirming && c.at.Major <= b.Sequence {
+		return c.notThere()
+	}
 	c.metrics.at.Set(float64(b.Sequence))
 	return nil
+}
+
+// confirm has a change that was told before compared, if it is the newest one.
+func (c *capture) confirm(d Draft) error {
+	if !c.confirming || d.Position != c.at {
+		return nil
+	}
+	c.confirming = false
+	if err := c.Sink.Confirm(d); err != nil {
+		return &final{err}
+	}
+	return nil
+}
+
+func (c *capture) notThere() error {
+	return fault.Reasoned(fault.Conflict, envelope.ReasonFork,
+		"V10 no longer has the change at %s that it told: it was put back to an earlier state; compare both ledgers before anything is told", c.at)
 }

@@ -5,12 +5,14 @@ package v10port
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -99,6 +101,7 @@ type shelf struct {
 	at     envelope.Position
 	drafts []Draft
 	err    error
+	failed error
 }
 
 // Source implements Sink.
@@ -108,6 +111,25 @@ func (s *shelf) Source() envelope.Source {
 
 // Tip implements Sink.
 func (s *shelf) Tip() (envelope.Position, uint64) { return s.at, s.at.Major }
+
+// Newest implements Sink.
+func (s *shelf) Newest() (uint64, bool) {
+	if len(s.drafts) == 0 {
+		return 0, false
+	}
+	return s.at.Major - 1, true
+}
+
+// Confirm implements Sink.
+func (s *shelf) Confirm(d Draft) error {
+	if !reflect.DeepEqual(d, s.drafts[len(s.drafts)-1]) {
+		return fault.Reasoned(fault.Conflict, envelope.ReasonFork, "another one")
+	}
+	return nil
+}
+
+// Failed implements Sink.
+func (s *shelf) Failed() error { return s.failed }
 
 // Publish implements Sink.
 func (s *shelf) Publish(_ context.Context, d Draft) error {
@@ -159,9 +181,9 @@ func TestCaptureGoesOn(t *testing.T) {
 			"/changes": {
 				breaks,
 				words(200, barrier(3, 1)+barrier(4, 2)[:50]),
-				words(200, barrier(4, 2), wrong(fault.Halted, "halted")),
+				words(200, barrier(3, 1), barrier(4, 2), wrong(fault.Halted, "halted")),
 				hangs(barrier(4, 2), beat(4), barrier(6, 3)[:20]),
-				hangs(barrier(6, 3)),
+				hangs(barrier(4, 2), barrier(6, 3)),
 			},
 		}}
 		sink := &shelf{at: envelope.EndOf(2)}
@@ -189,10 +211,56 @@ func TestCaptureGoesOn(t *testing.T) {
 		if since := time.Since(began); since < silenceMax || since > silenceMax+20*time.Second {
 			t.Errorf("it took %s; a silent V10 is left after %s", since, silenceMax)
 		}
-		if last := s.calls[len(s.calls)-1]; !strings.HasSuffix(last, "%3A4") {
+		if last := s.calls[len(s.calls)-1]; !strings.HasSuffix(last, "%3A3") {
 			t.Errorf("it went on with %s", last)
 		}
 	})
+}
+
+// TestCaptureConfirms has V10 tell the newest change again, or something else in its place: then nothing more is published. Where its log does not
+// reach back so far any more, what follows is taken.
+func TestCaptureConfirms(t *testing.T) {
+	foreign := strings.Replace(barrier(4, 2), `"ops"`, `"origin":"`+base64.StdEncoding.EncodeToString([]byte("x"))+`","ops"`, 1)
+	for name, test := range map[string]struct {
+		head    uint64
+		changes []string // of one try after the other
+		failed  error
+		reason  string
+		want    string
+	}{
+		"the same":                 {9, []string{barrier(4, 2) + barrier(5, 3) + wrong(fault.Corrupt, "end")}, nil, "end", "[4 5]"},
+		"another one":              {9, []string{barrier(4, 7) + barrier(5, 3)}, nil, envelope.ReasonFork, "[4]"},
+		"none":                     {9, []string{barrier(5, 3)}, nil, envelope.ReasonFork, "[4]"},
+		"a batch of somebody else": {9, []string{foreign}, nil, ReasonUnknownOrigin, "[4]"},
+		"V10 stands before it":     {3, []string{beat(3)}, nil, ReasonAhead, "[4]"},
+		"it has left V10's log": {
+			9, []string{wrong(fault.Pruned, envelope.ReasonGap), barrier(5, 3) + wrong(fault.Corrupt, "end")}, nil, "end", "[4 5]",
+		},
+		"all has left V10's log":   {9, []string{wrong(fault.Pruned, envelope.ReasonGap)}, nil, envelope.ReasonGap, "[4]"},
+		"the sink ended meanwhile": {9, []string{beat(9)}, fault.Reasoned(fault.Conflict, "topic_recreated", "gone"), "topic_recreated", "[4]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &script{answers: map[string][]func(*http.Request) (*http.Response, error){"/head": {words(200, head(test.head))}}}
+				for _, text := range test.changes {
+					s.answers["/changes"] = append(s.answers["/changes"], words(200, text))
+				}
+				told := Draft{Position: envelope.Position{Major: 4}, End: true, Change: &envelope.Barrier{Generation: 2, TimeMs: 5}}
+				sink := &shelf{at: told.Position, drafts: []Draft{told}, failed: test.failed}
+				err := Capture(t.Context(), CaptureConfig{Client: s.client(), Sink: sink, Keys: plainKeys{}})
+				if fault.ReasonOf(err) != test.reason {
+					t.Errorf("%v (%s)", err, fault.ReasonOf(err))
+				}
+				var got []uint64
+				for _, d := range sink.drafts {
+					got = append(got, d.Position.Major)
+				}
+				if fmt.Sprint(got) != test.want {
+					t.Errorf("published %v", got)
+				}
+			})
+		})
+	}
 }
 
 func TestReadLineIsBounded(t *testing.T) {
@@ -323,7 +391,7 @@ func TestApplySends(t *testing.T) {
 		var last envelope.Position
 		err := Apply(t.Context(), ApplyConfig{
 			Client: NewClient("http://v10", &http.Client{Transport: p}), Records: &pile{records}, Keys: []envelope.Key{present, old},
-			Applied: func(s envelope.Start) { last = s.Position },
+			Applied: func(s envelope.Start, _ int) { last = s.Position },
 		})
 		if !errors.Is(err, errEmpty) || len(p.got) != len(records) || last != records[len(records)-1].Position || p.calls != 3+4 {
 			t.Fatalf("%v, %d records in %d calls, at %s", err, len(p.got), p.calls, last)
@@ -335,7 +403,7 @@ func TestApplySends(t *testing.T) {
 		}
 	})
 	p := &port{t: t, keys: []envelope.Key{old, present}}
-	a := &apply{ApplyConfig{Client: NewClient("http://v10", &http.Client{Transport: p}), Keys: p.keys, Applied: func(envelope.Start) {}}, newApplyMetrics()}
+	a := &apply{ApplyConfig{Client: NewClient("http://v10", &http.Client{Transport: p}), Keys: p.keys, Applied: func(envelope.Start, int) {}}, newApplyMetrics()}
 	if err := a.all(t.Context(), chained(t, ApplyRecordsMax+1, old)); err != nil || p.calls != 2 {
 		t.Errorf("%v in %d calls", err, p.calls)
 	}

@@ -9,6 +9,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/aurigraph/aurigraph/internal/fault"
@@ -29,6 +31,9 @@ const (
 
 // ReasonUnreachable is that of errors which say that V10 did not answer, or not to the end.
 const ReasonUnreachable = "v10_unreachable"
+
+// ReasonAhead is that of a V10 that stands before what it told; its log says so too.
+const ReasonAhead = "ahead"
 
 // Client calls V10's port. It is safe for any number of goroutines.
 type Client struct {
@@ -80,6 +85,30 @@ func (c *Client) OpenInbox(ctx context.Context, s envelope.Start) (envelope.Star
 	}
 	l, err := c.call(ctx, http.MethodPost, "/inbox", body)
 	return startOf(l, err)
+}
+
+// Skip has V10 pass over the record that it stands before, on a sealed skip. Again it is nothing.
+func (c *Client) Skip(ctx context.Context, sealed []byte) (envelope.Start, error) {
+	l, err := c.call(ctx, http.MethodPost, "/skip", sealed)
+	return startOf(l, err)
+}
+
+// resolutionsMax bounds what Resolutions returns.
+const resolutionsMax = 100_000
+
+// Resolutions are all that persons decided of V11's records, in order.
+func (c *Client) Resolutions(ctx context.Context) (all []Resolution, err error) {
+	path := "/resolutions"
+	for len(all) < resolutionsMax {
+		l, err := c.call(ctx, http.MethodGet, path, nil)
+		if err != nil || len(l.Resolutions) == 0 {
+			return all, err
+		}
+		all = append(all, l.Resolutions...)
+		last := &all[len(all)-1]
+		path = "/resolutions?after=" + strconv.FormatUint(uint64(last.Life), 10) + "/" + url.QueryEscape(last.Position)
+	}
+	return all, nil
 }
 
 func startOf(l line, err error) (envelope.Start, error) {

@@ -19,10 +19,13 @@
 //     round that lacks something (round_incomplete), a writer's mark that is not ours (unknown_origin). None is left out.
 //  2. Batches with the mark of applied records are left out: they are the other ledger's. The positions of the rest stay chained.
 //  3. The capture has no state: it goes on from the sink's tip, making a batch again of which the sink has only a part.
+//     The newest change that was told is made again first and compared with what was published: a V10 that was put back to an earlier
+//     state under the same identity is found out by it (ahead, fork), and tells nothing.
 //  4. What may mend itself (no answer, an answer cut off, V10 starting) is tried again for ever, and State says since when. All else
 //     ends it: gap, other_incarnation, ahead.
 //  5. Apply sends nothing that it did not read, in order, and asks V10 where it stands after each doubt. A record that V10 does not take
-//     ends it with a *HeldError, after those before it were applied. It has no state either.
+//     ends it with a *HeldError, after those before it were applied. It has no state either, and sends no more a second than
+//     ApplyConfig.Rate allows.
 //  6. Memory is bounded: a line of lineBytesMax, or a call of ApplyBytesMax and ApplyRecordsMax.
 //
 // docs/adr/0029-v10-sync.md says why.

@@ -20,6 +20,21 @@ type line struct {
 	Generation uint64   `json:"generation"`
 	Inbox      *inbox   `json:"inbox"`
 	Error      *trouble `json:"error"`
+
+	Resolutions []Resolution `json:"resolutions"`
+}
+
+// Resolution is what a person decided of a record that V10 could not apply.
+type Resolution struct {
+	Kind     string `json:"kind"`
+	Origin   string `json:"origin"`
+	Life     uint32 `json:"life"`
+	Position string `json:"position"`
+	Tag      string `json:"tag"`
+	Change   string `json:"change"`
+	Reason   string `json:"reason"`
+	By       string `json:"by"`
+	Ms       uint64 `json:"ms"` // since 1970
 }
 
 // Op is a changed row of V10: its family, key and value, in the format of the V10 reference ledger.

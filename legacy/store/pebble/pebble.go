@@ -39,6 +39,7 @@ const (
 type Options struct {
 	Log      *slog.Logger // gets the engine's warnings
 	LogBytes int64        // bound of the change log, 0: store.LogBytesDefault
+	Cache    int64        // bytes of blocks that are kept in memory, 0: as a ledger needs it
 }
 
 // Store is a store.Store. It is safe for any number of goroutines.
@@ -47,6 +48,7 @@ type Store struct {
 	db       *engine.DB
 	lock     *engine.Lock
 	logBytes int64
+	cache    int64
 	log      *slog.Logger
 	halted   atomic.Pointer[fault.Error]
 
@@ -76,7 +78,10 @@ func Open(dir string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fault.Wrap(fault.Unavailable, err, "the ledger in %s is in use", dir)
 	}
-	s := &Store{logBytes: o.LogBytes, log: o.Log, lock: lock}
+	if o.Cache <= 0 {
+		o.Cache = cacheBytes
+	}
+	s := &Store{logBytes: o.LogBytes, cache: o.Cache, log: o.Log, lock: lock}
 	if err := s.open(dir); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
@@ -102,7 +107,7 @@ func (s *Store) options() *engine.Options {
 		FormatMajorVersion:          format,
 		MemTableSize:                memtableBytes,
 		MemTableStopWritesThreshold: memtablesMax,
-		CacheSize:                   cacheBytes,
+		CacheSize:                   s.cache,
 		Lock:                        s.lock,
 		Logger:                      (*engineLog)(s),
 		EventListener:               &engine.EventListener{BackgroundError: func(err error) { s.halt(err) }},

@@ -32,6 +32,7 @@ const (
 type Options struct {
 	Log      *slog.Logger // gets why the store halted
 	LogBytes int64        // bound of the change log, 0: store.LogBytesDefault; rounded up to MiB
+	Cache    int64        // bytes of blocks that are kept in memory, 0: as a ledger needs it
 }
 
 // Store is a store.Store. It is safe for any number of goroutines.
@@ -59,8 +60,11 @@ func Open(dir string, o Options) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fault.Wrap(fault.Unavailable, err, "make the ledger's folder")
 	}
+	if o.Cache <= 0 {
+		o.Cache = cacheBytes
+	}
 	s := &Store{log: o.Log, families: map[int]store.Family{}}
-	if err := s.open(dir, o.LogBytes); err != nil {
+	if err := s.open(dir, o.LogBytes, o.Cache); err != nil {
 		return nil, wrap(err, "open the store in %s", dir)
 	}
 	id, err := store.OpenIncarnation(dir)
@@ -71,8 +75,8 @@ func Open(dir string, o Options) (*Store, error) {
 	return s, nil
 }
 
-func (s *Store) open(dir string, logBytes int64) (err error) {
-	options := engineOptions(logBytes)
+func (s *Store) open(dir string, logBytes, cache int64) (err error) {
+	options := engineOptions(logBytes, cache)
 	defer options.Destroy()
 	var names []string
 	var each []*grocksdb.Options
@@ -93,7 +97,7 @@ func (s *Store) open(dir string, logBytes int64) (err error) {
 	return nil
 }
 
-func engineOptions(logBytes int64) *grocksdb.Options {
+func engineOptions(logBytes, cache int64) *grocksdb.Options {
 	o := grocksdb.NewDefaultOptions()
 	o.SetCreateIfMissing(true)
 	o.SetCreateIfMissingColumnFamilies(true)
@@ -106,7 +110,7 @@ func engineOptions(logBytes int64) *grocksdb.Options {
 	o.SetMaxOpenFiles(openFilesMax)
 	o.SetKeepLogFileNum(infoLogsKept)
 	tables := grocksdb.NewDefaultBlockBasedTableOptions()
-	tables.SetBlockCache(grocksdb.NewLRUCache(cacheBytes))
+	tables.SetBlockCache(grocksdb.NewLRUCache(uint64(cache)))
 	tables.SetFilterPolicy(grocksdb.NewBloomFilter(bloomBitsPerKey))
 	o.SetBlockBasedTableFactory(tables)
 	return o
