@@ -12,6 +12,7 @@ TEST_JOBS    ?= 2
 TAGS         ?=
 FUZZ_TIME    ?= 10s
 FAULT_ROUNDS ?= 3
+SYNC_KILLS   ?= 200
 SIM_FIRST    ?= 1
 SIM_SEEDS    ?= 100000
 BENCH        ?= .
@@ -110,6 +111,10 @@ model-long: ## the long searches too: 107M states, 10 to 20 minutes, 3 GB
 e2e-faults: ## every fault to processes, links and disks, FAULT_ROUNDS (3) times; as root. `make test` has a slice of it
 	@command -v nft >/dev/null && command -v ip >/dev/null || apt-get install -y nftables iproute2
 	$(GO) test -count=1 -timeout 60m -v -run '^Test(Faults|SlowLinks|DiskOfOneValidator)$$' ./e2e -faults.rounds $(FAULT_ROUNDS)
+
+.PHONY: faults-sync
+faults-sync: ## faults of the sync with V10, and SYNC_KILLS (200) kills of all its parts under payments; as root. `make test` has a slice of it
+	$(GO) test -count=1 -timeout 180m -v -run '^TestSync(Kills|Fault)' ./e2e -sync.kills $(SYNC_KILLS)
 
 .PHONY: fuzz
 fuzz: ## each fuzz test in turn, for FUZZ_TIME (10s)
