@@ -35,24 +35,25 @@ func newBenchSync(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "sync",
 		Short: "Measure how a V10 and a V11 keep each other in step: latency and sustained rate, both ways at once",
-		Long: `Starts a pair of its own: four validators, a V10 whose state they take over by an initial copy, V10's half of the sync, and a broker
-in this process, or the one of --kafka. Each ledger owns half of the slots. Clients pay on both at once, open-loop:
+		Long: `Starts a pair of its own: four validators, a V10 whose state they take over by an initial copy, V10's half of the sync, and a
+broker in this process, or the one of --kafka. Each ledger owns half of the slots. Clients pay on both at once, open-loop:
 
-Latency: single payments at --rate each way, for --duration. It runs from a client's answer on one ledger until a client reads the
-payment on the other: 25 to 50 payments a second each way have payees of their own, whose balances are read every 2 ms, and then less often. All
-payments are measured as well, by V10's change log and V11's certified blocks ("all_…").
-Sustained rate: payments in bodies at one ledger and then at the other, 5,000 a second and then twice as many until a rate is not kept,
-for --step each. A rate is kept if 95 % of it are answered and applied on the other ledger, and what that lacks is never older than a
-second (p99) and does not pile up.
+Latency: single payments at --rate each way, for --duration. It runs from a client's answer on one ledger until a client reads
+the payment on the other: 25 to 50 payments a second each way have payees of their own, whose balances are read every 2 ms, and
+then less often. All payments are measured as well, by V10's change log and V11's certified blocks ("all_…"). Sustained rate:
+payments in bodies at one ledger and then at the other, 5,000 a second and then twice as many until a rate is not kept, for
+--step each. A rate is kept if 95 % of it are answered and applied on the other ledger, and what that lacks is never older than
+a second (p99) and does not pile up.
 
-At rest both ledgers are read back: every payment that was answered must be on both once, and all balances must be what the payments
-make of those before. With --kafka the topics have a prefix of their own and are deleted at the end; what other networks have there
-stays as it is.
+At rest both ledgers are read back: every payment that was answered must be on both once, and all balances must be what the
+payments make of those before. With --kafka the topics have a prefix of their own and are deleted at the end; what other
+networks have there stays as it is.
 
 Exit codes: 0 measured, and nothing was lost or made twice; 1 not; 2 the options will not do.`,
 		Example: `  aurigraph bench sync
   aurigraph bench sync --rate 1000 --duration 20s --json
-  aurigraph bench sync --kafka 127.0.0.1:9092 --v10-store rocksdb --index 'postgres://indexer@127.0.0.1/aurigraph?passfile=/etc/aurigraph/pgpass'`,
+  aurigraph bench sync --kafka 127.0.0.1:9092 --v10-store rocksdb \
+    --index 'postgres://indexer@127.0.0.1/aurigraph?passfile=/etc/aurigraph/pgpass'`,
 		Args: args(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkBenchSync(cmd, cfg); err != nil {

@@ -32,9 +32,9 @@ const latencyDefault = 100 * time.Millisecond
 
 func newCopy(a *app) *cobra.Command {
 	c := group("copy", "Copy a running V10 into a new V11", newCopyStart(a), newCopyStatus(a))
-	c.Long = `The initial copy brings what a running V10 has into a V11 that begins beside it: accounts, assets, balances, idempotency keys that
-live, and the history of transactions and rounds. V10 goes on meanwhile; what it does since comes by the sync. docs/initial-copy.md
-says how it works.`
+	c.Long = `The initial copy brings what a running V10 has into a V11 that begins beside it: accounts, assets, balances, idempotency keys
+that live, and the history of transactions and rounds. V10 goes on meanwhile; what it does since comes by the sync.
+docs/initial-copy.md says how it works.`
 	c.Example = `  aurigraph copy start
   aurigraph copy status --network /srv/pair`
 	return c
@@ -274,8 +274,8 @@ func newCopyStatus(a *app) *cobra.Command {
 	c := networkFlag(a, &cobra.Command{
 		Use:   "status",
 		Short: "Say how far the initial copy is",
-		Long: `Reads how far the copy is from the folder that it works in: what it last said, and when. A copy that was killed says no more: start
-it again.
+		Long: `Reads how far the copy is from the folder that it works in: what it last said, and when. A copy that was killed says no more:
+start it again.
 
 Exit codes: 0 it is done or under way; 1 there is none, or it failed.`,
 		Example: `  aurigraph copy status

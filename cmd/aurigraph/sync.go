@@ -58,9 +58,10 @@ func newSyncInit(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "init",
 		Short: "Make the topics of a sync, or set them right",
-		Long: `Makes the topics of a sync (v10.transactions, v10.consensus, v10.assets, the dead letters in v10.dlq, and v11's) with one partition
-each and the settings that order and durability need, and sets what differs in those that are there. Again it changes nothing. Topics that cannot be
-right (several partitions, compacted) are refused: remove them first, if nothing in them is needed.
+		Long: `Makes the topics of a sync (v10.transactions, v10.consensus, v10.assets, the dead letters in v10.dlq, and v11's) with one
+partition each and the settings that order and durability need, and sets what differs in those that are there. Again it changes
+nothing. Topics that cannot be right (several partitions, compacted) are refused: remove them first, if nothing in them is
+needed.
 
 Exit codes: 0 they are as they must be; 1 the brokers did not answer; 2 the options will not do, or a topic cannot be right.`,
 		Example: `  aurigraph sync init --brokers 127.0.0.1:9092

@@ -38,10 +38,10 @@ func newSyncSkip(a *app) *cobra.Command {
 		Long: `Passes over the one change that holds a direction. The two ledgers differ by it from then on: whoever skips answers for that, and
 the reason stays (aurigraph sync conflicts).
 
-v10: a change of V10 that V11 cannot make. Governance signs it, with the key in the network's folder or --key, and freezes the slot
-that the change debits until a person lifts that; --keep-open-slot does not. The chain has the hash of the reason, and
-sync-resolutions.jsonl of the network's folder, or --record, its words.
-v11: a change of V11 that V10 cannot make. It is sealed with the sync key and sent to V10, which keeps who, what and why as a row.
+v10: a change of V10 that V11 cannot make. Governance signs it, with the key in the network's folder or --key, and freezes the
+slot that the change debits until a person lifts that; --keep-open-slot does not. The chain has the hash of the reason, and
+sync-resolutions.jsonl of the network's folder, or --record, its words. v11: a change of V11 that V10 cannot make. It is sealed
+with the sync key and sent to V10, which keeps who, what and why as a row.
 
 Exit codes: 0 it is passed over; 1 nothing waits, or nobody answers; 2 refused; 3 it is not known: see "aurigraph sync status".`,
 		Example: `  aurigraph sync skip v10 --reason "refunded by hand on both ledgers, ticket 4711"

@@ -52,11 +52,11 @@ passes all other calls on. It is started again like a validator; the network pay
 Every validator, and the gateway, also serves the REST dialect of Aurigraph V10 to clients on this machine, without asking who
 they are: three accounts with V10 names are funded, and the network signs for them.
 
-With --with-v10 a new network begins as V11 beside a running V10: a V10 reference ledger ("aurigraph v10 serve", in v10-ledger of the
-folder) has the three accounts and owns all of them. Its accounts, balances and history are copied to V11 first, and then the two
-are kept in step both ways over Kafka: a broker in this process, in kafka of the folder, or one named with --kafka. A payment that
-reaches V11 goes to V10, its accounts' home. Such a network always runs with its V10. "aurigraph sync status" shows both directions,
-"aurigraph verify-sync run" compares the two.
+With --with-v10 a new network begins as V11 beside a running V10: a V10 reference ledger ("aurigraph v10 serve", in v10-ledger
+of the folder) has the three accounts and owns all of them. Its accounts, balances and history are copied to V11 first, and then
+the two are kept in step both ways over Kafka: a broker in this process, in kafka of the folder, or one named with --kafka. A
+payment that reaches V11 goes to V10, its accounts' home. Such a network always runs with its V10. "aurigraph sync status" shows
+both directions, "aurigraph verify-sync run" compares the two.
 
 With --index transfers are listed from a PostgreSQL database instead of a file, from now on: it is filled from what the chain
 retains. A password stands in the URL's passfile, never in the URL. A database that is away costs lists only, and those for as

@@ -58,15 +58,16 @@ func newVerifyRun(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "run",
 		Short: "Compare all rows of both ledgers, and confirm what differs by a second look",
-		Long: `Has V10 write a barrier and a checkpoint, waits until V11 has that barrier, and compares V10's rows, V11's certified state and V11's
-tables: each transaction, account, asset, balance and round, and each ledger with itself. Both go on meanwhile. What differs is
-looked at again after twice the lag, at least 2 s, from a new barrier: only what is there both times is confirmed. The last line of
---json has it all; the report lies in NETWORK/verify/reports. It changes nothing, and needs 64 MiB of memory whatever the size.
+		Long: `Has V10 write a barrier and a checkpoint, waits until V11 has that barrier, and compares V10's rows, V11's certified state and
+V11's tables: each transaction, account, asset, balance and round, and each ledger with itself. Both go on meanwhile. What
+differs is looked at again after twice the lag, at least 2 s, from a new barrier: only what is there both times is confirmed.
+The last line of --json has it all; the report lies in NETWORK/verify/reports. It changes nothing, and needs 64 MiB of memory
+whatever the size.
 
 It must run on V10's machine, where the checkpoint lies, and reads the files of one validator and of the query index.
 
-Exit codes: 0 they are equal; 1 they differ, or something did not answer, or V11 is not in step; 2 the command line is wrong, or no
-V10 is kept in step.`,
+Exit codes: 0 they are equal; 1 they differ, or something did not answer, or V11 is not in step; 2 the command line is wrong, or
+no V10 is kept in step.`,
 		Example: `  aurigraph verify-sync run
   aurigraph verify-sync run --network /srv/pair --rate 50000 --json
   aurigraph verify-sync run --resume --key auditor.key`,

@@ -107,8 +107,8 @@ func newVerifyReport(a *app) *cobra.Command {
 	return networkFlag(a, &cobra.Command{
 		Use:   "report",
 		Short: "Write the newest report as Markdown",
-		Long: `Writes the newest report for people: consistency, money, how old it is, what was passed over, and each difference that is confirmed.
-With --json it is the signed document's content. The files lie in NETWORK/verify/reports.
+		Long: `Writes the newest report for people: consistency, money, how old it is, what was passed over, and each difference that is
+confirmed. With --json it is the signed document's content. The files lie in NETWORK/verify/reports.
 
 Exit codes: 0 done, whatever it says; 1 there is none, or it was changed; 2 the command line is wrong.`,
 		Example: `  aurigraph verify-sync report > today.md
@@ -153,12 +153,12 @@ func newVerifyRepair(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "repair",
 		Short: "Write a signed plan of how to mend what the newest run confirmed",
-		Long: `Writes a plan: for each kind of difference how it is made equal through the normal path, and the command for it. The verifier changes
-nothing of a ledger. With --apply it carries out what it honestly can of a signed plan: it moves a damaged query index in a file
-away, while nobody has it open, and whoever is started next builds it anew from the chain. All else is for people.
+		Long: `Writes a plan: for each kind of difference how it is made equal through the normal path, and the command for it. The verifier
+changes nothing of a ledger. With --apply it carries out what it honestly can of a signed plan: it moves a damaged query index
+in a file away, while nobody has it open, and whoever is started next builds it anew from the chain. All else is for people.
 
-Exit codes: 0 the plan is written, or what could be applied was; 1 there is no report, or the plan was changed; 2 it is not signed,
-or the index is in use.`,
+Exit codes: 0 the plan is written, or what could be applied was; 1 there is no report, or the plan was changed; 2 it is not
+signed, or the index is in use.`,
 		Example: `  aurigraph verify-sync repair --plan plan.json
   aurigraph verify-sync repair --plan plan.json --key auditor.key
   aurigraph verify-sync repair --plan plan.json --apply`,

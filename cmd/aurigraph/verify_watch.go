@@ -46,18 +46,18 @@ func newVerifyWatch(a *app) *cobra.Command {
 		Use:   "watch",
 		Short: "Compare V10 and V11 while both go on, at a barrier every 10 seconds",
 		Long: `Reads V10's change log and V11's certified chain, and compares what each ledger executed with what the other made of it, until
-Ctrl-C. Balances are never equal at one instant while both take payments, so rows are compared, by origin: they are hashed under a
-key of this run and summed in 65,536 buckets, and at each barrier both logs are cut at the same place. A line is EQUAL, or it says how
-many rows differ: "maybe" at their first barrier, confirmed, with their ids, at the next.
+Ctrl-C. Balances are never equal at one instant while both take payments, so rows are compared, by origin: they are hashed under
+a key of this run and summed in 65,536 buckets, and at each barrier both logs are cut at the same place. A line is EQUAL, or it
+says how many rows differ: "maybe" at their first barrier, confirmed, with their ids, at the next.
 
-It also reads the six topics between the two, and checks each record's seal and its place in the chain. A publisher that was killed
-leaves records out of order; all else is a finding.
+It also reads the six topics between the two, and checks each record's seal and its place in the chain. A publisher that was
+killed leaves records out of order; all else is a finding.
 
-It begins at barriers of its own and knows nothing of what lies before: "aurigraph verify-sync run" compares all that there is. It has V10
-write a barrier, which changes no balance, each time. What it keeps does not grow with the ledgers.
+It begins at barriers of its own and knows nothing of what lies before: "aurigraph verify-sync run" compares all that there is.
+It has V10 write a barrier, which changes no balance, each time. What it keeps does not grow with the ledgers.
 
-Exit codes: 0 it was told to stop, or --once found nothing; 1 with --once or --until-different: a difference is confirmed; also: a log
-cannot be read on, and why; 2 the network has no V10 beside it, or its inbox is not open.`,
+Exit codes: 0 it was told to stop, or --once found nothing; 1 with --once or --until-different: a difference is confirmed; also:
+a log cannot be read on, and why; 2 the network has no V10 beside it, or its inbox is not open.`,
 		Example: `  aurigraph verify-sync watch
   aurigraph verify-sync watch --once 3 --every 2s --json
   aurigraph verify-sync watch --network /srv/trial --until-different --topics=false`,
