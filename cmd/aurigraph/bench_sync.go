@@ -187,8 +187,10 @@ func (p *pair) start(ctx context.Context, bar *bar) (err error) {
 	if p.nodes, err = p.app.startNodes(ctx, p.network); err != nil {
 		return err
 	}
-	if p.edge, err = p.app.startGateway(ctx, p.network); err != nil {
-		return err
+	if p.network.Gateway != nil {
+		if p.edge, err = p.app.startGateway(ctx, p.network); err != nil {
+			return err
+		}
 	}
 	return p.beside.join(ctx, bar)
 }

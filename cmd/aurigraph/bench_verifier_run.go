@@ -88,7 +88,7 @@ func (b *verifierBench) scrub(ctx context.Context, t *verifiedPair) (*scrubbed, 
 	var r verifier.Report
 	lines := bytes.Split(bytes.TrimSpace(out.Bytes()), []byte("\n"))
 	if bad := json.Unmarshal(lines[len(lines)-1], &r); bad != nil || r.ID == "" {
-		return nil, fault.New(fault.Unavailable, "the verifier did not come to an end: %v %.*s", err, errorTextMax, errOut.String())
+		return nil, fault.New(fault.Unavailable, "the verifier did not come to an end: %v %.*s", err, errorTextMax, out.String()+errOut.String())
 	}
 	s.Confirmed, s.Maybe, s.Rows, s.RowsPerS, s.Seconds = r.Count, r.Maybe, r.Rows, r.PerSecond, r.Seconds
 	for i := range r.Confirmed {
@@ -198,9 +198,9 @@ func (a *app) servePlanter(cmd *cobra.Command, socket string, seed uint64) (err 
 }
 
 // topics plants what lies in the topics, where a watch must find it.
-func (b *verifierBench) topics(ctx context.Context, t *verifiedPair, p *planterProcess, kinds []damage.Kind) error {
+func (b *verifierBench) topics(ctx context.Context, t *verifiedPair, p *planterProcess) error {
 	var ids []string
-	for _, k := range kinds {
+	for _, k := range b.cfg.kinds() {
 		if k.Where == damage.InTopics {
 			ids = append(ids, k.ID)
 		}

@@ -47,6 +47,7 @@ func (p *parties) assetRows(ctx context.Context) error {
 	if _, err := p.numbersOf(ctx, Assets, TableAssetNumbers); err != nil {
 		return err
 	}
+	agree := &Marks{}
 	err := p.each(ctx, Assets, keyName, func(key, row []byte) error {
 		p.v10Assets++
 		var a v10Asset
@@ -55,6 +56,7 @@ func (p *parties) assetRows(ctx context.Context) error {
 			p.finds.Add(Finding{Class: whyUnread(row), Side: SideV10, Table: TableAssets, Key: code})
 			return nil
 		}
+		agree.Mark(p.hasher.words(ofNumber, p.hasher.bytes(ofName, key[1:]), a.Number, 0))
 		back, err := p.kv.Get(Assets, roundKey(keyNumber, a.Number))
 		switch {
 		case fault.Is(err, fault.NotFound):
@@ -72,7 +74,7 @@ func (p *parties) assetRows(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return p.numbersAgree(ctx, Assets, TableAssets, func(row []byte) (uint64, bool) {
+	return p.numbersAgree(ctx, Assets, TableAssets, agree, func(row []byte) (uint64, bool) {
 		var a v10Asset
 		ok := scanAsset(row, &a)
 		return a.Number, ok

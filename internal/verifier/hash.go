@@ -23,6 +23,7 @@ const (
 	ofAgeing   = 9 // key and time
 	ofListed   = 10
 	ofUnlisted = 11 // asset without a code that V10 knows
+	ofNumber   = 12 // account or asset, and its number
 )
 
 // hasher is SipHash-2-4 under a run's secret.
