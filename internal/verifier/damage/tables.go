@@ -402,7 +402,7 @@ func copiedElsewhere(_ context.Context, p *Planter) ([]string, error) {
 // copiedRound changes a round of the copied history.
 func copiedRound(change func(p *Planter, v values)) plant {
 	return func(_ context.Context, p *Planter) ([]string, error) {
-		all, err := p.rowsOf(&rounds, "WHERE number > 0"+orderless)
+		all, err := p.rowsOf(&rounds, "WHERE number > 0 AND number < (SELECT max(number) FROM rounds)"+orderless)
 		if err != nil {
 			return nil, err
 		}
