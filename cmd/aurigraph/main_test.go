@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 }
 
 // waitMax bounds what tests wait for.
-const waitMax = 60 * time.Second
+const waitMax = 3 * time.Minute
 
 // result is what a command line printed, and how it ended.
 type result struct {
