@@ -102,7 +102,7 @@ func (c *networkCuts) Cut(ctx context.Context) (*verifier.Cut, error) {
 		return nil, err
 	}
 	cut.Lag, cut.InboxSkipped = time.Since(begin), in.Skipped
-	if cut.State, err = c.state(ctx, in.Height); err == nil {
+	if cut.State, err = c.state(ctx, generation); err == nil {
 		if cut.Rows, cut.Meta, err = c.rows(ctx, cut.State.Height()); err == nil {
 			cut.V10, err = c.checkpoint(ctx)
 		}
@@ -146,26 +146,54 @@ func (c *networkCuts) reach(ctx context.Context, generation uint64) (in *client.
 	}
 }
 
-// state opens the certified state of one of the validators whose folders are here.
-func (c *networkCuts) state(ctx context.Context, atLeast chain.Height) (verifier.State, error) {
-	var errs []error
-	for i := range c.network.Nodes {
-		if c.network.Nodes[i].Left() {
-			continue
+// statePoll is between two looks for a newer state. A validator writes one every few seconds, and one when it comes to rest.
+const statePoll = 250 * time.Millisecond
+
+// stateNudge is how long a validator may keep its newest state to itself. One at rest may do so until there is another block, which another
+// barrier of V10's brings about.
+const stateNudge = 4 * time.Second
+
+// state opens the certified state of one of the validators whose folders are here, as soon as one has V10's barrier. The height of an answer
+// would not do: a network at rest ends with blocks of which nobody keeps a state.
+func (c *networkCuts) state(ctx context.Context, barrier uint64) (verifier.State, error) {
+	nudge := time.Now().Add(stateNudge)
+	for end := time.Now().Add(c.wait); ; await(ctx, statePoll) {
+		var errs []error
+		if time.Now().After(nudge) {
+			if _, err := c.port.Barrier(ctx); err != nil {
+				return nil, err
+			}
+			nudge = time.Now().Add(stateNudge)
 		}
-		cfg, err := config.Load(c.network.Path(c.network.Nodes[i].Dir))
-		if err == nil {
-			var s *v11state.State
-			s, err = v11state.Open(ctx, v11state.Config{
-				Dir: cfg.Data("checkpoints"), Work: c.dir, Chain: c.network.Chain, AtLeast: atLeast, Wait: c.wait, Certified: c.certified,
-			})
-			if err == nil {
+		for i := range c.network.Nodes {
+			if c.network.Nodes[i].Left() {
+				continue
+			}
+			s, err := c.stateOf(ctx, &c.network.Nodes[i])
+			if err == nil && s.Inbox().Barrier >= barrier {
 				return s, nil
 			}
+			if err == nil {
+				err = errors.Join(fault.Reasoned(fault.Unavailable, verifier.ReasonNotInStep, "the newest state of %s on disk, of height %d, is from before V10's barrier %d",
+					c.network.Nodes[i].ID, s.Height(), barrier), s.Close())
+			}
+			errs = append(errs, err)
 		}
-		errs = append(errs, err)
+		if ctx.Err() != nil || time.Now().After(end) {
+			return nil, errors.Join(errs...)
+		}
 	}
-	return nil, errors.Join(errs...)
+}
+
+// stateOf opens the newest state in a validator's folder.
+func (c *networkCuts) stateOf(ctx context.Context, n *network.Node) (*v11state.State, error) {
+	cfg, err := config.Load(c.network.Path(n.Dir))
+	if err != nil {
+		return nil, err
+	}
+	return v11state.Open(ctx, v11state.Config{
+		Dir: cfg.Data("checkpoints"), Work: c.dir, Chain: c.network.Chain, Wait: statePoll, Certified: c.certified,
+	})
 }
 
 // certified says why a root is not that of a block, or nil. Blocks that carry none are proved by their successors' hashes alone.
