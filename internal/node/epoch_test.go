@@ -188,8 +188,11 @@ func TestMembershipChanges(t *testing.T) {
 	}
 	c.start(0, 2, 3, 4)
 	for i, n := range c.nodes {
-		if n != nil && n.paid() != c.nonces {
-			t.Errorf("node %d: %d payments, made were %d", i, n.paid(), c.nonces)
+		if n == nil {
+			continue
+		}
+		if got := n.paidAtLast(c.nonces); got != c.nonces {
+			t.Errorf("node %d: %d payments, made were %d", i, got, c.nonces)
 		}
 	}
 }
@@ -215,7 +218,7 @@ func TestEpochEndsAgain(t *testing.T) {
 	}
 	c.pay(1, 20)
 	for i := range 4 {
-		if n := c.nodes[i]; n.epoch != 2 || n.paid() != c.nonces {
+		if n := c.nodes[i]; n.epoch != 2 || n.paidAtLast(c.nonces) != c.nonces {
 			t.Errorf("node %d: epoch %d, %d payments of %d", i, n.epoch, n.paid(), c.nonces)
 		}
 	}

@@ -211,6 +211,16 @@ func (r *running) submit(n int) []*intake.TxTicket {
 	return r.intake.SubmitTxs(context.Background(), signed)
 }
 
+// paidAtLast is paid once so much is, or after a while: a node that was away catches up while the others answer.
+func (r *running) paidAtLast(want uint64) (got uint64) {
+	r.folder.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; <-time.After(20 * time.Millisecond) {
+		if got = r.paid(); got >= want || time.Now().After(deadline) {
+			return got
+		}
+	}
+}
+
 // paid is what the payee holds, in certified state.
 func (r *running) paid() uint64 {
 	r.folder.t.Helper()
