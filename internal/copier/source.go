@@ -41,11 +41,6 @@ const (
 // all is the range of a kind of row.
 func all(kind byte) (low, high []byte) { return []byte{kind}, []byte{kind + 1} }
 
-// from is the range of a kind of row whose key goes on with a number, from that number on.
-func from(kind byte, number uint64) (low, high []byte) {
-	return binary.BigEndian.AppendUint64([]byte{kind}, number), []byte{kind + 1}
-}
-
 // totalsRow is what V10 counts.
 type totalsRow struct {
 	Round        uint64 `json:"round"`

@@ -24,9 +24,6 @@ type survey struct {
 	accounts, balances, keys, transactions, rounds uint64
 }
 
-// rows is how many there are to copy.
-func (s *survey) rows() uint64 { return s.accounts + s.balances + s.keys + s.transactions + s.rounds }
-
 // take reads all but the history. It fails unless what each asset's accounts hold makes the supply that V10 says.
 func take(r Rows) (*survey, error) {
 	s := &survey{places: map[string]int{}}

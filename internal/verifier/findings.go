@@ -256,10 +256,3 @@ func (fs *Findings) of(kind string) uint64 {
 	defer fs.mu.Unlock()
 	return fs.count[kind]
 }
-
-// add takes all of others.
-func (fs *Findings) merge(others *Findings) {
-	for _, f := range others.Kept() {
-		fs.Add(f)
-	}
-}

@@ -18,7 +18,6 @@ type scanner struct {
 	b   []byte
 	at  int
 	bad bool
-	buf []byte // of what had to be unescaped
 }
 
 // skip passes over text that is there, and reports whether it was.

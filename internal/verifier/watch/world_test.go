@@ -228,10 +228,14 @@ func (w *world) meet(n *applier.Need) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, name := range n.Names {
-		w.known.Accounts[name] = w.known.Accounts[name]
+		if _, asked := w.known.Accounts[name]; !asked {
+			w.known.Accounts[name] = 0
+		}
 	}
 	for _, code := range n.Codes {
-		w.known.Assets[code] = w.known.Assets[code]
+		if _, asked := w.known.Assets[code]; !asked {
+			w.known.Assets[code] = 0
+		}
 	}
 	for _, name := range n.Open {
 		w.names = append(w.names, name)
