@@ -61,8 +61,8 @@ func newVerifyRun(a *app) *cobra.Command {
 		Long: `Has V10 write a barrier and a checkpoint, waits until V11 has that barrier, and compares V10's rows, V11's certified state and
 V11's tables: each transaction, account, asset, balance and round, and each ledger with itself. Both go on meanwhile. What
 differs is looked at again after twice the lag, at least 2 s, from a new barrier: only what is there both times is confirmed.
-The last line of --json has it all; the report lies in NETWORK/verify/reports. It changes nothing, and needs 64 MiB of memory
-whatever the size.
+The last line of --json has it all; the report lies in NETWORK/verify/reports. It changes nothing, and its memory
+does not grow with the size.
 
 It must run on V10's machine, where the checkpoint lies, and reads the files of one validator and of the query index.
 

@@ -157,6 +157,7 @@ const stateNudge = 4 * time.Second
 // would not do: a network at rest ends with blocks of which nobody keeps a state.
 func (c *networkCuts) state(ctx context.Context, barrier uint64) (verifier.State, error) {
 	nudge := time.Now().Add(stateNudge)
+	newer := make([]chain.Height, len(c.network.Nodes)) // than what was opened and lacked the barrier: to open one is to copy it
 	for end := time.Now().Add(c.wait); ; await(ctx, statePoll) {
 		var errs []error
 		if time.Now().After(nudge) {
@@ -169,11 +170,12 @@ func (c *networkCuts) state(ctx context.Context, barrier uint64) (verifier.State
 			if c.network.Nodes[i].Left() {
 				continue
 			}
-			s, err := c.stateOf(ctx, &c.network.Nodes[i])
+			s, err := c.stateOf(ctx, &c.network.Nodes[i], newer[i])
 			if err == nil && s.Inbox().Barrier >= barrier {
 				return s, nil
 			}
 			if err == nil {
+				newer[i] = s.Height() + 1
 				err = errors.Join(fault.Reasoned(fault.Unavailable, verifier.ReasonNotInStep, "the newest state of %s on disk, of height %d, is from before V10's barrier %d",
 					c.network.Nodes[i].ID, s.Height(), barrier), s.Close())
 			}
@@ -185,14 +187,14 @@ func (c *networkCuts) state(ctx context.Context, barrier uint64) (verifier.State
 	}
 }
 
-// stateOf opens the newest state in a validator's folder.
-func (c *networkCuts) stateOf(ctx context.Context, n *network.Node) (*v11state.State, error) {
+// stateOf opens the newest state in a validator's folder, of a height or above.
+func (c *networkCuts) stateOf(ctx context.Context, n *network.Node, atLeast chain.Height) (*v11state.State, error) {
 	cfg, err := config.Load(c.network.Path(n.Dir))
 	if err != nil {
 		return nil, err
 	}
 	return v11state.Open(ctx, v11state.Config{
-		Dir: cfg.Data("checkpoints"), Work: c.dir, Chain: c.network.Chain, Wait: statePoll, Certified: c.certified,
+		Dir: cfg.Data("checkpoints"), Work: c.dir, Chain: c.network.Chain, AtLeast: atLeast, Certified: c.certified,
 	})
 }
 

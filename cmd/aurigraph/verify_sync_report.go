@@ -254,5 +254,12 @@ func setIndexAside(n *network.Network, report string) (string, error) {
 			return "", fault.New(fault.Conflict, "%s runs: stop the network first", n.Nodes[i].ID)
 		}
 	}
+	run, err := network.ReadRun(n.Dir)
+	switch {
+	case err == nil && (run.PID != 0 || run.Edge != nil && run.Edge.PID != 0):
+		return "", fault.New(fault.Conflict, "the network in %s runs, and who keeps the index would go on writing the one that is moved: stop it first", n.Dir)
+	case err != nil && !fault.Is(err, fault.NotFound):
+		return "", err
+	}
 	return verifier.SetIndexAside(dir, report)
 }
