@@ -144,7 +144,7 @@ func newKey(t testing.TB) envelope.Key {
 func pair(t testing.TB, engine string, half uint16) (a, b *side) {
 	t.Helper()
 	a = &side{t: t, engine: engine, dir: filepath.Join(t.TempDir(), "a"), key: newKey(t), origin: envelope.V10}
-	b = &side{t: t, engine: engine, dir: filepath.Join(t.TempDir(), "b"), key: newKey(t), origin: envelope.V11, ahead: time.Hour}
+	b = &side{t: t, engine: engine, dir: filepath.Join(t.TempDir(), "b"), key: newKey(t), origin: envelope.V10, ahead: time.Hour}
 	a.open()
 	t.Cleanup(func() { a.stop() })
 	for _, name := range names {

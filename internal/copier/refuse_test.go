@@ -183,7 +183,7 @@ func TestSurveyFindsContradictions(t *testing.T) {
 			must(t, err)
 			names := make([]string, len(all))
 			var b store.Batch
-			key := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64([]byte{byPlace}, 1), 0)
+			key := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64([]byte{byPlace}, 1), v10.LegacyPlaceMin)
 			if c.key != nil {
 				key = c.key(names)
 			}

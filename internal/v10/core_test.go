@@ -264,3 +264,11 @@ func TestProblems(t *testing.T) {
 		t.Errorf("a rate limit is %+v", p)
 	}
 }
+
+// TestLegacyIDs: all that a block can name lies below what a round of V10 begins with.
+func TestLegacyIDs(t *testing.T) {
+	last := TxID{Ms: 5, Height: 7, Batch: chain.EntriesPerBlockMax - 1, Item: chain.BatchLegsMax - 1}
+	if last.Legacy() || !TxIDAt(5, 7, LegacyPlaceMin).Legacy() {
+		t.Errorf("%s and %s may be ids of one ledger", last, TxIDAt(5, 7, LegacyPlaceMin))
+	}
+}

@@ -28,6 +28,12 @@ const TxIDBytesMax = len(txIDPrefix) + 20 + 1 + txIDDigitsMax
 // PlacesPerBlockMax is how many transactions a block can name: batch and item as one number lie below it.
 const PlacesPerBlockMax = 1 << placeBits
 
+// LegacyPlaceMin is the place of the first transaction of a round of V10. V11's lie below it, as a block has fewer batches than half of what
+// the bits allow: so no id is of both ledgers, though they may count to one height in one millisecond.
+const LegacyPlaceMin = PlacesPerBlockMax / 2
+
+const _ = uint(1<<(batchBits-1) - chain.EntriesPerBlockMax)
+
 // TxID is where a transaction lies. It is written tx_<ms>_<base36>: the block's time, and height·2^20 + batch·2^13 + item.
 type TxID struct {
 	Ms     uint64 // time of the block, ms since 1970
@@ -44,6 +50,9 @@ func TxIDAt(ms uint64, height chain.Height, place uint32) TxID {
 
 // Place is batch and item as one number below PlacesPerBlockMax.
 func (id TxID) Place() uint32 { return id.Batch<<itemBits | id.Item }
+
+// Legacy reports whether the id is of a transaction that V10 made, and not V11.
+func (id TxID) Legacy() bool { return id.Place() >= LegacyPlaceMin }
 
 // String writes the id.
 func (id TxID) String() string {

@@ -61,7 +61,7 @@ func (r *rounding) add(o *Order) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	id := v10.TxIDAt(r.totals.Ms, chain.Height(r.number), uint32(len(r.rows)))
+	id := v10.TxIDAt(r.totals.Ms, chain.Height(r.number), v10.LegacyPlaceMin+uint32(len(r.rows)))
 	r.record(id, o, outcome)
 	return Result{ID: id, Outcome: outcome}, nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/keys"
 	"github.com/aurigraph/aurigraph/internal/sync/envelope"
+	v10 "github.com/aurigraph/aurigraph/internal/v10"
 )
 
 // stand is an applier that runs over a world, in a bubble of time.
@@ -42,10 +43,13 @@ func apply(t *testing.T, play func(*stand)) {
 	})
 }
 
+// aDeed is one that V10 may say.
+var aDeed = envelope.Deed{ID: v10.TxIDAt(1, 1, v10.LegacyPlaceMin)}
+
 func (s *stand) say(c envelope.Change) *envelope.Record { return s.p.add(s.t, s.k, 1, false, c) }
 
 func (s *stand) pays(from, to string, n uint64) *envelope.Record {
-	return s.say(&envelope.Transfer{From: from, To: to, Asset: "AUR", Amount: chain.Units(n)})
+	return s.say(&envelope.Transfer{Deed: aDeed, From: from, To: to, Asset: "AUR", Amount: chain.Units(n)})
 }
 
 // becomes waits until the applier is in a state.
@@ -100,7 +104,7 @@ func TestHeldUntilRetried(t *testing.T) {
 func TestHeldUntilSkipped(t *testing.T) {
 	apply(t, func(s *stand) {
 		s.pays("alice", "bob", 1)
-		bad := s.say(&envelope.Transfer{From: "alice", To: "bob", Asset: "AUR", Amount: chain.Units(7), Fee: chain.Units(1)})
+		bad := s.say(&envelope.Transfer{Deed: aDeed, From: "alice", To: "bob", Asset: "AUR", Amount: chain.Units(7), Fee: chain.Units(1)})
 		s.pays("bob", "alice", 2)
 		got := s.becomes(StateHeld)
 		if got.Held.Outcome != chain.Diverged || !strings.Contains(got.Held.Text, "fee") || s.w.l.Inbox().Applied != 1 {

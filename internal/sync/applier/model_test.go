@@ -54,7 +54,7 @@ func (m *v10Model) say(c envelope.Change) *envelope.Record {
 
 func (m *v10Model) deed(keyed bool, o chain.Outcome) envelope.Deed {
 	m.n++
-	d := envelope.Deed{ID: v10.TxIDAt(1_700_000_000_000+m.n, chain.Height(m.n/3), uint32(m.n%5)), Outcome: o}
+	d := envelope.Deed{ID: v10.TxIDAt(1_700_000_000_000+m.n, chain.Height(m.n/3), v10.LegacyPlaceMin+uint32(m.n%5)), Outcome: o}
 	if keyed {
 		d.Request = &envelope.Request{Body: [16]byte{8}, Caller: "shop"}
 		binary.BigEndian.PutUint64(d.Request.Key[:], m.n)

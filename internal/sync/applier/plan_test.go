@@ -26,7 +26,7 @@ func record(home uint64, c envelope.Change) *envelope.Record {
 // TestChanges: what each kind of change becomes.
 func TestChanges(t *testing.T) {
 	request := &envelope.Request{Key: chain.IdempotencyKey{1}, Body: [16]byte{2}}
-	ok := envelope.Deed{ID: v10.TxIDAt(1234, 77, 8200)}
+	ok := envelope.Deed{ID: v10.TxIDAt(1234, 77, v10.LegacyPlaceMin+8200)}
 	keyed, refused := ok, envelope.Deed{ID: ok.ID, Outcome: chain.InsufficientFunds, Request: request}
 	keyed.Request = request
 	aur, one := chain.AssetNo(1), chain.Units(1)

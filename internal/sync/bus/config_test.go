@@ -77,6 +77,7 @@ func TestSecuredBroker(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := base
+			cfg.Prefix = strings.ReplaceAll(name, " ", "-") + "-" // both that work have topics of their own
 			c.change(&cfg)
 			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 			defer cancel()
@@ -91,9 +92,6 @@ func TestSecuredBroker(t *testing.T) {
 				t.Fatal(err)
 			}
 			source := envelope.Source{Ledger: envelope.V10Ledger(name), Origin: envelope.V10, Incarnation: envelope.Incarnation{1}}
-			if name == "plain" { // another direction, so that both networks have topics of their own
-				source.Origin = envelope.V11
-			}
 			p, err := OpenPublisher(t.Context(), PublisherConfig{Config: cfg, Source: source})
 			if err != nil {
 				t.Fatal(err)

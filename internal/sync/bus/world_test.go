@@ -140,7 +140,7 @@ func (w *world) until(t testing.TB, what string, done func(context.Context) bool
 // change is number i of the ledger: batches of three, at every second major.
 func change(i int) Draft {
 	d := Draft{Position: envelope.Position{Major: uint64(2 + i/3*2), Minor: uint32(i % 3)}, End: i%3 == 2, HomeVersion: 4}
-	deed := envelope.Deed{ID: v10.TxIDAt(uint64(i), chain.Height(d.Position.Major), d.Position.Minor)}
+	deed := envelope.Deed{ID: v10.TxIDAt(uint64(i), chain.Height(d.Position.Major), d.Position.Minor+v10.LegacyPlaceMin)}
 	switch hash := sha256.Sum256([]byte{byte(i), byte(i >> 8), byte(i >> 16)}); {
 	case hash[0] < 10:
 		d.Change = &envelope.Redeemed{Deed: deed, Asset: "AUR", Issuer: "bank", Amount: chain.Units(1)}

@@ -52,6 +52,8 @@ func checkOutcome(o chain.Outcome) error {
 	return fault.Reasoned(fault.Unavailable, ReasonUnknownSchema, "a record with outcome %d, which this program does not know: upgrade it", o)
 }
 
+func (d *Deed) deed() *Deed { return d }
+
 func (d *Deed) check() error {
 	if place := d.ID.Place(); place >= v10.PlacesPerBlockMax || v10.TxIDAt(d.ID.Ms, d.ID.Height, place) != d.ID {
 		return malformed("place %d.%d: a block has %d", d.ID.Batch, d.ID.Item, v10.PlacesPerBlockMax)

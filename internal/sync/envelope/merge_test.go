@@ -11,7 +11,11 @@ import (
 
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/fault"
+	v10 "github.com/aurigraph/aurigraph/internal/v10"
 )
+
+// aDeed is one that V10 may say.
+var aDeed = Deed{ID: v10.TxIDAt(1, 1, v10.LegacyPlaceMin)}
 
 // history makes n records that follow each other, in batches of random size with gaps between their majors.
 func history(t rapid.TB, k *Key, n int, rng *rand.Rand) []*Record {
@@ -28,9 +32,9 @@ func history(t rapid.TB, k *Key, n int, rng *rand.Rand) []*Record {
 			case 0:
 				r.Change = &Round{Number: major}
 			case 1:
-				r.Change = &Redeemed{Asset: "AUR", Issuer: "bank", Amount: chain.Units(1)}
+				r.Change = &Redeemed{Deed: aDeed, Asset: "AUR", Issuer: "bank", Amount: chain.Units(1)}
 			default:
-				r.Change = &Transfer{From: "a", To: "b", Asset: "AUR", Amount: chain.Units(rng.Uint64())}
+				r.Change = &Transfer{Deed: aDeed, From: "a", To: "b", Asset: "AUR", Amount: chain.Units(rng.Uint64())}
 			}
 			out, at = append(out, r), p
 		}
@@ -194,7 +198,7 @@ func TestMergeTellsWhy(t *testing.T) {
 		return &r
 	}
 	pay := func(r *Record) {
-		r.Change = &Transfer{From: "mallory", To: "m", Asset: "AUR", Amount: chain.Units(9)}
+		r.Change = &Transfer{Deed: aDeed, From: "mallory", To: "m", Asset: "AUR", Amount: chain.Units(9)}
 	}
 	for name, c := range map[string]struct {
 		after  int // records handed out before
@@ -292,7 +296,7 @@ func TestMergeIsBounded(t *testing.T) {
 	for !m.Full(Transactions) {
 		offered++
 		p := Position{uint64(offered + 1), 0}
-		r := &Record{Source: testSource, Position: p, Previous: Position{p.Major - 1, 0}, Since: p.Major - 1, Tag: Tag{1}, Change: &Transfer{}}
+		r := &Record{Source: testSource, Position: p, Previous: Position{p.Major - 1, 0}, Since: p.Major - 1, Tag: Tag{1}, Change: &Transfer{Deed: aDeed}}
 		if _, err := m.Offer(Transactions, r, PendingBytesMax/100); err != nil {
 			t.Fatal(err)
 		}

@@ -192,5 +192,14 @@ func (r *Record) check() error {
 	case r.Since >= r.Position.Major:
 		return malformed("the batch before %s cannot have major %d", r.Position, r.Since)
 	}
+	if err := r.checkMaker(); err != nil {
+		return err
+	}
 	return r.Change.check()
+}
+
+// checkMaker wants the id of a transaction to be one of the record's ledger: under another it would stand for one that the other made.
+func (r *Record) checkMaker() error {
+	c, executed := r.Change.(interface{ deed() *Deed })
+	return unless(!executed || c.deed().ID.Legacy() == (r.Source.Origin == V10), "the id of a transaction of %s is one of the other ledger's", r.Source.Origin)
 }

@@ -25,9 +25,9 @@ func testKey(t testing.TB, fill byte) Key {
 
 // samples is one change of every kind with every field set, and some with none.
 func samples() []Change {
-	deed := Deed{ID: v10.TxIDAt(1_700_000_000_123, 77, 8193), Outcome: chain.InsufficientFunds, Request: &Request{
+	deed := Deed{ID: v10.TxIDAt(1_700_000_000_123, 77, v10.LegacyPlaceMin+8193), Outcome: chain.InsufficientFunds, Request: &Request{
 		Key: chain.IdempotencyKey{1, 2}, Body: [16]byte{3}, Caller: "shop", ID: "r-1"}}
-	plain := Deed{ID: v10.TxIDAt(1_700_000_000_124, 78, 0)}
+	plain := Deed{ID: v10.TxIDAt(1_700_000_000_124, 78, v10.LegacyPlaceMin)}
 	return []Change{
 		&Transfer{Deed: deed, From: "ACME GmbH/EUR", To: "Erika", Asset: "AUR", Amount: chain.Amount{Lo: 5, Hi: 1}, Fee: chain.Units(2), Reference: [32]byte{31: 1}},
 		&Transfer{Deed: plain, From: "a", To: "b", Asset: "AUR", Amount: chain.Units(1)},

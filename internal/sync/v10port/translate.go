@@ -89,7 +89,7 @@ func (rows *batchRows) changes(keys SharedKeys) ([]envelope.Change, error) {
 	}
 	changes := make([]envelope.Change, 0, r.Transactions+1)
 	for i := range r.Transactions {
-		c, err := rows.change(keys, place{r.number, i})
+		c, err := rows.change(keys, place{r.number, v10.LegacyPlaceMin + i})
 		if err != nil {
 			return nil, err
 		}

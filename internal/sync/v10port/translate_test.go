@@ -66,12 +66,12 @@ func roundOp(number uint64, transactions int) Op {
 }
 
 func txOp(number uint64, place uint32, rest string) Op {
-	return put("transactions", `{"ms":1000,`+rest+`}`, "t", number, place)
+	return put("transactions", `{"ms":1000,`+rest+`}`, "t", number, v10.LegacyPlaceMin+place)
 }
 
 func keyOp(k keyRow) Op {
 	at := k.hash()
-	return put("meta", fmt.Sprintf(`{"caller":%q,"key":%q,"item":%d,"request":"AA==","round":%d,"place":%d,"ms":1000,"outcome":0}`, k.Caller, k.Key, k.Item, k.Round, k.Place), "k", at[:])
+	return put("meta", fmt.Sprintf(`{"caller":%q,"key":%q,"item":%d,"request":"AA==","round":%d,"place":%d,"ms":1000,"outcome":0}`, k.Caller, k.Key, k.Item, k.Round, v10.LegacyPlaceMin+k.Place), "k", at[:])
 }
 
 // round is a batch with one of each kind of transaction, and all rows that follow from them.
@@ -99,7 +99,7 @@ func TestTranslateRound(t *testing.T) {
 		t.Fatal(err)
 	}
 	deed := func(place uint32, outcome chain.Outcome) envelope.Deed {
-		return envelope.Deed{ID: v10.TxIDAt(1000, 9, place), Outcome: outcome}
+		return envelope.Deed{ID: v10.TxIDAt(1000, 9, v10.LegacyPlaceMin+place), Outcome: outcome}
 	}
 	first := deed(0, chain.OK)
 	all := chain.Amount{Hi: 1<<64 - 1, Lo: 1<<64 - 1}

@@ -44,7 +44,7 @@ func publish(t testing.TB, rng *rand.Rand, n int) (out []stored) {
 	}
 	beat()
 	for i := range n {
-		deed := envelope.Deed{ID: v10.TxIDAt(1000, chain.Height(i+1), 0)}
+		deed := envelope.Deed{ID: v10.TxIDAt(1000, chain.Height(i+1), v10.LegacyPlaceMin)}
 		var c envelope.Change = &envelope.Transfer{Deed: deed, From: "a", To: "b", Asset: "AUR", Amount: chain.Units(uint64(i + 1))}
 		switch rng.IntN(3) {
 		case 0:
