@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -32,6 +33,7 @@ type Config struct {
 	// TestSocket is where a test may change rows behind the ledger's back, see package tamper; empty: nowhere.
 	TestSocket string
 	Fund       []Fund
+	RoundMin   time.Duration     // least time from one round to the next, 0: none
 	SyncKeys   []envelope.Key    // of records of V11 that are applied; none: none is
 	Shared     ledger.SharedKeys // nil: answers that V11 gave under an idempotency key are not found
 	Version    string            // of the program
@@ -71,7 +73,7 @@ func with(ctx context.Context, cfg Config, work func(context.Context, store.Stor
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	l, err := ledger.Open(s, ledger.Config{Register: cfg.Register, Genesis: cfg.Fund, Shared: cfg.Shared})
+	l, err := ledger.Open(s, ledger.Config{Register: cfg.Register, Genesis: cfg.Fund, Shared: cfg.Shared, RoundMin: cfg.RoundMin, Uncached: cfg.TestSocket != ""})
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,8 @@
 // of its own, which only the one who copies should reach.
 //
 //	GET  /head                     {"position":"INCARNATION:SEQUENCE"}
-//	GET  /changes?since=POSITION   a line of JSON for each batch above it, without end; see Line
+//	GET  /changes?since=POSITION   a line of JSON for each batch above it, without end; see Line.
+//	                               With bare=MARK those whose origin begins with it come without their rows
 //	POST /trim?position=POSITION   the reader has everything up to there durably
 //	POST /checkpoint?dir=FOLDER    a copy of the rows into a new folder of the server; answers its position
 //

@@ -3,6 +3,7 @@
 package changefeed
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -209,7 +210,7 @@ func (f *feed) changes(w http.ResponseWriter, r *http.Request) {
 	}
 	defer tail.Close()
 	w.Header().Set("Content-Type", "application/x-ndjson")
-	out := &lines{w: w, control: http.NewResponseController(w)}
+	out := &lines{w: w, control: http.NewResponseController(w), bare: []byte(r.URL.Query().Get("bare"))}
 	if err := out.stream(r.Context(), f.Store, tail, p); err != nil {
 		_ = out.add(Line{Error: errorOf(err)})
 		out.flush()
@@ -220,6 +221,7 @@ func (f *feed) changes(w http.ResponseWriter, r *http.Request) {
 type lines struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
+	bare    []byte // batches whose origin begins with it come without their rows; empty: none
 	out     []byte
 }
 
@@ -260,9 +262,9 @@ func (o *lines) take(tail store.Tail, at store.Position) (store.Position, error)
 		if err != nil || !ok {
 			return at, err
 		}
-		l := Line{Position: c.Position.String(), Origin: c.Origin, Ops: make([]Op, len(c.Ops))}
-		for i, op := range c.Ops {
-			l.Ops[i] = Op{Family: op.Family.String(), Key: op.Key, Value: op.Value, Delete: op.Delete}
+		l := Line{Position: c.Position.String(), Origin: c.Origin}
+		if len(o.bare) == 0 || !bytes.HasPrefix(c.Origin, o.bare) {
+			l.Ops = opsOf(c.Ops)
 		}
 		if err := o.add(l); err != nil {
 			return at, err
@@ -270,6 +272,14 @@ func (o *lines) take(tail store.Tail, at store.Position) (store.Position, error)
 		at = c.Position
 	}
 	return at, nil
+}
+
+func opsOf(all []store.Op) []Op {
+	ops := make([]Op, len(all))
+	for i, op := range all {
+		ops[i] = Op{Family: op.Family.String(), Key: op.Key, Value: op.Value, Delete: op.Delete}
+	}
+	return ops
 }
 
 func (o *lines) add(l Line) error {

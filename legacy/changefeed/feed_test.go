@@ -147,3 +147,34 @@ func TestRefusals(t *testing.T) {
 		t.Errorf("%d %+v", code, l)
 	}
 }
+
+// TestBare leaves out the rows of batches with a mark that the reader would pass over, and of no others.
+func TestBare(t *testing.T) {
+	s, base, client := start(t)
+	begin := s.Head()
+	for _, mark := range []string{"", "sync:v11:7.0", "other"} {
+		var b store.Batch
+		b.Put(store.Accounts, []byte("alice"), []byte("5"))
+		if mark != "" {
+			b.Mark([]byte(mark))
+		}
+		if _, err := s.Apply(&b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	answer, err := client.Get(base + "/changes?bare=sync:&since=" + begin.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	in := json.NewDecoder(answer.Body)
+	for _, want := range []struct {
+		origin string
+		ops    int
+	}{{"", 1}, {"sync:v11:7.0", 0}, {"other", 1}} {
+		var l Line
+		if err := in.Decode(&l); err != nil || string(l.Origin) != want.origin || len(l.Ops) != want.ops || l.Position == "" {
+			t.Errorf("%+v %v, want %+v", l, err, want)
+		}
+	}
+}

@@ -3,7 +3,9 @@
 package ledger
 
 import (
+	"bytes"
 	"encoding/binary"
+	"errors"
 	"strconv"
 
 	"github.com/aurigraph/aurigraph/internal/sync/envelope"
@@ -29,6 +31,18 @@ func appliedKeyOf(kind byte, id v10.TxID) []byte { return appendID([]byte{kind},
 
 func appendID(k []byte, id v10.TxID) []byte {
 	return appendPlace(binary.BigEndian.AppendUint64(k, id.Ms), uint64(id.Height), id.Place())
+}
+
+// lastKey is the highest key of a kind, nil if there is none.
+func lastKey(r store.Reader, f store.Family, kind byte) (key []byte, err error) {
+	it, err := r.Iter(f, store.Prefix([]byte{kind}).Backward())
+	if err != nil {
+		return nil, err
+	}
+	if it.Next() {
+		key = bytes.Clone(it.Key())
+	}
+	return key, errors.Join(it.Err(), it.Close())
 }
 
 // appliedRow is the row that a change leaves of itself, nil for one that leaves none: a transaction, or a block of the other ledger.

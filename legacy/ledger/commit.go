@@ -94,8 +94,11 @@ func (l *Ledger) writeRound(group []*submission, note *Note) (Totals, error) {
 	if len(b.Ops()) == 0 {
 		return r.totals, nil
 	}
-	_, err := l.store.Apply(&b)
-	return r.totals, err
+	if _, err := l.store.Apply(&b); err != nil {
+		return Totals{}, err
+	}
+	l.rows.wrote(r.order)
+	return r.totals, nil
 }
 
 // bytesMax bounds the rows of all orders.

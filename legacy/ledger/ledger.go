@@ -5,6 +5,7 @@ package ledger
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -37,7 +38,9 @@ type Config struct {
 	Leader   string                // of every round, DefaultLeader
 	Genesis  []Holding             // what accounts hold of AUR in a new ledger, of the treasury's; each is named once
 	Now      func() time.Time      // the clock, time.Now
+	RoundMin time.Duration         // least time from one round to the next, 0: none. What comes meanwhile shares one
 	KeysMax  uint64                // idempotency keys that are kept, KeysMax; of the other ledger as many again
+	Uncached bool                  // every row is read from the store, as others change it too: damage that a test plants
 	Shared   SharedKeys            // finds answers of the other ledger under a key; nil: none is found
 	Register prometheus.Registerer // nil: no metrics
 }
@@ -56,6 +59,8 @@ type Ledger struct {
 	totals  atomic.Pointer[Totals]
 	stopped chan struct{} // closed when Run has ended
 	metrics *metrics
+	rows    *rowCache // owned by Run
+	scales  sync.Map  // asset code to uint8, of those that are there
 
 	recent rate
 }
@@ -90,7 +95,10 @@ func Open(s store.Store, cfg Config) (*Ledger, error) {
 	if cfg.KeysMax == 0 {
 		cfg.KeysMax = KeysMax
 	}
-	l := &Ledger{store: s, cfg: cfg, queue: make(chan *submission, SubmissionsQueuedMax), stopped: make(chan struct{})}
+	l := &Ledger{store: s, cfg: cfg, queue: make(chan *submission, SubmissionsQueuedMax), stopped: make(chan struct{}), rows: newRowCache(rowsCachedMax)}
+	if cfg.Uncached {
+		l.rows = newRowCache(0)
+	}
 	var err error
 	if l.metrics, err = newMetrics(cfg.Register); err != nil {
 		return nil, err
@@ -209,12 +217,26 @@ func (l *Ledger) Run(ctx context.Context) (err error) {
 	for {
 		select {
 		case s := <-l.queue:
+			began := time.Now()
 			if err := l.commit(l.gather(s)); err != nil {
 				return err
 			}
+			l.pause(ctx, began)
 		case <-ctx.Done():
 			return l.drain()
 		}
+	}
+}
+
+// pause waits until the round that began may have a follower.
+func (l *Ledger) pause(ctx context.Context, began time.Time) {
+	left := l.cfg.RoundMin - time.Since(began)
+	if left <= 0 {
+		return
+	}
+	select {
+	case <-time.After(left):
+	case <-ctx.Done():
 	}
 }
 

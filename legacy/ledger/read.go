@@ -42,6 +42,18 @@ func (l *Ledger) Asset(code string) (Asset, error) {
 	return a, err
 }
 
+// Scale returns the decimals of an asset, which never change, or NotFound.
+func (l *Ledger) Scale(code string) (uint8, error) {
+	if scale, known := l.scales.Load(code); known {
+		return scale.(uint8), nil
+	}
+	a, err := l.Asset(code)
+	if err == nil {
+		l.scales.Store(code, a.Scale)
+	}
+	return a.Scale, err
+}
+
 // Round returns a round, or NotFound.
 func (l *Ledger) Round(number uint64) (Round, error) {
 	r := Round{Number: number}

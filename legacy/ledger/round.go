@@ -35,7 +35,7 @@ type rounding struct {
 
 // newRounding begins the round after totals.
 func (l *Ledger) newRounding(totals Totals) *rounding {
-	r := &rounding{view: newView(l.store), base: l.store, totals: totals, leader: l.cfg.Leader, keysMax: l.cfg.KeysMax, shared: l.cfg.Shared}
+	r := &rounding{view: newViewOver(l.store, l.rows), base: l.store, totals: totals, leader: l.cfg.Leader, keysMax: l.cfg.KeysMax, shared: l.cfg.Shared}
 	r.number = totals.Round + 1
 	r.totals.Ms = max(totals.Ms, l.nowMs()) // a clock that was set back does not set the ledger back
 	return r

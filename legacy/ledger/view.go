@@ -12,8 +12,8 @@ import (
 // touched, so that a round's batch does not depend on a map.
 type view struct {
 	base  store.Reader
-	known map[place][]byte // rows of base that were read: some accounts pay again and again
-	rows  map[place]int    // where in order
+	known *rowCache     // rows of base
+	rows  map[place]int // where in order
 	order []row
 }
 
@@ -27,8 +27,10 @@ type row struct {
 	value []byte // nil: deleted
 }
 
-func newView(base store.Reader) *view {
-	return &view{base: base, known: map[place][]byte{}, rows: map[place]int{}}
+func newView(base store.Reader) *view { return newViewOver(base, newRowCache(rowsCachedMax)) }
+
+func newViewOver(base store.Reader, known *rowCache) *view {
+	return &view{base: base, known: known, rows: map[place]int{}}
 }
 
 // get returns a row, which nobody changes.
@@ -39,18 +41,18 @@ func (v *view) get(f store.Family, key []byte) ([]byte, error) {
 		return v.fromBase(at, key)
 	}
 	if v.order[i].value == nil {
-		return nil, fault.New(fault.NotFound, "row %x of %s is deleted in this round", key, f)
+		return nil, store.ErrNoRow
 	}
 	return v.order[i].value, nil
 }
 
 func (v *view) fromBase(at place, key []byte) ([]byte, error) {
-	if value, ok := v.known[at]; ok {
+	if value, ok := v.known.get(at); ok {
 		return value, nil
 	}
 	value, err := v.base.Get(at.family, key)
 	if err == nil {
-		v.known[at] = value
+		v.known.put(at, value)
 	}
 	return value, err
 }

@@ -55,6 +55,7 @@ func (l *Ledger) commitWrite(s *submission) (err error) {
 	if err != nil {
 		return err
 	}
+	l.rows.wrote(r.order)
 	s.write.at = at
 	l.totals.Store(&r.totals)
 	return nil

@@ -20,11 +20,11 @@ func (s *Server) transferOf(p *v10.Submit) (ledger.Order, error) {
 }
 
 func (s *Server) unitsOf(code string, amount v10.Decimal) (chain.Amount, error) {
-	a, err := s.ledger.Asset(code)
+	scale, err := s.ledger.Scale(code)
 	if err != nil {
 		return chain.Amount{}, err
 	}
-	return amount.Units(a.Scale)
+	return amount.Units(scale)
 }
 
 // keyed gives an order the request's Idempotency-Key, if it has one. There are no callers to tell apart: everybody is one.

@@ -11,24 +11,16 @@ import (
 	"github.com/aurigraph/aurigraph/legacy/ledger"
 )
 
-// scales remembers the decimals of assets during one call.
-type scales struct {
-	s     *Server
-	known map[string]uint8
-}
+// scales knows the decimals of assets.
+type scales struct{ ledger *ledger.Ledger }
 
-func (s *Server) scales() *scales { return &scales{s, map[string]uint8{}} }
+func (s *Server) scales() scales { return scales{s.ledger} }
 
 // number writes units as the JSON number of an answer.
-func (m *scales) number(code string, units chain.Amount) (v10.Decimal, error) {
-	scale, ok := m.known[code]
-	if !ok {
-		a, err := m.s.ledger.Asset(code)
-		if err != nil {
-			return v10.Decimal{}, err
-		}
-		scale = a.Scale
-		m.known[code] = scale
+func (m scales) number(code string, units chain.Amount) (v10.Decimal, error) {
+	scale, err := m.ledger.Scale(code)
+	if err != nil {
+		return v10.Decimal{}, err
 	}
 	return v10.DecimalOf(units, scale, false), nil
 }
@@ -40,7 +32,7 @@ func statusOf(t *ledger.Transaction) string {
 	return v10.Failed
 }
 
-func (m *scales) transaction(t *ledger.Transaction) (v10.Transaction, error) {
+func (m scales) transaction(t *ledger.Transaction) (v10.Transaction, error) {
 	a := v10.Transaction{
 		ID: t.ID.String(), From: t.From, To: t.To, Currency: t.Asset, Timestamp: v10.Time(t.Ms), Status: statusOf(t),
 		Block: uint64(t.ID.Height),

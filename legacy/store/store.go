@@ -2,6 +2,11 @@
 
 package store
 
+import "github.com/aurigraph/aurigraph/internal/fault"
+
+// ErrNoRow says that a row is not there. It is one value: that a name or a key is new is the common case, and no failure.
+var ErrNoRow = fault.New(fault.NotFound, "the store has no such row")
+
 // Family is a column family: a key space of its own. The numbers are stable, they are part of both engines' formats.
 type Family uint8
 

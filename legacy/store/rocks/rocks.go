@@ -126,7 +126,7 @@ func (s *Store) get(o *grocksdb.ReadOptions, f store.Family, key []byte) ([]byte
 	}
 	defer v.Free()
 	if !v.Exists() {
-		return nil, fault.New(fault.NotFound, "the store has no row %x in %s", key, f)
+		return nil, store.ErrNoRow
 	}
 	return append([]byte{}, v.Data()...), nil
 }
