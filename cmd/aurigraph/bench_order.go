@@ -65,7 +65,7 @@ func newBenchOrderNode(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use: orderNode, Hidden: true, Args: args(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			useThreads()
+			useThreads(0)
 			memory := config.Default().Memory
 			debug.SetMemoryLimit(memory.LimitBytes)
 			debug.SetGCPercent(memory.GCPercent)

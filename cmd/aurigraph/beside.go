@@ -84,12 +84,15 @@ func (b *beside) startBroker(ctx context.Context) error {
 	return bus.Init(ctx, bus.Config{Brokers: []string{s.Kafka}, Prefix: s.Prefix}, bus.DefaultSettings())
 }
 
+// roundMinBeside is for what network.intervalOfSynced is: each round is a change more for V11.
+const roundMinBeside = 10 * time.Millisecond
+
 // v10Args are the command line of V10, whose accounts are funded there.
 func (b *beside) v10Args() []string {
 	n, s := b.network, b.network.Sync
 	args := []string{
 		"v10", "serve", "--json", "--dir", filepath.Join(n.Path(s.Dir), "data"), "--store", s.Store, "--listen", s.V10, "--changes", s.Changes,
-		"--sync-key", n.Path(s.Key), "--alias-key", n.Path(n.V10.AliasKey),
+		"--sync-key", n.Path(s.Key), "--alias-key", n.Path(n.V10.AliasKey), "--round-min", roundMinBeside.String(),
 	}
 	args = append(args, b.more...)
 	for _, name := range n.V10.Accounts {

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -114,6 +115,7 @@ func (a *app) syncV10(ctx context.Context, cfg v10sync.Config, socket string) er
 		}
 		both.Go(func() error { return admin.Serve(ctx, l, admin.Doors{Sync: h}, cfg.Log) })
 	}
+	debug.SetGCPercent(besideGCPercent)
 	both.Go(func() error { return h.Run(ctx) })
 	return both.Wait()
 }

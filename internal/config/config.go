@@ -27,6 +27,7 @@ type Node struct {
 	Keys     Keys   `yaml:"keys"`
 	TLS      TLS    `yaml:"tls"`
 	Memory   Memory `yaml:"memory"`
+	Threads  int    `yaml:"threads"` // that run Go code at once, as GOMAXPROCS, which comes before it; 0: by the number of cores
 	Order    Order  `yaml:"order"`
 	Commit   Commit `yaml:"commit"`
 	Intake   Intake `yaml:"intake"`
@@ -53,6 +54,8 @@ type TLS struct {
 	Cert string `yaml:"cert"`
 	Key  string `yaml:"key"`
 }
+
+const threadsMax = 1024
 
 // Memory bounds what the node holds.
 type Memory struct {
@@ -247,6 +250,8 @@ func (n Node) Validate() error {
 		return bad("keys", "validator and root must be given")
 	case n.TLS.CA == "" || n.TLS.Cert == "" || n.TLS.Key == "":
 		return bad("tls", "ca, cert and key must be given: the API has no plaintext form")
+	case n.Threads < 0 || n.Threads > threadsMax:
+		return bad("threads", "%d, must be 0 to %d", n.Threads, threadsMax)
 	case n.Memory.PayloadBytes < 4<<20 || n.Memory.PayloadBytes > 8<<30:
 		return bad("memory.payload_bytes", "%d, must be 4 MiB to 8 GiB", n.Memory.PayloadBytes)
 	case n.Memory.LimitBytes < 64<<20:

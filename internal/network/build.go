@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"github.com/aurigraph/aurigraph/internal/chain"
@@ -39,7 +40,14 @@ const intervalOfSeveral = 5 * time.Millisecond
 
 // intervalOfSynced is the same beside a V10. Both ledgers make a block of nearly every change that comes alone, and tell the other of each
 // block: what waits a moment shares one.
-const intervalOfSynced = 20 * time.Millisecond
+const intervalOfSynced = 25 * time.Millisecond
+
+// carriersOfSynced is how many batches of payments a validator beside a V10 has under way: all that wait share one, a block or so later.
+const carriersOfSynced = 1
+
+// threadsOfSynced is for a machine with fewer cores than validators, where V10, its half of the sync and the brokers run too: threads of one
+// process that wake each other only take time from the others.
+const threadsOfSynced = 1
 
 // builder makes a network step by step. network.json is written last, when all else is durable, so a folder without it is
 // unfinished: a genesis or key that a power cut takes cannot be made again.
@@ -208,7 +216,10 @@ func (b *builder) config(i int) config.Node {
 	if b.options.Nodes > 1 {
 		cfg.Order.IntervalMin = intervalOfSeveral
 		if b.options.Sync != nil {
-			cfg.Order.IntervalMin = intervalOfSynced
+			cfg.Order.IntervalMin, cfg.Rest.Carriers = intervalOfSynced, carriersOfSynced
+			if runtime.NumCPU() < b.options.Nodes {
+				cfg.Threads = threadsOfSynced
+			}
 		}
 		cfg.Commit.CheckpointBytesPerSecond /= int64(b.options.Nodes) // they share one disk
 		cfg.Index.Enabled = false                                     // the gateway has it

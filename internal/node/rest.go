@@ -106,7 +106,7 @@ func (r *rest) readKeys() (err error) {
 	if r.custody.AliasKey, err = keys.ReadAliasKey(n.cfg.Path(cfg.AliasKey)); err != nil {
 		return err
 	}
-	r.custody.ChannelFirst, r.custody.ChannelLast = cfg.ChannelFirst, cfg.ChannelLast
+	r.custody.ChannelFirst, r.custody.ChannelLast, r.custody.Carriers = cfg.ChannelFirst, cfg.ChannelLast, cfg.Carriers
 	r.custody.Chain, r.custody.Institution = n.genesis.Chain, chain.InstitutionNo(cfg.Institution)
 	return nil
 }

@@ -125,6 +125,7 @@ func TestNoneIsRefusedInPeace(t *testing.T) {
 			s.pays("alice", "bob", 1)
 			s.pays("bob", "Neu/EUR", 1)
 		}
+		<-time.After(600 * sendEvery) // of the bubble: the reader may hand them out one by one
 		s.becomes(StateApplying)
 		if in := s.w.l.Inbox(); in.Applied != 600 || s.w.balance("Neu/EUR", "AUR") != chain.Units(300) || s.w.opens != 1 {
 			t.Errorf("%+v, %d accounts were opened", in, s.w.opens)

@@ -30,6 +30,10 @@ const (
 	// nonceStepMax is a random step ahead, which lets others act for the same account.
 	nonceStepMax = 16
 
+	// sendEvery is the least time from one batch to the next. Every validator receives, flushes and acknowledges each batch by itself, and a
+	// block holds many changes as well as one: what comes meanwhile shares a batch.
+	sendEvery = 20 * time.Millisecond
+
 	pauseMin = 20 * time.Millisecond
 	pauseMax = 5 * time.Second
 	// copyPoll is how often the inbox is looked at while the initial copy is under way.

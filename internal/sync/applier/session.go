@@ -23,6 +23,7 @@ type session struct {
 	inbox    *Inbox
 	input    Reader
 	previous chain.SyncPosition // of the last change sent
+	sent     time.Time          // the last one
 	sequence uint64             // last used
 	house    chain.AccountNo
 	nonces   map[chain.AccountNo]uint64
@@ -110,6 +111,9 @@ func (a *Applier) forget() {
 // produce reads records and sends batches.
 func (s *session) produce(ctx context.Context) error {
 	for {
+		if err := s.pace(ctx); err != nil {
+			return err
+		}
 		records, err := s.input.Next(ctx, s.rate.Most(WindowMax))
 		if err != nil {
 			return err
@@ -129,6 +133,20 @@ func (s *session) produce(ctx context.Context) error {
 			}
 			records = records[taken:]
 		}
+	}
+}
+
+// pace waits until sendEvery after the last batch.
+func (s *session) pace(ctx context.Context) error {
+	left := sendEvery - time.Since(s.sent)
+	if left <= 0 {
+		return nil
+	}
+	select {
+	case <-time.After(left):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
@@ -180,7 +198,7 @@ func (s *session) send(ctx context.Context, b Batch) error {
 	if err != nil {
 		return err
 	}
-	s.previous = b.Last()
+	s.previous, s.sent = b.Last(), time.Now()
 	b.Legs = nil // the node has them
 	s.flights <- flight{b, wait}
 	return nil

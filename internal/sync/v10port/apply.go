@@ -22,7 +22,7 @@ const (
 	ApplyBytesMax   = 8 << 20
 	ApplyRecordsMax = 4096
 	// applyRecords is how many are asked of the reader at once: V10 syncs once for all of them, and other writes wait for that long.
-	applyRecords = 512
+	applyRecords = 1024
 )
 
 // Records are the other ledger's, in order; bus.Reader has them.
@@ -83,17 +83,13 @@ func Apply(ctx context.Context, cfg ApplyConfig) error {
 		return err
 	}
 	defer unregister()
-	for {
-		err := a.step(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
-			count(a.metrics.troubles, err)
-			a.Log.Error("nothing more is applied to V10", obs.KeyReason, fault.ReasonOf(err), obs.KeyErr, err.Error())
-			return err
-		}
+	err = a.run(ctx)
+	if ctx.Err() != nil {
+		return nil
 	}
+	count(a.metrics.troubles, err)
+	a.Log.Error("nothing more is applied to V10", obs.KeyReason, fault.ReasonOf(err), obs.KeyErr, err.Error())
+	return err
 }
 
 type apply struct {
@@ -101,20 +97,60 @@ type apply struct {
 	metrics *applyMetrics
 }
 
-// step brings the records that follow.
-func (a *apply) step(ctx context.Context) error {
-	records, err := a.Records.Next(ctx, a.Rate.Most(applyRecords))
-	if err != nil {
-		return err
-	}
-	if err := a.Rate.Take(ctx, len(records)); err != nil {
-		return err
-	}
-	return a.all(ctx, records)
+// sealed are records as V10 is sent them.
+type sealed struct {
+	records []*envelope.Record
+	body    []byte
 }
 
-// all sends records in as few calls as have room for them.
-func (a *apply) all(ctx context.Context, records []*envelope.Record) error {
+// run brings records until something ends it. While V10 applies some, the next are made ready. What was read is applied also if there is
+// no more to read.
+func (a *apply) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	ready := make(chan sealed, 1)
+	var unread error // why nothing more is read, once ready is closed
+	go func() {
+		defer close(ready)
+		unread = a.read(ctx, ready)
+	}()
+	for s := range ready {
+		if err := a.send(ctx, s); err != nil {
+			cancel()
+			for range ready {
+			}
+			return err
+		}
+	}
+	cancel()
+	return unread
+}
+
+// read makes records ready until there are none. It always ends with an error.
+func (a *apply) read(ctx context.Context, ready chan<- sealed) error {
+	hand := func(s sealed) error {
+		select {
+		case ready <- s:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	for {
+		records, err := a.Records.Next(ctx, a.Rate.Most(applyRecords))
+		if err != nil {
+			return err
+		}
+		if err := a.Rate.Take(ctx, len(records)); err != nil {
+			return err
+		}
+		if err := a.seal(records, hand); err != nil {
+			return err
+		}
+	}
+}
+
+// seal makes as few calls of records as have room for them.
+func (a *apply) seal(records []*envelope.Record, each func(sealed) error) error {
 	var body []byte
 	first := 0
 	for i, r := range records {
@@ -123,19 +159,20 @@ func (a *apply) all(ctx context.Context, records []*envelope.Record) error {
 			return err
 		}
 		if i > first && (len(body)+4+len(wire) > ApplyBytesMax || i-first == ApplyRecordsMax) {
-			if err := a.some(ctx, records[first:i], body); err != nil {
+			if err := each(sealed{records[first:i], body}); err != nil {
 				return err
 			}
 			body, first = nil, i
 		}
 		body = append(binary.BigEndian.AppendUint32(body, uint32(len(wire))), wire...)
 	}
-	return a.some(ctx, records[first:], body)
+	return each(sealed{records[first:], body})
 }
 
-// some sends records until V10 has answered. V10 passes over what it has, so that sending again does no harm.
-func (a *apply) some(ctx context.Context, records []*envelope.Record, body []byte) error {
+// send sends records until V10 has answered. V10 passes over what it has, so that sending again does no harm.
+func (a *apply) send(ctx context.Context, s sealed) error {
 	var p pause
+	records, body := s.records, s.body
 	for {
 		l, err := a.Client.call(ctx, http.MethodPost, "/apply", body)
 		if err == nil {
@@ -163,7 +200,7 @@ func (a *apply) some(ctx context.Context, records []*envelope.Record, body []byt
 // upTo sends the records before the one that V10 does not take, and returns that.
 func (a *apply) upTo(ctx context.Context, records []*envelope.Record, at int, why error) error {
 	if at > 0 {
-		if err := a.all(ctx, records[:at]); err != nil {
+		if err := a.seal(records[:at], func(s sealed) error { return a.send(ctx, s) }); err != nil {
 			return err
 		}
 	}

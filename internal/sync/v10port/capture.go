@@ -116,7 +116,7 @@ func (c *capture) follow(ctx context.Context) error {
 	defer cancel(nil)
 	watchdog := time.AfterFunc(silenceMax, func() { cancel(errSilent) })
 	defer watchdog.Stop()
-	answer, err := c.Client.do(ctx, http.MethodGet, "/changes?since="+url.QueryEscape(life.String()+":"+strconv.FormatUint(after, 10)), nil)
+	answer, err := c.Client.do(ctx, http.MethodGet, "/changes?bare="+url.QueryEscape(OriginPrefix)+"&since="+url.QueryEscape(life.String()+":"+strconv.FormatUint(after, 10)), nil)
 	if err != nil {
 		return err
 	}

@@ -393,7 +393,7 @@ func TestApplySends(t *testing.T) {
 			Client: NewClient("http://v10", &http.Client{Transport: p}), Records: &pile{records}, Keys: []envelope.Key{present, old},
 			Applied: func(s envelope.Start, _ int) { last = s.Position },
 		})
-		if !errors.Is(err, errEmpty) || len(p.got) != len(records) || last != records[len(records)-1].Position || p.calls != 3+4 {
+		if !errors.Is(err, errEmpty) || len(p.got) != len(records) || last != records[len(records)-1].Position || p.calls != 2+4 {
 			t.Fatalf("%v, %d records in %d calls, at %s", err, len(p.got), p.calls, last)
 		}
 		for i, r := range p.got {
@@ -404,7 +404,7 @@ func TestApplySends(t *testing.T) {
 	})
 	p := &port{t: t, keys: []envelope.Key{old, present}}
 	a := &apply{ApplyConfig{Client: NewClient("http://v10", &http.Client{Transport: p}), Keys: p.keys, Applied: func(envelope.Start, int) {}}, newApplyMetrics()}
-	if err := a.all(t.Context(), chained(t, ApplyRecordsMax+1, old)); err != nil || p.calls != 2 {
+	if err := a.seal(chained(t, ApplyRecordsMax+1, old), func(s sealed) error { return a.send(t.Context(), s) }); err != nil || p.calls != 2 {
 		t.Errorf("%v in %d calls", err, p.calls)
 	}
 	err := Apply(t.Context(), ApplyConfig{Client: a.Client, Records: &pile{records}, Keys: []envelope.Key{syncKey(t, 3)}})
