@@ -34,15 +34,15 @@ func newBenchSync(a *app) *cobra.Command {
 	cfg := syncload.DefaultConfig()
 	c := &cobra.Command{
 		Use:   "sync",
-		Short: "Measure how a V10 and a V11 keep each other in step: latency and sustained rate, both ways at once",
+		Short: "Measure how a V10 and a V11 keep each other in step: latency and sustained rate, each way",
 		Long: `Starts a pair of its own: four validators, a V10 whose state they take over by an initial copy, V10's half of the sync, and a
-broker in this process, or the one of --kafka. Each ledger owns half of the slots. Clients pay on both at once, open-loop:
+broker in this process, or the one of --kafka. Each ledger owns half of the slots. Clients pay open-loop:
 
-Latency: single payments at --rate each way, for --duration. It runs from a client's answer on one ledger until a client reads
-the payment on the other: 25 to 50 payments a second each way have payees of their own, whose balances are read every 2 ms, and
-then less often. All payments are measured as well, by V10's change log and V11's certified blocks ("all_…"). Sustained rate:
-payments in bodies at one ledger and then at the other, 5,000 a second and then twice as many until a rate is not kept, for
---step each. A rate is kept if 95 % of it are answered and applied on the other ledger, and what that lacks is never older than
+Latency: single payments at --rate, for --duration at V10, then at V11, and then at both at once ("both_at_once"). It runs from
+a client's answer on one ledger until a client reads the payment on the other: 8 to 16 payments a second have payees of their
+own, whose balances are read every 4 ms, and then less often. All payments are measured as well, by V10's change log and V11's
+certified blocks ("all_…"). Sustained rate: payments in bodies at one ledger and then at the other, 5,000 a second and then
+twice as many until a rate is not kept, for --step each. A rate is kept if 95 % of it are answered and applied on the other ledger, and what that lacks is never older than
 a second (p99) and does not pile up.
 
 At rest both ledgers are read back: every payment that was answered must be on both once, and all balances must be what the
@@ -67,8 +67,8 @@ Exit codes: 0 measured, and nothing was lost or made twice; 1 not; 2 the options
 	f.StringVar(&cfg.Kafka, "kafka", cfg.Kafka, "the brokers: embedded, one in this process, or HOST:PORT")
 	f.StringVar(&cfg.Store, "v10-store", legacy.EnginePebble, "what keeps V10: "+legacy.EnginePebble+" or "+legacy.EngineRocksDB)
 	f.StringVar(&cfg.Index, "index", "", "where transfers are listed from: sqlite, or postgres://user@host/database?passfile=/path (default: sqlite)")
-	f.IntVar(&cfg.Rate, "rate", cfg.Rate, "payments a second each way while latency is measured")
-	f.DurationVar(&cfg.Duration, "duration", cfg.Duration, "of the measurement of latency, 1s to 24h")
+	f.IntVar(&cfg.Rate, "rate", cfg.Rate, "payments a second at a ledger while latency is measured")
+	f.DurationVar(&cfg.Duration, "duration", cfg.Duration, "of each measurement of latency, 1s to 24h")
 	f.DurationVar(&cfg.Step, "step", cfg.Step, "how long each rate of the search for the sustained one is held")
 	f.IntVar(&cfg.SustainMax, "sustain", cfg.SustainMax, "highest rate of that search, payments a second; 0: none is searched for")
 	f.IntVar(&cfg.Accounts, "accounts", cfg.Accounts, "accounts that pay, of each ledger")

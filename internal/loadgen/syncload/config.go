@@ -62,9 +62,9 @@ func (c Config) Validate() error {
 
 // Bounds of what is sampled. A sample asks again and again until it sees the payment: a few at a time do not load the machine.
 const (
-	samplesWanted = 600
-	sampleRateMin = 25
-	sampleRateMax = 50
+	samplesWanted = 240
+	sampleRateMin = 8
+	sampleRateMax = 16
 )
 
 // sampleRate is how many payments a second each way are read by a client.
@@ -73,9 +73,9 @@ func (c Config) sampleRate() int {
 	return min(max(perS, sampleRateMin), sampleRateMax, c.Rate/2)
 }
 
-// samplesMax is more than all payments that are read by clients, each way.
+// samplesMax is more than all payments that are read by clients, each way: those of one ledger alone, and of both at once.
 func (c Config) samplesMax() int {
-	return int(float64(c.sampleRate())*c.Duration.Seconds()) + 1
+	return 2 * (int(float64(c.sampleRate())*c.Duration.Seconds()) + 1)
 }
 
 // steps are the rates of the search for the sustained one: a little more than round figures, so that one that is kept is not missed by

@@ -3,7 +3,7 @@
 // Package syncload measures how a V10 and a V11 keep each other in step: `aurigraph bench sync`.
 //
 // The pair is the bench's own: four validators, a V10, its half of the sync and a broker, as processes; each ledger owns half of the
-// slots. Clients pay on both at the same time, open-loop, each payer where its account lives, and thousands of accounts are paid by both.
+// slots. Clients pay on one or on both at once, open-loop, each payer where its account lives, and thousands of accounts are paid by both.
 //
 //	report, err := syncload.Run(ctx, cfg, launch, progress)
 //

@@ -107,7 +107,7 @@ func TestConfig(t *testing.T) {
 			t.Errorf("%s passes", name)
 		}
 	}
-	for d, want := range map[time.Duration]int{15 * time.Second: 40, 20 * time.Second: 30, time.Minute: sampleRateMin, time.Second: sampleRateMax} {
+	for d, want := range map[time.Duration]int{15 * time.Second: 16, 20 * time.Second: 12, time.Minute: sampleRateMin, time.Second: sampleRateMax} {
 		c := good
 		if c.Duration = d; c.sampleRate() != want || float64(c.samplesMax()) < float64(want)*d.Seconds() {
 			t.Errorf("%s: %d a second, %d", d, c.sampleRate(), c.samplesMax())

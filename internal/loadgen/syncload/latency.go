@@ -3,6 +3,7 @@
 package syncload
 
 import (
+	"bytes"
 	"context"
 	"sync"
 	"time"
@@ -19,8 +20,8 @@ import (
 const (
 	singlesMax = 4096                   // requests under way, each way
 	samplesMax = 256                    // samples under way, each way
-	sampleNap  = 2 * time.Millisecond   // between two reads of a sample, and at least
-	napShare   = 12                     // this part of how long it has waited: slow samples must not become a load of their own
+	sampleNap  = 4 * time.Millisecond   // between two reads of a sample, and at least
+	napShare   = 10                     // this part of how long it has waited: samples must not become a load of their own
 	sampleMax  = 20 * time.Second       // after which a sample is given up; at rest it is lost or not
 	warmLength = 2 * time.Second        // of the same load, not measured
 	gracePause = 500 * time.Millisecond // for what is on its way when the load has ended
@@ -28,18 +29,18 @@ const (
 
 // latencies is what the phase came to, for one way: from origin to the other ledger.
 type latencies struct {
-	acks    times // of requests, from when they were due
-	read    times // from the answer until a client read the payment
-	missed  int
-	arrived map[arrival]time.Duration // in V10's change log
-	topics  map[arrival]time.Duration // on the topics, in order; nil: they were not read
-	begin   time.Duration
-	end     time.Duration
+	acks   times // of requests, from when they were due
+	read   times // from the answer until a client read the payment
+	missed int
+	told   map[uint64]time.Duration  // by V10's change log, by sequence
+	topics map[arrival]time.Duration // on the topics, in order; nil: they were not read
+	begin  time.Duration
+	end    time.Duration
 }
 
-// latency measures single payments at the wanted rate each way, both at once.
+// latency measures single payments at the wanted rate: of each ledger's clients alone, and of both at once.
 func (r *run) latency(ctx context.Context) error {
-	r.say("paying %d a second each way, of which %d are read by clients, for %.0f s", r.cfg.Rate, r.cfg.sampleRate(), r.cfg.Duration.Seconds())
+	r.say("paying %d a second at V10, at V11 and at both, %.0f s each; %d a second are read by clients", r.cfg.Rate, r.cfg.Duration.Seconds(), r.cfg.sampleRate())
 	log, err := r.tail(ctx)
 	if err != nil {
 		return err
@@ -50,36 +51,54 @@ func (r *run) latency(ctx context.Context) error {
 		return err
 	}
 	defer hops.stop()
-	if _, err := r.singles(ctx, warmLength, 0); err != nil {
-		return err
-	}
 	used, err := r.usage()
 	if err != nil {
 		return err
 	}
-	track := r.track(ctx)
-	ways, err := r.singles(ctx, r.cfg.Duration, r.cfg.sampleRate())
-	points, untracked := track()
-	if err != nil || untracked != nil {
-		return first(err, untracked)
+	var alone, together [sides]*latencies
+	for _, phase := range []struct {
+		at   []Side
+		ways *[sides]*latencies
+	}{{both[:1], &alone}, {both[1:], &alone}, {both[:], &together}} {
+		if err := r.phase(ctx, phase.at, phase.ways); err != nil {
+			return err
+		}
 	}
 	if err := r.report.spent(r, used, func(p *ProcessReport) *float64 { return &p.CoresLatency }); err != nil {
 		return err
 	}
-	if err := r.inStep(ctx); err != nil {
-		return err
-	}
-	step := stepOf(both[:], r.cfg.Rate, 1, points, ways[V10].begin, ways[V10].end)
-	step.DrainedS = (r.since() - ways[V10].end).Seconds()
-	r.report.Steps = append(r.report.Steps, step)
 	if err := first(log.stop(), hops.stop()); err != nil {
 		return err
 	}
-	for s, way := range ways {
-		way.arrived, way.topics = log.arrived, hops.arrived[s]
+	for s, way := range alone {
+		way.told, way.topics = log.told, hops.arrived[s]
 		r.report.took(Side(s), way)
 	}
-	r.report.ways = ways
+	r.report.ways = alone
+	r.report.tookTogether(together)
+	return nil
+}
+
+// phase measures payments at some ledgers' doors, after a while of the same load that is not measured.
+func (r *run) phase(ctx context.Context, at []Side, into *[sides]*latencies) error {
+	if _, err := r.singles(ctx, at, warmLength, 0); err != nil {
+		return err
+	}
+	track := r.track(ctx)
+	ways, err := r.singles(ctx, at, r.cfg.Duration, r.cfg.sampleRate())
+	points, untracked := track()
+	if err != nil || untracked != nil {
+		return first(err, untracked)
+	}
+	if err := r.inStep(ctx); err != nil {
+		return err
+	}
+	step := stepOf(at, r.cfg.Rate, 1, points, ways[at[0]].begin, ways[at[0]].end)
+	step.DrainedS = (r.since() - ways[at[0]].end).Seconds()
+	r.report.Steps = append(r.report.Steps, step)
+	for _, side := range at {
+		into[side] = ways[side]
+	}
 	return nil
 }
 
@@ -92,20 +111,20 @@ func first(errs ...error) error {
 	return nil
 }
 
-// singles pays both ways at once, and samples so many of the payments a second.
-func (r *run) singles(ctx context.Context, length time.Duration, samples int) (ways [sides]*latencies, err error) {
+// singles pays at some ledgers' doors at once, and samples so many of the payments a second at each.
+func (r *run) singles(ctx context.Context, at []Side, length time.Duration, samples int) (ways [sides]*latencies, err error) {
 	all, ctx := errgroup.WithContext(ctx)
-	for s := range ways {
-		side, way := Side(s), &latencies{begin: r.since()}
-		ways[s] = way
-		due := loadgen.Arrivals(r.cfg.Seed+uint64(s), float64(r.cfg.Rate-samples), length)
+	for _, side := range at {
+		way := &latencies{begin: r.since()}
+		ways[side] = way
+		due := loadgen.Arrivals(r.cfg.Seed+uint64(side), float64(r.cfg.Rate-samples), length)
 		all.Go(func() error {
 			return paced(ctx, due, singlesMax, func(i int, dueAt time.Time) {
 				_, _, err := r.pay(side, i, r.drawn[side].payment())
 				if r.unsure.note(err); err == nil {
 					way.acks.note(time.Since(dueAt))
 				}
-				if side == V10 && i%100 == 0 {
+				if side == at[0] && i%100 == 0 {
 					r.progress.Show("paying", int64(i), int64(len(due)))
 				}
 			})
@@ -117,8 +136,8 @@ func (r *run) singles(ctx context.Context, length time.Duration, samples int) (w
 		all.Go(func() error { return r.samples(ctx, side, way, when) })
 	}
 	err = all.Wait()
-	for _, way := range ways {
-		way.end = r.since()
+	for _, side := range at {
+		ways[side].end = r.since()
 	}
 	return ways, err
 }
@@ -136,9 +155,11 @@ func (r *run) pay(side Side, i int, p Payment) (v10.TxID, time.Duration, error) 
 // samples makes payments to accounts that nobody else pays, and reads these on the other side until they show it.
 func (r *run) samples(ctx context.Context, side Side, way *latencies, due []time.Duration) error {
 	var mu sync.Mutex // guards way.missed
+	payees := r.sampled[side]
+	r.sampled[side] += len(due)
 	return paced(ctx, due, samplesMax, func(i int, dueAt time.Time) {
 		p := r.drawn[side].payment()
-		p.To = r.accounts.payee(side, i)
+		p.To = r.accounts.payee(side, payees+i)
 		_, at, err := r.pay(side, i, p)
 		if r.unsure.note(err); err != nil {
 			return
@@ -171,18 +192,18 @@ func (r *run) seen(ctx context.Context, side Side, i int, p Payment) (time.Durat
 	return 0, fault.New(fault.Timeout, "%s does not show a payment after %s", side, sampleMax)
 }
 
-// arrival is a payment in V10's change log.
+// arrival is a payment on a ledger.
 type arrival struct {
 	origin Side
 	id     v10.TxID
 }
 
-// tailing reads V10's change log while it is written, and notes when payments come.
+// tailing reads V10's change log while it is written, and notes when it tells of each batch.
 type tailing struct {
-	arrived map[arrival]time.Duration
-	cancel  func()
-	ended   chan error
-	err     error
+	told   map[uint64]time.Duration // by sequence
+	cancel func()
+	ended  chan error
+	err    error
 }
 
 func (r *run) tail(ctx context.Context) (*tailing, error) {
@@ -191,13 +212,13 @@ func (r *run) tail(ctx context.Context) (*tailing, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	t := &tailing{arrived: map[arrival]time.Duration{}, cancel: cancel, ended: make(chan error, 1)}
+	t := &tailing{told: map[uint64]time.Duration{}, cancel: cancel, ended: make(chan error, 1)}
 	go func() {
-		t.ended <- readLog(ctx, r.target.Changes, since, func(l *logLine, _ position) (bool, error) {
-			at := r.since()
-			return true, l.payments(func(m made) {
-				t.arrived[arrival{m.origin, m.id}] = at
-			})
+		t.ended <- readLines(ctx, r.target.Changes, since, func(line []byte, at position) (bool, error) {
+			if !bytes.HasPrefix(line, []byte(headBegin)) { // where the log ends is told as often as somebody asks
+				t.told[at.sequence] = r.since()
+			}
+			return true, nil
 		})
 	}()
 	return t, nil
@@ -221,7 +242,7 @@ func (t *tailing) stop() error {
 func (r *run) through(side, on Side, way *latencies, heights map[v10.TxID]chain.Height) []time.Duration {
 	return r.book.latencies(side, way.begin, way.end, func(id v10.TxID) (time.Duration, bool) {
 		if on == V10 {
-			at, known := way.arrived[arrival{side, id}]
+			at, known := way.told[r.rows[arrival{side, id}]]
 			return at, known
 		}
 		height, known := id.Height, true

@@ -51,7 +51,10 @@ func (r *run) readV10(ctx context.Context) error {
 			return false, fault.New(fault.Corrupt, "V10 lives as %s, and lived as %s: it was made anew while it was measured", at.life, end.life)
 		}
 		r.progress.Show("V10's log", int64(at.sequence-r.from.v10.sequence), int64(end.sequence-r.from.v10.sequence))
-		err := l.payments(func(m made) { r.saw(V10, &m) })
+		err := l.payments(func(m made) {
+			r.saw(V10, &m)
+			r.rows[arrival{m.origin, m.id}] = at.sequence
+		})
 		return at.sequence < end.sequence, err
 	})
 }

@@ -32,8 +32,12 @@ type Report struct {
 	// V10ToV11 and V11ToV10 run from the answer of one ledger until a client read the payment from the other.
 	V10ToV11 Spread `json:"v10_to_v11_ms"`
 	V11ToV10 Spread `json:"v11_to_v10_ms"`
-	// Sustained is what the other ledger applied at the highest rate that was kept, each way: both at once while latency is measured, one
-	// at a time in the search.
+	// Together is the same while clients of both ledgers pay at once, each at the rate.
+	Together struct {
+		V10ToV11 Spread `json:"v10_to_v11_ms"`
+		V11ToV10 Spread `json:"v11_to_v10_ms"`
+	} `json:"both_at_once"`
+	// Sustained is what the other ledger applied at the highest rate that was kept, each way.
 	Sustained struct {
 		V10ToV11 float64 `json:"v10_to_v11"`
 		V11ToV10 float64 `json:"v11_to_v10"`
@@ -57,7 +61,7 @@ type Report struct {
 	AckV10 Spread `json:"ack_v10_ms"`
 	AckV11 Spread `json:"ack_v11_ms"`
 
-	Rate       int             `json:"rate"` // each way, while latency was measured
+	Rate       int             `json:"rate"` // at a ledger, while latency was measured
 	DurationS  float64         `json:"duration_s"`
 	Accounts   int             `json:"accounts"`
 	Steps      []StepReport    `json:"steps"`
@@ -111,6 +115,14 @@ func (r *Report) took(side Side, way *latencies) {
 	} else {
 		r.V11ToV10, r.AckV11 = read, acks
 	}
+}
+
+// tookTogether notes what clients read while both ledgers' paid.
+func (r *Report) tookTogether(ways [sides]*latencies) {
+	for _, way := range ways {
+		r.Missed += way.missed
+	}
+	r.Together.V10ToV11, r.Together.V11ToV10 = spreadOf(ways[V10].read.sorted()), spreadOf(ways[V11].read.sorted())
 }
 
 // all notes the latencies of all payments one way, and of the part of it in which their own ledger told of them.

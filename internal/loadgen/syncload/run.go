@@ -30,7 +30,9 @@ type run struct {
 	drawn    [sides]*drawn
 	port     port
 	v11      *v11
-	unsure   tally // requests without an answer that says that they were made
+	sampled  [sides]int         // payees that were paid
+	rows     map[arrival]uint64 // in which batch of V10 a payment is; known when V10 was read back
+	unsure   tally              // requests without an answer that says that they were made
 
 	from struct { // where the measurement began
 		v10      position
@@ -55,7 +57,7 @@ func Run(ctx context.Context, cfg Config, launch Launch, progress Progress) (*Re
 }
 
 func newRun(cfg Config, target *Target, progress Progress) *run {
-	r := &run{cfg: cfg, target: target, progress: progress, report: newReport(cfg, target), began: time.Now(), book: NewBook(), port: port{target.Changes}}
+	r := &run{cfg: cfg, target: target, progress: progress, report: newReport(cfg, target), began: time.Now(), book: NewBook(), port: port{target.Changes}, rows: map[arrival]uint64{}}
 	r.accounts = newAccounts(cfg.Accounts, cfg.samplesMax(), target.V10Owns, target.Funder)
 	r.doors = [sides]*door{newDoor(r.accounts, target.V10), newDoor(r.accounts, target.REST...)}
 	for s := range r.drawn {

@@ -19,7 +19,7 @@ type point struct {
 }
 
 // trackEvery is how often it is looked where both ways stand.
-const trackEvery = 20 * time.Millisecond
+const trackEvery = 40 * time.Millisecond
 
 // track looks where both ways stand until the function that it returns is called.
 func (r *run) track(ctx context.Context) func() ([]point, error) {

@@ -4,6 +4,7 @@ package syncload
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -124,8 +125,20 @@ func (p position) String() string { return p.life + ":" + strconv.FormatUint(p.s
 // lineBytesMax bounds a batch of V10 in a line.
 const lineBytesMax = 96 << 20
 
-// readLog reads V10's change log behind a position, and calls each for every line with the position that it brings, until each is false.
+// readLog is readLines with lines that are decoded.
 func readLog(ctx context.Context, base string, since position, each func(*logLine, position) (bool, error)) error {
+	return readLines(ctx, base, since, func(text []byte, at position) (bool, error) {
+		var l logLine
+		if err := json.Unmarshal(text, &l); err != nil {
+			return false, fault.Wrap(fault.Corrupt, err, "a line of V10's change log")
+		}
+		return each(&l, at)
+	})
+}
+
+// readLines reads V10's change log behind a position, and calls each for every line with the position that it brings, until each is false.
+// The line is each's until it returns.
+func readLines(ctx context.Context, base string, since position, each func([]byte, position) (bool, error)) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/changes?since="+url.QueryEscape(since.String()), nil)
 	if err != nil {
 		return fault.Wrap(fault.Invalid, err, "V10's change log")
@@ -138,18 +151,11 @@ func readLog(ctx context.Context, base string, since position, each func(*logLin
 	in := bufio.NewScanner(answer.Body)
 	in.Buffer(make([]byte, 1<<20), lineBytesMax)
 	for in.Scan() {
-		var l logLine
-		if err := json.Unmarshal(in.Bytes(), &l); err != nil {
-			return fault.Wrap(fault.Corrupt, err, "a line of V10's change log")
-		}
-		if l.Error != nil {
-			return fault.Reasoned(fault.Unavailable, l.Error.Reason, "V10's change log: %s", l.Error.Text)
-		}
-		at, err := parsePosition(l.Position + l.Head) // a line has one of the two
+		at, err := positionOf(in.Bytes())
 		if err != nil {
 			return err
 		}
-		if goOn, err := each(&l, at); err != nil || !goOn {
+		if goOn, err := each(in.Bytes(), at); err != nil || !goOn {
 			return err
 		}
 	}
@@ -157,6 +163,31 @@ func readLog(ctx context.Context, base string, since position, each func(*logLin
 		return fault.Wrap(fault.Unavailable, err, "read V10's change log")
 	}
 	return ctx.Err()
+}
+
+// How lines begin.
+const (
+	batchBegin = `{"position":"`
+	headBegin  = `{"head":"`
+)
+
+// positionOf reads where a line brings the reader. That is what it begins with: who only wants to know when a line came does not decode
+// its rows beside what is measured.
+func positionOf(line []byte) (position, error) {
+	for _, begin := range []string{batchBegin, headBegin} {
+		if rest, is := bytes.CutPrefix(line, []byte(begin)); is {
+			text, _, _ := bytes.Cut(rest, []byte{'"'})
+			return parsePosition(string(text))
+		}
+	}
+	var l logLine
+	if err := json.Unmarshal(line, &l); err != nil {
+		return position{}, fault.Wrap(fault.Corrupt, err, "a line of V10's change log")
+	}
+	if l.Error != nil {
+		return position{}, fault.Reasoned(fault.Unavailable, l.Error.Reason, "V10's change log: %s", l.Error.Text)
+	}
+	return parsePosition(l.Position + l.Head)
 }
 
 // port asks V10 where its change log is served.
