@@ -28,7 +28,7 @@ func OpenReader(engine, dir string, cache int64) (store.Reader, func() error, er
 }
 
 func openPebble(dir string, cache int64) (store.Store, error) {
-	s, err := pebble.Open(dir, pebble.Options{Cache: cache})
+	s, err := pebble.Open(dir, pebble.Options{Cache: cache, Once: true})
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	_ "github.com/aurigraph/aurigraph/internal/footprint/early" // what cannot wait for main
 )
 
 func main() {

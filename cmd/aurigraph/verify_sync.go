@@ -23,11 +23,8 @@ import (
 	"github.com/aurigraph/aurigraph/internal/verifier"
 )
 
-// What a scrub may use of memory, whatever it compares.
-const (
-	scrubHeapBytes = 20 << 20
-	scrubGCPercent = 20
-)
+// scrubHeapBytes is what a scrub may use of memory besides the program's code, whatever it compares.
+const scrubHeapBytes = 28 << 20
 
 // Folders of a network that the verifier writes.
 const (
@@ -101,17 +98,12 @@ func (a *app) verifyRun(ctx context.Context, f *verifyRunFlags) error {
 	}
 	defer unlock()
 	debug.SetMemoryLimit(scrubHeapBytes)
-	debug.SetGCPercent(scrubGCPercent)
-	memory := newSmall()
-	watched, end := context.WithCancel(ctx)
-	ended := memory.watch(watched)
-	defer func() { end(); <-ended }()
 	cuts, err := newNetworkCuts(ctx, n, f.wait)
 	if err != nil {
 		return err
 	}
 	bar := a.newBar()
-	report, err := a.scrub(ctx, n, f, cuts, scrubProgress(bar, memory))
+	report, err := a.scrub(ctx, n, f, cuts, scrubProgress(bar))
 	bar.clear()
 	if err != nil && ctx.Err() != nil {
 		err = fault.New(fault.Unavailable, "the run was interrupted: go on with --resume")
@@ -151,10 +143,9 @@ func (a *app) scrub(ctx context.Context, n *network.Network, f *verifyRunFlags, 
 const etaAfter = 5 * time.Second
 
 // scrubProgress shows how far a run is, and when it may end.
-func scrubProgress(bar *bar, memory *small) func(verifier.Progress) {
+func scrubProgress(bar *bar) func(verifier.Progress) {
 	begin := time.Now()
 	return func(p verifier.Progress) {
-		memory.look()
 		note := ""
 		if took := time.Since(begin); took > etaAfter && p.Rows > 0 && p.Total > p.Rows {
 			left := time.Duration(float64(took) * float64(p.Total-p.Rows) / float64(p.Rows))

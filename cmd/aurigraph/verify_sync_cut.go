@@ -14,6 +14,7 @@ import (
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/config"
 	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/footprint"
 	"github.com/aurigraph/aurigraph/internal/network"
 	"github.com/aurigraph/aurigraph/internal/verifier"
 	"github.com/aurigraph/aurigraph/internal/verifier/v11rows"
@@ -110,6 +111,7 @@ func (c *networkCuts) Cut(ctx context.Context) (*verifier.Cut, error) {
 	if err != nil {
 		return nil, errors.Join(err, cut.Close())
 	}
+	footprint.Release() // of what it took to connect
 	return cut, nil
 }
 

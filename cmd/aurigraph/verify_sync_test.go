@@ -112,17 +112,3 @@ func TestVerifySyncLock(t *testing.T) {
 	}
 	again()
 }
-
-// Giving back the memory of the program's code leaves the program as it was.
-func TestSmall(t *testing.T) {
-	m := newSmall()
-	resident, files := m.now()
-	if len(m.code.parts) == 0 || resident == 0 || files > resident {
-		t.Errorf("%d parts, %d pages of which %d are of files", len(m.code.parts), resident, files)
-	}
-	m.look()
-	m.code.release()
-	if _, after := m.now(); after > files+codePagesAtOnce {
-		t.Errorf("%d pages of files before, %d after", files, after)
-	}
-}

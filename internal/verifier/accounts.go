@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/keys"
@@ -57,11 +59,14 @@ func (p *parties) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, right.close()) }()
-	if err := p.readV10(ctx, left); err != nil {
+	top := uint64(0)
+	both, reading := errgroup.WithContext(ctx)
+	both.Go(func() error { return p.readV10(reading, left) })
+	both.Go(func() (err error) {
+		top, err = p.readV11(reading, right)
 		return err
-	}
-	top, err := p.readV11(ctx, right)
-	if err != nil {
+	})
+	if err := both.Wait(); err != nil {
 		return err
 	}
 	if p.accounts, err = newNumbers(filepath.Join(p.dir, accountsFile), top); err != nil {
@@ -105,7 +110,7 @@ func (p *parties) readV10(ctx context.Context, out *spill) (err error) {
 			p.finds.Add(Finding{Class: whyUnread(row), Side: SideV10, Table: TableAccounts, Key: partyText(h)})
 			a.Number = 0
 		} else {
-			agree.Mark(p.hasher.words(ofNumber, h, a.Number, 0))
+			agree.Mark(p.hasher.words(ofNumber, h, a.Number))
 			if look.of(a.Number) != h {
 				p.wrongNumber(h, name, a.Number)
 			}
@@ -168,7 +173,7 @@ func (p *parties) numbersAgree(ctx context.Context, f Family, table string, mark
 		byNumber = TableAssetNumbers
 	}
 	cell := func(no uint64, name []byte) uint64 {
-		return p.hasher.words(ofNumber, p.hasher.bytes(ofName, name), no, 0)
+		return p.hasher.words(ofNumber, p.hasher.bytes(ofName, name), no)
 	}
 	if err := p.each(ctx, f, keyNumber, func(key, name []byte) error {
 		if no, ok := numberKey(key); ok {

@@ -56,7 +56,7 @@ func (p *parties) assetRows(ctx context.Context) error {
 			p.finds.Add(Finding{Class: whyUnread(row), Side: SideV10, Table: TableAssets, Key: code})
 			return nil
 		}
-		agree.Mark(p.hasher.words(ofNumber, p.hasher.bytes(ofName, key[1:]), a.Number, 0))
+		agree.Mark(p.hasher.words(ofNumber, p.hasher.bytes(ofName, key[1:]), a.Number))
 		back, err := p.kv.Get(Assets, roundKey(keyNumber, a.Number))
 		switch {
 		case fault.Is(err, fault.NotFound):

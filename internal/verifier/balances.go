@@ -8,6 +8,8 @@ import (
 	"encoding/binary"
 	"strconv"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/fault"
 )
@@ -22,18 +24,30 @@ type balances struct {
 	finds    *Findings
 	sums     *sums
 	step     func(ctx context.Context, rows int) error
-	supplies Sketch // V11's holdings, less its supplies
-	Rows     uint64
+	supplies Sketch    // V11's holdings, less its supplies
+	rows     [2]uint64 // of V10's, V11's
+	Rows     uint64    // both
 }
 
 func (b *balances) run(ctx context.Context) error {
+	both, ctx := errgroup.WithContext(ctx)
+	both.Go(func() error { return b.v10(ctx) })
+	if b.state != nil {
+		both.Go(func() error { return b.v11Balances(ctx) })
+	}
+	err := both.Wait()
+	b.Rows = b.rows[0] + b.rows[1]
+	return err
+}
+
+func (b *balances) v10(ctx context.Context) error {
 	if err := b.v10Balances(ctx); err != nil {
 		return err
 	}
 	if err := b.v10Supplies(ctx); err != nil {
 		return err
 	}
-	err := walk(ctx, b.kv, Accounts, []byte{keyHolder}, []byte{keyHolder + 1}, b.step, func(key, _ []byte) error {
+	return walk(ctx, b.kv, Accounts, []byte{keyHolder}, []byte{keyHolder + 1}, b.step, func(key, _ []byte) error {
 		if name, code, ok := splitHolder(key); ok {
 			b.sums.held.Unmark(b.holder(name, code))
 			return nil
@@ -41,10 +55,6 @@ func (b *balances) run(ctx context.Context) error {
 		b.finds.Add(Finding{Class: classExtra, Side: SideV10, Table: TableHeld, Key: strconv.Quote(string(key[:1]))})
 		return nil
 	})
-	if err != nil || b.state == nil {
-		return err
-	}
-	return b.v11Balances(ctx)
 }
 
 // splitHolder reads a key that begins with the length of its first part.
@@ -60,7 +70,7 @@ func splitHolder(key []byte) (first, second []byte, ok bool) {
 }
 
 func (b *balances) holder(name, code []byte) uint64 {
-	return b.hasher.words(ofHolder, b.hasher.bytes(ofName, name), b.hasher.bytes(ofCode, code), 0)
+	return b.hasher.words(ofHolder, b.hasher.bytes(ofName, name), b.hasher.bytes(ofCode, code))
 }
 
 // v10Balances reads V10's balances, asset by asset, and compares the sum of each with its supply.
@@ -75,7 +85,7 @@ func (b *balances) v10Balances(ctx context.Context) error {
 		return b.v10Supply(code, sum, over)
 	}
 	err := walk(ctx, b.kv, Assets, []byte{keyHolder}, []byte{keyHolder + 1}, b.step, func(key, row []byte) error {
-		b.Rows++
+		b.rows[0]++
 		of, name, ok := splitHolder(key)
 		if !ok {
 			b.finds.Add(Finding{Class: classExtra, Side: SideV10, Table: TableBalances, Key: strconv.Quote(string(key[:1]))})
@@ -93,7 +103,7 @@ func (b *balances) v10Balances(ctx context.Context) error {
 		if !ok {
 			a = b.unreadBalance(row, partyText(n)+" "+string(of))
 		}
-		b.sums.v10.Take(b.hasher.words(ofCell, n, c, 0), a)
+		b.sums.v10.Take(b.hasher.words(ofCell, n, c), a)
 		sum, ok = sum.Add(a)
 		over = over || !ok
 		return nil
@@ -154,7 +164,7 @@ func (b *balances) v10Supplies(ctx context.Context) error {
 			return nil
 		}
 		code := key[1:]
-		b.sums.v10.Take(b.hasher.words(ofSupply, b.hasher.bytes(ofCode, code), 0, 0), a.Supply)
+		b.sums.v10.Take(b.hasher.words(ofSupply, b.hasher.bytes(ofCode, code), 0), a.Supply)
 		if a.Supply.IsZero() {
 			return nil
 		}
@@ -174,11 +184,11 @@ func (b *balances) v10Supplies(ctx context.Context) error {
 func (b *balances) v11Balances(ctx context.Context) error {
 	rows := 0
 	err := b.state.Balances(ctx, func(h StateBalance) error {
-		b.Rows++
+		b.rows[1]++
 		asset := b.assets.of(uint64(h.Asset))
-		b.supplies.Add(b.hasher.words(ofSupply, asset, 0, 0), h.Amount)
+		b.supplies.Add(b.hasher.words(ofSupply, asset, 0), h.Amount)
 		if portable(asset) {
-			b.sums.v11.Take(b.hasher.words(ofCell, b.account(h.Account), asset, 0), h.Amount)
+			b.sums.v11.Take(b.hasher.words(ofCell, b.account(h.Account), asset), h.Amount)
 		}
 		if rows++; rows%walkedRows != 0 {
 			return nil
@@ -190,7 +200,7 @@ func (b *balances) v11Balances(ctx context.Context) error {
 	}
 	err = b.state.Assets(ctx, func(a *StateAsset) error {
 		asset := b.assets.of(uint64(a.Number))
-		cell := b.hasher.words(ofSupply, asset, 0, 0)
+		cell := b.hasher.words(ofSupply, asset, 0)
 		b.supplies.Take(cell, a.Supply)
 		if portable(asset) {
 			b.sums.v11.Take(cell, a.Supply)
@@ -218,7 +228,7 @@ func (b *balances) v11Supplies(ctx context.Context) error {
 	}
 	held := map[chain.AssetNo]chain.Amount{}
 	err := b.state.Balances(ctx, func(h StateBalance) error {
-		if bad.Has(b.hasher.words(ofSupply, b.assets.of(uint64(h.Asset)), 0, 0)) && (len(held) < drilledMax || !held[h.Asset].IsZero()) {
+		if bad.Has(b.hasher.words(ofSupply, b.assets.of(uint64(h.Asset)), 0)) && (len(held) < drilledMax || !held[h.Asset].IsZero()) {
 			held[h.Asset], _ = held[h.Asset].Add(h.Amount)
 		}
 		return nil
@@ -227,7 +237,7 @@ func (b *balances) v11Supplies(ctx context.Context) error {
 		return err
 	}
 	return b.state.Assets(ctx, func(a *StateAsset) error {
-		if sum, some := held[a.Number]; bad.Has(b.hasher.words(ofSupply, b.assets.of(uint64(a.Number)), 0, 0)) && sum != a.Supply && (some || len(held) < drilledMax) {
+		if sum, some := held[a.Number]; bad.Has(b.hasher.words(ofSupply, b.assets.of(uint64(a.Number)), 0)) && sum != a.Supply && (some || len(held) < drilledMax) {
 			b.finds.Add(Finding{Class: classSupply, Side: SideV11, Table: TableAssets, Key: a.Code, Expected: sum.String(), Found: a.Supply.String()})
 		}
 		return nil
@@ -238,8 +248,8 @@ func (b *balances) v11Supplies(ctx context.Context) error {
 func (b *balances) genesis(given []StateBalance) {
 	for _, g := range given {
 		if asset := b.assets.of(uint64(g.Asset)); portable(asset) {
-			b.sums.v11.Add(b.hasher.words(ofCell, b.account(g.Account), asset, 0), g.Amount)
-			b.sums.v11.Add(b.hasher.words(ofSupply, asset, 0, 0), g.Amount)
+			b.sums.v11.Add(b.hasher.words(ofCell, b.account(g.Account), asset), g.Amount)
+			b.sums.v11.Add(b.hasher.words(ofSupply, asset, 0), g.Amount)
 		}
 	}
 }

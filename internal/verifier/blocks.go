@@ -96,7 +96,7 @@ func (b *blocks) v10Rounds(ctx context.Context) error {
 			return b.unread(copied, no, &seen)
 		}
 		r.Number = no
-		b.sums.hashes.Mark(b.hasher.words(ofBlock, b.hasher.bytes(ofBlock, r.Hash[:]), no, 0))
+		b.sums.hashes.Mark(b.hasher.words(ofBlock, b.hasher.bytes(ofBlock, r.Hash[:]), no))
 		b.last = r
 		b.rounds++
 		return b.copiedRound(copied, &r, &seen)
@@ -189,7 +189,7 @@ func (b *blocks) byHash(ctx context.Context) error {
 			b.finds.Add(Finding{Class: classExtra, Side: SideV10, Table: TableHashes, Key: fmt.Sprintf("%x", key[1:])})
 			return nil
 		}
-		b.sums.hashes.Unmark(b.hasher.words(ofBlock, b.hasher.bytes(ofBlock, key[1:]), be64(row), 0))
+		b.sums.hashes.Unmark(b.hasher.words(ofBlock, b.hasher.bytes(ofBlock, key[1:]), be64(row)))
 		return nil
 	})
 }

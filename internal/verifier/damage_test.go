@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/aurigraph/aurigraph/internal/chain"
+	v10 "github.com/aurigraph/aurigraph/internal/v10"
 )
 
 // damage is something that goes wrong in a world, and the kind that it must be found as.
@@ -137,12 +138,12 @@ var damages = []damage{
 		last := w.firstKey(Consensus, 'r', func(key, _ []byte) bool { return be64(key[1:]) == w.round-2 })
 		var r wireRound
 		_ = json.Unmarshal(w.kv.rows[Consensus][string(last)], &r)
-		key := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64([]byte{'t'}, w.round-2), r.Transactions-1)
-		w.kv.put(Transactions, binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64([]byte{'t'}, w.round-2), r.Transactions), w.kv.rows[Transactions][string(key)])
+		key := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64([]byte{'t'}, w.round-2), v10.LegacyPlaceMin+r.Transactions-1)
+		w.kv.put(Transactions, binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64([]byte{'t'}, w.round-2), v10.LegacyPlaceMin+r.Transactions), w.kv.rows[Transactions][string(key)])
 		return true
 	}},
 	{"v10/transactions/extra", func(w *world) bool {
-		w.kv.put(Transactions, binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64([]byte{'t'}, 1), 99),
+		w.kv.put(Transactions, binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64([]byte{'t'}, 1), v10.LegacyPlaceMin+99),
 			js(wireTransaction{Ms: worldMs + 1000, Kind: "transfer", From: "treasury", To: "acc-1", Asset: "AUR", Units: "4"}))
 		return true
 	}},
@@ -274,7 +275,7 @@ var damages = []damage{
 	{"v10/totals/count", raw(Meta, 't', setText(`"accounts":`, `"accounts":1`))},
 	{"v10/totals/missing", gone(Meta, 't')},
 	{"v10/totals/hash", raw(Meta, 't', setText(`"block_hash":"0x`, `"block_hash":"0xff`))},
-	{"v10/idempotency_keys/leads_nowhere", raw(Meta, 'k', setText(`"place":0`, `"place":77`))},
+	{"v10/idempotency_keys/leads_nowhere", raw(Meta, 'k', setText(`"place":524288`, `"place":77`))},
 	{"v10/idempotency_keys/without_age", gone(Meta, 'e')},
 	// The copied history.
 	{"v11/imported_transactions/missing", in(func(m *memRows) bool { m.imported = slices.Delete(m.imported, 4, 5); return true })},

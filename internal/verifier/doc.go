@@ -14,7 +14,7 @@
 //
 //   - Names and numbers become hashes under a secret of the run. Accounts are joined by their alias tags through files.
 //   - Transactions of both sides are walked at once in their one order (pairing). V10's rounds are hashed again on the way, so that a row
-//     that differs is known to be V10's fault or V11's.
+//     that differs is known to be V10's fault or V11's. Rows that follow from transactions are walked beside that (derived).
 //   - That a balance is the sum of its entries, and a row by account or hash follows from another, is compared by sums of 65,536 buckets
 //     (Sketch, Marks). What is in a bucket that differs is counted exactly afterwards (drill).
 //   - A row that was found to be wrong is taken out of the sums before they are looked into: what is left is wrong by itself.

@@ -19,6 +19,7 @@ const drilledMax = 20_000
 // drill counts exactly what lies in buckets whose sums are not nothing.
 type drill struct {
 	sets
+	sums      *sums
 	state     State
 	accounts  *lookup
 	assets    *lookup
@@ -111,33 +112,28 @@ func (d *drill) transactionsOf(ctx context.Context, kind byte, each func(t *Tx, 
 
 func (d *drill) parties(ctx context.Context) error {
 	for _, p := range []struct {
-		sum       *Marks
-		from, row byte
-		end       int
-		table     string
-	}{
-		{&d.sums.parties, keyPlace, keyParty, 12, TableParties}, {&d.sums.applied, keyApplied, keyAppliedParty, 20, TableAppliedParts},
-	} {
+		sum   *Marks
+		table partyTable
+	}{{&d.sums.parties, partiesOwn}, {&d.sums.applied, partiesApplied}} {
 		m := d.membersOf(p.sum, 2*d.rowsSeen)
 		if m == nil {
 			continue
 		}
-		err := d.transactionsOf(ctx, p.from, func(t *Tx, _ *v10Transaction) {
+		err := d.transactionsOf(ctx, p.table.of, func(t *Tx, _ *v10Transaction) {
 			for i, cell := range [2]uint64{t.FromRow, t.ToRow} {
 				if cell != 0 {
-					m.add(cell, 1, func() string {
-						return fmt.Sprintf("%s at %d.%d", partyText([2]uint64{t.From, t.To}[i]), t.Round, t.Place)
-					})
+					row := partyRow{cell, [2]uint64{t.From, t.To}[i], t.Round, t.Place}
+					m.add(cell, 1, row.key)
 				}
 			}
 		})
+		if err == nil {
+			err = d.partyRows(ctx, p.table, func(row *partyRow) { m.add(row.cell, -1, row.key) })
+		}
 		if err != nil {
 			return err
 		}
-		if err := d.partyRows(ctx, p.row, p.end, p.table, func(cell uint64, key func() string) { m.add(cell, -1, key) }); err != nil {
-			return err
-		}
-		m.tell(d.finds, SideV10, p.table)
+		m.tell(d.finds, SideV10, p.table.name)
 	}
 	return nil
 }
@@ -153,14 +149,15 @@ func (d *drill) listed(ctx context.Context) error {
 	err := d.transfers(ctx, func(row *TransferRow) {
 		for i, account := range [2]uint32{row.Payer, row.Payee} {
 			if account != 0 && (i == 0 || account != row.Payer) {
-				m.add(d.hasher.words(ofListed, uint64(account), row.Seq, 0), 1, func() string { return fmt.Sprintf("account %d at %d", account, row.Seq) })
+				l := ListedRow{Account: account, Seq: row.Seq}
+				m.add(d.hasher.words(ofListed, uint64(account), row.Seq), 1, l.key)
 			}
 		}
 	})
 	if err != nil {
 		return err
 	}
-	if err := d.listedRows(ctx, func(cell uint64, key func() string) { m.add(cell, -1, key) }); err != nil {
+	if err := d.listedRows(ctx, func(cell uint64, l *ListedRow) { m.add(cell, -1, l.key) }); err != nil {
 		return err
 	}
 	m.tell(d.finds, SideV11, TableIndexListed)
@@ -225,10 +222,10 @@ func (d *drill) held(ctx context.Context) error {
 			name, code = first, second
 		}
 		h, c := d.hasher.bytes(ofName, name), d.hasher.bytes(ofCode, code)
-		cell := d.hasher.words(ofHolder, h, c, 0)
+		cell := d.hasher.words(ofHolder, h, c)
 		m.add(cell, n, func() string { return d.holderKey(name, code) })
 		if m.count[cell] < 0 {
-			gone[cell] = v10.Has(d.hasher.words(ofCell, h, c, 0))
+			gone[cell] = v10.Has(d.hasher.words(ofCell, h, c))
 		}
 	}
 	for _, w := range []struct {
@@ -277,7 +274,7 @@ func (d *drill) hashes(ctx context.Context) error {
 	err := walk(ctx, d.kv, Consensus, []byte{keyRound}, []byte{keyRound + 1}, d.step, func(key, row []byte) error {
 		var r RoundRow
 		if no, ok := numberKey(key); ok && scanRound(row, &r) {
-			m.add(d.hasher.words(ofBlock, d.hasher.bytes(ofBlock, r.Hash[:]), no, 0), 1, func() string { return hex32(r.Hash) })
+			m.add(d.hasher.words(ofBlock, d.hasher.bytes(ofBlock, r.Hash[:]), no), 1, func() string { return hex32(r.Hash) })
 		}
 		return nil
 	})
@@ -286,7 +283,7 @@ func (d *drill) hashes(ctx context.Context) error {
 	}
 	err = walk(ctx, d.kv, Consensus, []byte{keyHash}, []byte{keyHash + 1}, d.step, func(key, row []byte) error {
 		if len(key) == 33 && len(row) == 8 {
-			m.add(d.hasher.words(ofBlock, d.hasher.bytes(ofBlock, key[1:]), be64(row), 0), -1, func() string { return hex.EncodeToString(key[1:]) })
+			m.add(d.hasher.words(ofBlock, d.hasher.bytes(ofBlock, key[1:]), be64(row)), -1, func() string { return hex.EncodeToString(key[1:]) })
 		}
 		return nil
 	})
@@ -471,7 +468,7 @@ func (d *drill) v10Balances(ctx context.Context) error {
 		}
 		if ok {
 			c := d.hasher.bytes(ofCode, code)
-			l.holds(d.hasher.words(ofCell, d.hasher.bytes(ofName, name), c, 0), c, a, func() string { return d.holderKey(name, code) })
+			l.holds(d.hasher.words(ofCell, d.hasher.bytes(ofName, name), c), c, a, func() string { return d.holderKey(name, code) })
 		}
 		return nil
 	})
@@ -481,7 +478,7 @@ func (d *drill) v10Balances(ctx context.Context) error {
 	err = walk(ctx, d.kv, Assets, []byte{keyName}, []byte{keyName + 1}, d.step, func(key, row []byte) error {
 		var a v10Asset
 		if c := d.hasher.bytes(ofCode, key[1:]); scanAsset(row, &a) {
-			l.holds(d.hasher.words(ofSupply, c, 0, 0), ^c, a.Supply, func() string { return supplyKey + string(key[1:]) })
+			l.holds(d.hasher.words(ofSupply, c, 0), ^c, a.Supply, func() string { return supplyKey + string(key[1:]) })
 		}
 		return nil
 	})
@@ -532,7 +529,7 @@ func (d *drill) v11Balances(ctx context.Context) error {
 	b := balances{hasher: d.hasher, accounts: d.accounts, assets: d.assets}
 	for _, g := range d.genesis {
 		if asset := d.assets.of(uint64(g.Asset)); portable(asset) {
-			for id, of := range map[uint64]uint64{d.hasher.words(ofCell, b.account(g.Account), asset, 0): asset, d.hasher.words(ofSupply, asset, 0, 0): ^asset} {
+			for id, of := range map[uint64]uint64{d.hasher.words(ofCell, b.account(g.Account), asset): asset, d.hasher.words(ofSupply, asset, 0): ^asset} {
 				if c := l.of(id, of); c != nil {
 					c.entries = wrapAdd(c.entries, g.Amount)
 				}
@@ -541,7 +538,7 @@ func (d *drill) v11Balances(ctx context.Context) error {
 	}
 	if err := d.state.Balances(ctx, func(h StateBalance) error {
 		if asset := d.assets.of(uint64(h.Asset)); portable(asset) {
-			l.holds(d.hasher.words(ofCell, b.account(h.Account), asset, 0), asset, h.Amount, func() string { return numberKeyOf(uint64(h.Account), uint64(h.Asset)) })
+			l.holds(d.hasher.words(ofCell, b.account(h.Account), asset), asset, h.Amount, func() string { return numberKeyOf(uint64(h.Account), uint64(h.Asset)) })
 		}
 		return nil
 	}); err != nil {
@@ -549,7 +546,7 @@ func (d *drill) v11Balances(ctx context.Context) error {
 	}
 	if err := d.state.Assets(ctx, func(a *StateAsset) error {
 		if asset := d.assets.of(uint64(a.Number)); portable(asset) {
-			l.holds(d.hasher.words(ofSupply, asset, 0, 0), ^asset, a.Supply, func() string { return supplyKey + a.Code })
+			l.holds(d.hasher.words(ofSupply, asset, 0), ^asset, a.Supply, func() string { return supplyKey + a.Code })
 		}
 		return nil
 	}); err != nil {

@@ -5,6 +5,8 @@ package verifier
 import (
 	"encoding/binary"
 	"math/bits"
+
+	"github.com/zeebo/blake3"
 )
 
 // Secret keys all hashes of a run. It is drawn anew for each, so that nobody can make up rows that cancel out or collide.
@@ -20,78 +22,67 @@ const (
 	ofParty    = 6 // account, round and place
 	ofHolder   = 7 // account and asset, as a row of V10's
 	ofBlock    = 8 // hash and number
-	ofAgeing   = 9 // key and time
-	ofListed   = 10
-	ofUnlisted = 11 // asset without a code that V10 knows
-	ofNumber   = 12 // account or asset, and its number
+	ofListed   = 9
+	ofUnlisted = 10 // asset without a code that V10 knows
+	ofNumber   = 11 // account or asset, and its number
 )
 
-// hasher is SipHash-2-4 under a run's secret.
-type hasher struct{ k0, k1 uint64 }
+const domains = ofNumber + 1
+
+// hasher hashes by folded multiplications under keys of a run's secret: the halves of a 128-bit product, added without carry. It is no
+// cipher, and need not be: what it makes is seen by nobody before the run is over, and the next one has other keys. A row costs several
+// hashes, so they cost more than anything else if they are slow.
+type hasher struct{ keys *hashKeys }
+
+type hashKeys struct {
+	domain              [domains]uint64
+	first, second, last uint64
+}
 
 func newHasher(s Secret) hasher {
-	return hasher{binary.LittleEndian.Uint64(s[:]), binary.LittleEndian.Uint64(s[8:])}
+	var raw [8 * (domains + 3)]byte
+	blake3.DeriveKey("aurigraph/verify-sync/hash", s[:], raw[:])
+	word := func(i int) uint64 { return binary.LittleEndian.Uint64(raw[8*i:]) }
+	k := &hashKeys{first: word(domains), second: word(domains + 1), last: word(domains+2) | 1}
+	for i := range k.domain {
+		k.domain[i] = word(i)
+	}
+	return hasher{k}
 }
 
-type sip struct{ v0, v1, v2, v3 uint64 }
-
-func (h hasher) begin() sip {
-	return sip{h.k0 ^ 0x736f6d6570736575, h.k1 ^ 0x646f72616e646f6d, h.k0 ^ 0x6c7967656e657261, h.k1 ^ 0x7465646279746573}
-}
-
-func (s *sip) round() {
-	s.v0 += s.v1
-	s.v1 = bits.RotateLeft64(s.v1, 13) ^ s.v0
-	s.v0 = bits.RotateLeft64(s.v0, 32)
-	s.v2 += s.v3
-	s.v3 = bits.RotateLeft64(s.v3, 16) ^ s.v2
-	s.v0 += s.v3
-	s.v3 = bits.RotateLeft64(s.v3, 21) ^ s.v0
-	s.v2 += s.v1
-	s.v1 = bits.RotateLeft64(s.v1, 17) ^ s.v2
-	s.v2 = bits.RotateLeft64(s.v2, 32)
-}
-
-func (s *sip) word(m uint64) {
-	s.v3 ^= m
-	s.round()
-	s.round()
-	s.v0 ^= m
-}
-
-func (s *sip) end() uint64 {
-	s.v2 ^= 0xff
-	s.round()
-	s.round()
-	s.round()
-	s.round()
-	return s.v0 ^ s.v1 ^ s.v2 ^ s.v3
+// fold multiplies, and keeps something of each half.
+func fold(a, b uint64) uint64 {
+	hi, lo := bits.Mul64(a, b)
+	return hi ^ lo
 }
 
 // bytes hashes text of a domain. It is never 0, which stands for none.
 func (h hasher) bytes(domain uint64, b []byte) uint64 {
-	s := h.begin()
-	s.word(domain)
-	total := uint64(len(b))
-	for len(b) >= 8 {
-		s.word(binary.LittleEndian.Uint64(b))
-		b = b[8:]
+	k, x, n := h.keys, h.keys.domain[domain], uint64(len(b))
+	for ; len(b) > 16; b = b[16:] {
+		x = fold(binary.LittleEndian.Uint64(b)^k.first, binary.LittleEndian.Uint64(b[8:])^x)
 	}
-	var last [8]byte
-	copy(last[:], b)
-	s.word(binary.LittleEndian.Uint64(last[:]))
-	s.word(total)
-	return s.end() | 1
+	lo, hi := ends(b)
+	return fold(fold(lo^k.first, hi^x)^k.second, n^k.last) | 1
 }
 
-// words hashes up to three numbers of a domain.
-func (h hasher) words(domain, a, b, c uint64) uint64 {
-	s := h.begin()
-	s.word(domain)
-	s.word(a)
-	s.word(b)
-	s.word(c)
-	return s.end()
+// ends has all of up to 16 bytes in it, for who knows how many they are.
+func ends(b []byte) (lo, hi uint64) {
+	switch n := len(b); {
+	case n >= 8:
+		return binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[n-8:])
+	case n >= 4:
+		return uint64(binary.LittleEndian.Uint32(b)), uint64(binary.LittleEndian.Uint32(b[n-4:]))
+	case n > 0:
+		return uint64(b[0]), uint64(b[n/2])<<8 | uint64(b[n-1])
+	}
+	return 0, 0
+}
+
+// words hashes two numbers of a domain.
+func (h hasher) words(domain, a, b uint64) uint64 {
+	k := h.keys
+	return fold(fold(a^k.domain[domain], b^k.first)^k.second, k.last)
 }
 
 // spread makes other bits of a hash, for what must not hang on the same ones.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -30,7 +31,7 @@ func TestSketch(t *testing.T) {
 	}
 	var all []entry
 	for range 20_000 {
-		e := entry{h.words(ofCell, random.Uint64N(500), random.Uint64N(5), 0), chain.Amount{Lo: random.Uint64(), Hi: random.Uint64()}}
+		e := entry{h.words(ofCell, random.Uint64N(500), random.Uint64N(5)), chain.Amount{Lo: random.Uint64(), Hi: random.Uint64()}}
 		all = append(all, e)
 		s.Add(e.cell, e.a)
 	}
@@ -51,21 +52,44 @@ func TestSketch(t *testing.T) {
 	}
 }
 
-// SipHash-2-4 of its authors' first vector, and domains that keep apart.
+// What differs in a byte, in its length, in its domain or in the order of its words has another hash; hashes of what counts up fill all
+// buckets evenly, and another secret makes other ones.
 func TestHash(t *testing.T) {
-	key := Secret{}
-	for i := range key {
-		key[i] = byte(i)
+	h, other := newHasher(Secret{1}), newHasher(Secret{2})
+	seen := map[uint64]string{}
+	is := func(what string, hash uint64) {
+		if before, again := seen[hash]; again {
+			t.Errorf("%s has the hash of %s", what, before)
+		}
+		seen[hash] = what
 	}
-	s := newHasher(key).begin() // the vector of 15 bytes, 00 to 0e, is two words
-	s.word(0x0706050403020100)
-	s.word(0x0f0e0d0c0b0a0908&(1<<56-1) | 15<<56)
-	if got := s.end(); got != 0xa129ca6149be45e5 {
-		t.Errorf("SipHash is %x", got)
+	for n := range 50 {
+		text := bytes.Repeat([]byte{'x'}, n)
+		is(fmt.Sprintf("%d x", n), h.bytes(ofName, text))
+		is(fmt.Sprintf("%d x, as a code", n), h.bytes(ofCode, text))
+		is(fmt.Sprintf("%d x under another secret", n), other.bytes(ofName, text))
+		for i := range text {
+			text[i] ^= 1
+			is(fmt.Sprintf("%d x and a y at %d", n, i), h.bytes(ofName, text))
+			text[i] ^= 1
+		}
 	}
-	h := newHasher(key)
-	if h.bytes(ofName, []byte("a")) == h.bytes(ofCode, []byte("a")) || h.bytes(ofName, []byte("a")) == h.bytes(ofName, []byte("a\x00")) {
-		t.Error("two things have one hash")
+	const pairs = 1000
+	var buckets [bucketsMax]int
+	for a := range uint64(pairs) {
+		for b := range uint64(pairs) {
+			cell := h.words(ofParty, a, b)
+			is(fmt.Sprintf("%d and %d", a, b), cell)
+			buckets[bucketOf(cell)]++
+		}
+	}
+	is("another domain", h.words(ofCell, 1, 2))
+	squares, even := 0.0, float64(pairs*pairs)/bucketsMax
+	for _, n := range buckets {
+		squares += (float64(n) - even) * (float64(n) - even) / even
+	}
+	if deviation := math.Abs(squares-bucketsMax) / math.Sqrt(2*bucketsMax); deviation > 6 {
+		t.Errorf("the buckets are filled unevenly: chi-squared is %.0f, %.1f deviations from what chance makes", squares, deviation)
 	}
 }
 

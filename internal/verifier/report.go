@@ -232,8 +232,8 @@ func (r *Report) Markdown() []byte {
 	}
 	fmt.Fprintf(&b, "# V10 and V11 are %s\n\nRun %s, %s to %s, %.1f s.\n\n", word, r.ID, r.Began, r.Ended, r.Seconds)
 	fmt.Fprintf(&b, "| what | figure |\n|---|---|\n| consistency | %.6f %% |\n| money | %s |\n", 100*r.Consistency, map[bool]string{true: "equal", false: "NOT equal"}[r.MoneyEqual])
-	fmt.Fprintf(&b, "| rows compared | %d |\n| transactions | %d |\n| balances | %d |\n| accounts and assets | %d |\n| rounds and blocks | %d |\n",
-		r.Rows, r.Pairs.Transactions, r.Pairs.Balances, r.Pairs.Accounts, r.Pairs.Rounds)
+	fmt.Fprintf(&b, "| rows compared | %d |\n| transactions | %d |\n| balances | %d |\n| accounts and assets | %d |\n| rounds and blocks | %d |\n| rows that follow from others | %d |\n",
+		r.Rows, r.Pairs.Transactions, r.Pairs.Balances, r.Pairs.Accounts, r.Pairs.Rounds, r.Pairs.Derived)
 	fmt.Fprintf(&b, "| V10 up to round | %d |\n| V11 at height | %d |\n| found once, and gone when looked at again | %d |\n", r.Round, r.Height, r.Maybe)
 	for _, n := range r.Notes {
 		fmt.Fprintf(&b, "\n- %s", n)

@@ -21,6 +21,9 @@ var inboxPosition = regexp.MustCompile(`"position":"([0-9]{1,20})\.[0-9]{1,10}"`
 // progressFile holds how far a run is: everything but the tables of numbers, which lie beside it.
 const progressFile = "progress"
 
+// progressVersion is of what is kept, and of how it is hashed.
+const progressVersion = 2
+
 // savedBytesMax bounds the JSON in it.
 const savedBytesMax = 64 << 20
 
@@ -32,6 +35,7 @@ type Resumed struct {
 
 // savedRun is the part of a run's progress that is not sums.
 type savedRun struct {
+	Version  int       `json:"version"`
 	Secret   Secret    `json:"secret"`
 	Cursor   txCursor  `json:"cursor"`
 	Bounds   bounds    `json:"bounds"`
@@ -53,9 +57,12 @@ func (s *Resumed) Meta() RowsMeta { return s.saved.Meta }
 
 // save writes progress, durably and at once.
 func (p *pass) save(at *txCursor) error {
+	p.mu.Lock()
+	read := p.out.Rows
+	p.mu.Unlock()
 	s := savedRun{
-		Secret: p.cfg.Secret, Cursor: *at, Bounds: p.out.Bounds, Pairs: p.out.Pairs, Counts: p.counts, Accounts: p.who.v10Accounts,
-		Assets: p.who.v10Assets, Rows: p.out.Rows, Notes: p.out.Notes, Meta: p.cut.Meta, Found: p.out.Findings.Kept(),
+		Version: progressVersion, Secret: p.cfg.Secret, Cursor: *at, Bounds: p.out.Bounds, Pairs: p.out.Pairs, Counts: p.counts, Accounts: p.who.v10Accounts,
+		Assets: p.who.v10Assets, Rows: read, Notes: p.out.Notes, Meta: p.cut.Meta, Found: p.out.Findings.Kept(),
 	}
 	text, err := json.Marshal(s)
 	if err != nil {
@@ -123,7 +130,13 @@ func ReadProgress(dir string) (*Resumed, error) {
 	if n := binary.LittleEndian.Uint64(rest); n != uint64(len(rest)-8) {
 		return nil, fault.New(fault.Corrupt, "the run's progress has %d bytes of text, not %d: begin anew, without --resume", len(rest)-8, n)
 	}
-	return s, fault.Wrap(fault.Corrupt, json.Unmarshal(rest[8:], &s.saved), "the run's progress: begin anew, without --resume")
+	if err := json.Unmarshal(rest[8:], &s.saved); err != nil {
+		return nil, fault.Wrap(fault.Corrupt, err, "the run's progress: begin anew, without --resume")
+	}
+	if s.saved.Version != progressVersion {
+		return nil, fault.New(fault.Corrupt, "the run's progress is of another version of this program: begin anew, without --resume")
+	}
+	return s, nil
 }
 
 // RemoveProgress forgets an interrupted run.

@@ -65,7 +65,10 @@ type Config struct {
 // SaveRowsDefault is how many rows of transactions are read between two saves.
 const SaveRowsDefault = 4 << 20
 
-// Progress is how far a run is. Total is what the ledgers say that they have.
+// rowsOfEach is about how many rows a transaction has: one on each side, and one of V10's for each party.
+const rowsOfEach = 4
+
+// Progress is how far a run is. Total is about what there is, by what V11's tables say that they have.
 type Progress struct {
 	Step  string
 	Rows  uint64
@@ -90,10 +93,14 @@ type Pairs struct {
 	Accounts     uint64 `json:"accounts"` // and assets
 	Balances     uint64 `json:"balances"`
 	Rounds       uint64 `json:"rounds"` // and blocks
+	// Derived is rows that follow from a transaction, each with the one that it follows from: by party, and of the index by account.
+	Derived uint64 `json:"derived"`
 }
 
 // Total is all of them.
-func (p *Pairs) Total() uint64 { return p.Transactions + p.Accounts + p.Balances + p.Rounds }
+func (p *Pairs) Total() uint64 {
+	return p.Transactions + p.Accounts + p.Balances + p.Rounds + p.Derived
+}
 
 // pass is one pass over a cut.
 type pass struct {
@@ -101,7 +108,7 @@ type pass struct {
 	cut    *Cut
 	hasher hasher
 	pacer  pacer
-	mu     sync.Mutex // guards what step changes
+	mu     sync.Mutex // guards told and the rows of out
 	sums   *sums
 	out    *Result
 	who    parties
@@ -123,6 +130,7 @@ func Pass(ctx context.Context, cfg Config, cut *Cut) (*Result, error) {
 	begin := time.Now()
 	p := &pass{cfg: &cfg, cut: cut, hasher: newHasher(cfg.Secret), sums: &sums{}, out: &Result{Findings: &Findings{}}, times: map[uint64]bool{}}
 	p.pacer.rate = cfg.Rate
+	p.told.Total = rowsOfEach * (cut.Meta.Seq + cut.Meta.CopiedRows)
 	p.bound()
 	if err := p.run(ctx); err != nil {
 		return nil, err
@@ -131,29 +139,45 @@ func Pass(ctx context.Context, cfg Config, cut *Cut) (*Result, error) {
 	return p.out, nil
 }
 
+// run compares what is kept of its own, and beside it takes away the rows that follow from transactions: both are half of the work, and
+// neither needs the other before the end.
 func (p *pass) run(ctx context.Context) error {
-	if err := p.resume(ctx); err != nil {
-		return err
-	}
 	defer p.release()
-	for _, s := range []struct {
-		name string
-		do   func(context.Context) error
-	}{{"transactions", p.transactions}, {"other rows", p.others}, {"drill down", p.drill}} {
-		p.told.Step = s.name
-		if err := s.do(ctx); err != nil {
+	steps := []func(context.Context) error{p.holders, p.transactions, p.roundsAndBlocks}
+	if from := p.cfg.From; from != nil {
+		if err := p.restore(from); err != nil {
 			return err
 		}
+		steps = steps[1:]
 	}
-	return nil
+	d := &derived{sets: p.sets()}
+	both, reading := errgroup.WithContext(ctx)
+	both.Go(func() error { return d.run(reading) })
+	both.Go(func() error {
+		for _, do := range steps {
+			if err := do(reading); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err := both.Wait(); err != nil {
+		return err
+	}
+	p.out.Pairs.Derived = d.join(p.sums)
+	return p.drill(ctx)
 }
 
-// resume does what comes before the transactions, or takes it from an earlier process.
-func (p *pass) resume(ctx context.Context) error {
-	if from := p.cfg.From; from != nil {
-		return p.restore(from)
-	}
-	p.told.Step = "accounts"
+// enter says what the run is about now.
+func (p *pass) enter(step string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.told.Step = step
+}
+
+// holders compares who there is, and takes what each holds away from the sums.
+func (p *pass) holders(ctx context.Context) error {
+	p.enter("accounts")
 	if p.cut.State == nil {
 		return fault.New(fault.Invalid, "there is no state of V11 to compare with")
 	}
@@ -162,7 +186,7 @@ func (p *pass) resume(ctx context.Context) error {
 		return err
 	}
 	p.out.Pairs.Accounts = p.who.Pairs
-	p.told.Step = "balances"
+	p.enter("balances")
 	b := balances{
 		kv: p.cut.V10, state: p.cut.State, hasher: p.hasher, accounts: p.who.accounts.reader(), assets: p.who.assets.reader(),
 		finds: p.out.Findings, sums: p.sums, step: p.step,
@@ -253,8 +277,7 @@ func inboxMajor(row []byte) (uint64, bool) {
 }
 
 func (p *pass) transactions(ctx context.Context) error {
-	total := p.cut.Meta.Seq + p.cut.Meta.CopiedRows
-	p.told.Total = 2 * total
+	p.enter("transactions")
 	r := newV11Reader(p.cut.Rows, p.cut.Meta, p.out.Bounds.Height, p.hasher, p.who.accounts, p.who.assets, p.out.Findings, p.cursor.V11)
 	r.timeOf, r.times = p.blockTime, p.times
 	c := &comparison{
@@ -285,18 +308,9 @@ func (p *pass) blockTime(height uint64) (uint64, bool) {
 	return r.Ms, true
 }
 
-// others compares rounds and blocks beside the rows that follow from transactions: they have sums of their own.
-func (p *pass) others(ctx context.Context) error {
-	both, ctx := errgroup.WithContext(ctx)
-	both.Go(func() error { return p.roundsAndBlocks(ctx) })
-	both.Go(func() error {
-		s := p.sets()
-		return s.run(ctx)
-	})
-	return both.Wait()
-}
-
+// roundsAndBlocks compares rounds and blocks, and V10's totals and keys.
 func (p *pass) roundsAndBlocks(ctx context.Context) error {
+	p.enter("rounds and blocks")
 	b := &blocks{
 		kv: p.cut.V10, rows: p.cut.Rows, meta: p.cut.Meta, bounds: &p.out.Bounds, hasher: p.hasher, finds: p.out.Findings, sums: p.sums, step: p.step, times: p.times,
 	}
@@ -308,13 +322,14 @@ func (p *pass) roundsAndBlocks(ctx context.Context) error {
 }
 
 func (p *pass) sets() sets {
-	return sets{p.cut.V10, p.cut.Rows, p.cut.Meta, p.hasher, p.out.Findings, p.sums, p.step}
+	return sets{kv: p.cut.V10, rows: p.cut.Rows, meta: p.cut.Meta, hasher: p.hasher, finds: p.out.Findings, step: p.step}
 }
 
 // drill counts exactly what does not add up, and tells whose rows are wrong by it.
 func (p *pass) drill(ctx context.Context) error {
+	p.enter("drill down")
 	d := &drill{
-		sets: p.sets(), state: p.cut.State, bounds: &p.out.Bounds, genesis: p.cut.Genesis, lastRound: p.lastRound,
+		sets: p.sets(), sums: p.sums, state: p.cut.State, bounds: &p.out.Bounds, genesis: p.cut.Genesis, lastRound: p.lastRound,
 		accounts: p.who.accounts.reader(), assets: p.who.assets.reader(),
 		rowsSeen: max(p.counts.Own+p.counts.Applied, p.cut.Meta.Seq+p.cut.Meta.CopiedRows),
 	}

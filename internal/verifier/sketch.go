@@ -90,6 +90,13 @@ func (m *Marks) Mark(cell uint64) { m.sums[bucketOf(cell)] += spread(cell) | 1 }
 // Unmark takes a row away.
 func (m *Marks) Unmark(cell uint64) { m.sums[bucketOf(cell)] -= spread(cell) | 1 }
 
+// join adds what others hold.
+func (m *Marks) join(others *Marks) {
+	for i, sum := range others.sums {
+		m.sums[i] += sum
+	}
+}
+
 // Buckets are those that hold something.
 func (m *Marks) Buckets() *Buckets {
 	b := &Buckets{}

@@ -45,13 +45,13 @@ func (t *Tx) key() string {
 // cellsOf fills in what follows from the parties.
 func (h hasher) cellsOf(t *Tx) {
 	if t.From != 0 && t.Asset != 0 {
-		t.FromCell = h.words(ofCell, t.From, t.Asset, 0)
+		t.FromCell = h.words(ofCell, t.From, t.Asset)
 	}
 	if t.To != 0 && t.Asset != 0 {
-		t.ToCell = h.words(ofCell, t.To, t.Asset, 0)
+		t.ToCell = h.words(ofCell, t.To, t.Asset)
 	}
 	if t.Asset != 0 && (t.Kind == kindIssue || t.Kind == kindRedeem) {
-		t.SupplyCell = h.words(ofSupply, t.Asset, 0, 0)
+		t.SupplyCell = h.words(ofSupply, t.Asset, 0)
 	}
 }
 
@@ -112,10 +112,10 @@ func (n *names) fill(t *Tx, r *v10Transaction) {
 func (n *names) rowsOf(t *Tx) {
 	at := t.Round<<20 ^ uint64(t.Place)
 	if t.From != 0 {
-		t.FromRow = n.words(ofParty, t.From, at, 0)
+		t.FromRow = n.words(ofParty, t.From, at)
 	}
 	if t.To != 0 && t.To != t.From {
-		t.ToRow = n.words(ofParty, t.To, at, 0)
+		t.ToRow = n.words(ofParty, t.To, at)
 	}
 }
 

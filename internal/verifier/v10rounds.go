@@ -88,7 +88,7 @@ type roundsReader struct {
 	more     bool // txs stands at a row
 	hash     hash.Hash
 	last     []byte // row before, in its round
-	dense    bool   // places count up, so far
+	dense    bool   // places count up from where V10's begin, so far
 	unread   bool   // the round has a row, which cannot be read
 	scratch  []byte
 	rounds   uint64
@@ -266,7 +266,7 @@ func (r *roundsReader) row(round uint64, place uint32, head *RoundRow, count uin
 	}
 	r.batch.rows = append(r.batch.rows, Tx{Round: round, Place: place, Sound: head != nil || r.unread, Stray: head == nil && !r.unread})
 	t := &r.batch.rows[len(r.batch.rows)-1]
-	r.dense = r.dense && uint64(place) == count
+	r.dense = r.dense && uint64(place) == v10.LegacyPlaceMin+count
 	t.Dup = head != nil && count >= uint64(head.Transactions) && string(row) == string(r.last)
 	r.names.read(t, row, r.finds, TableTransactions)
 	if t.Stray {

@@ -167,10 +167,10 @@ func (r *v11Reader) account(no uint32) uint64 {
 }
 
 // nativeAccount stands for an account without a V10 name. Hashes of names are odd.
-func (h hasher) nativeAccount(no uint64) uint64 { return h.words(ofNative, no, 0, 0)&^1 | 2 }
+func (h hasher) nativeAccount(no uint64) uint64 { return h.words(ofNative, no, 0)&^1 | 2 }
 
 // nativeAsset stands for an asset that V10 does not have.
-func (h hasher) nativeAsset(no uint64) uint64 { return h.words(ofUnlisted, no, 0, 0)&^1 | 2 }
+func (h hasher) nativeAsset(no uint64) uint64 { return h.words(ofUnlisted, no, 0)&^1 | 2 }
 
 // portable reports whether V10 has an asset too, by its hash.
 func portable(asset uint64) bool { return asset&1 != 0 }
@@ -225,10 +225,10 @@ func (r *v11Reader) transfer(ctx context.Context, row *TransferRow, b *v11Batch)
 	r.damaged(&y.Tx, row.Damaged, TableIndex, row.Seq)
 	r.parties(&y.Tx, row.Payer, row.Payee, row.Asset)
 	if row.Payer != 0 {
-		y.listed[0] = r.hasher.words(ofListed, uint64(row.Payer), row.Seq, 0)
+		y.listed[0] = r.hasher.words(ofListed, uint64(row.Payer), row.Seq)
 	}
 	if row.Payee != 0 && row.Payee != row.Payer {
-		y.listed[1] = r.hasher.words(ofListed, uint64(row.Payee), row.Seq, 0)
+		y.listed[1] = r.hasher.words(ofListed, uint64(row.Payee), row.Seq)
 	}
 	y.Stray = row.Height > r.upTo
 	r.held = r.held || row.Kind == kindHold && row.Outcome == uint8(chain.OK) && portable(y.Asset)

@@ -235,6 +235,7 @@ func newWorld(seed uint64, rounds int) *world {
 	w := &world{
 		kv: &memKV{}, rows: &memRows{}, state: &memState{balances: map[[2]uint32]chain.Amount{}}, random: rand.New(rand.NewPCG(seed, 1)),
 		names: map[string]uint64{}, numbers: map[string]uint32{}, codes: map[string]uint32{}, holdings: map[[2]string]chain.Amount{}, assets: map[string]*wireAsset{},
+		place: v10.LegacyPlaceMin,
 	}
 	w.state.accounts = []StateAccount{{Number: 1, Slot: chain.SlotNone}} // a house account
 	w.state.assets = []StateAsset{{Number: 1, Code: "EUR", Issuer: 1, Supply: chain.Units(500)}}
@@ -559,7 +560,7 @@ func (w *world) endRound() {
 		Previous: "0x" + hex.EncodeToString(w.previous[:]), Transactions: uint32(len(w.pending)),
 	}))
 	w.kv.put(Consensus, append([]byte{'b'}, hash[:]...), binary.BigEndian.AppendUint64(nil, w.round))
-	w.previous, w.pending, w.place = hash, nil, 0
+	w.previous, w.pending, w.place = hash, nil, v10.LegacyPlaceMin
 	w.round++
 }
 
@@ -609,7 +610,7 @@ func (w *world) finish() {
 	w.kv.put(Meta, []byte("inbox"), []byte(fmt.Sprintf(`{"ledger":"00","origin":2,"position":"%d.0","tag":""}`, w.height)))
 	h := binary.BigEndian.AppendUint64(nil, 7)
 	key := sha256.Sum256(h)
-	w.kv.put(Meta, append([]byte{'k'}, key[:]...), []byte(fmt.Sprintf(`{"caller":"c","key":"k","request":"AQ==","round":1,"place":0,"ms":%d,"outcome":0}`, worldMs+1000)))
+	w.kv.put(Meta, append([]byte{'k'}, key[:]...), []byte(fmt.Sprintf(`{"caller":"c","key":"k","request":"AQ==","round":1,"place":524288,"ms":%d,"outcome":0}`, worldMs+1000)))
 	age := binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64([]byte{'e'}, worldMs+1000), 1)
 	w.kv.put(Meta, append(age, key[:]...), nil)
 	w.totals()

@@ -56,7 +56,7 @@ func Kinds() []Kind { return kinds }
 
 var kinds = []Kind{
 	// V10's own transactions.
-	{"v10-dropped", "a transaction is gone", InV10, 1, "v10/transactions/missing", also(unsound, counted10, []string{"v10/parties/extra"}), drop((*Planter).own)},
+	{"v10-dropped", "a transaction is gone", InV10, 1, "v10/transactions/missing", also(unsound, counted10, []string{"v10/parties/extra", "v10/idempotency_keys/leads_nowhere"}), drop((*Planter).own)},
 	{"v10-amount-off-by-one", "an amount is one unit more", InV10, 1, "v10/transactions/amount_off_by_one", unsound, edit((*Planter).own, amount(func(u string) string { return plus(u, 1) }))},
 	{"v10-amount-trailing-zero", "an amount has a zero more", InV10, 1, "v10/transactions/amount_power_of_ten", unsound, edit((*Planter).own, amount(func(u string) string { return u + "0" }))},
 	{"v10-amount", "an amount is another", InV10, 1, "v10/transactions/amount", unsound, edit((*Planter).own, amount(func(u string) string { return plus(u, 12_345) }))},

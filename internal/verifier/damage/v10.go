@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"math/big"
@@ -229,9 +230,31 @@ func drop(find finder) plant {
 		if err != nil {
 			return nil, err
 		}
-		return f.keys(), p.change(ctx, del(transactions, f.key))
+		led, err := p.ledTo(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		return append(f.keys(), led...), p.change(ctx, del(transactions, f.key))
 	}
 }
+
+// ledTo names the idempotency keys that lead to one of V10's transactions.
+func (p *Planter) ledTo(ctx context.Context, f *found) (names []string, err error) {
+	all, err := p.v10.scan(ctx, meta, []byte{'k'}, []byte{'l'})
+	for _, row := range all {
+		var k struct {
+			Round uint64 `json:"round"`
+			Place uint32 `json:"place"`
+		}
+		if json.Unmarshal(row.Value, &k) == nil && k.Round == f.round && k.Place == f.place {
+			names = append(names, keyName(row.Key))
+		}
+	}
+	return names, err
+}
+
+// keyName names an idempotency key as findings do.
+func keyName(key []byte) string { return hex.EncodeToString(key[1:9]) }
 
 // plus adds to decimal text.
 func plus(text string, n int64) string {

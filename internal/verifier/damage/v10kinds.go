@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	v10 "github.com/aurigraph/aurigraph/internal/v10"
 )
 
 // aHash names a row that the verifier names by a hash of its run.
@@ -78,7 +80,7 @@ func (p *Planter) account(ctx context.Context) (number uint64, name string, err 
 
 // duplicated writes the last transaction of a round again behind it.
 func duplicated(ctx context.Context, p *Planter) ([]string, error) {
-	f, err := p.own(ctx, func(f *found) bool { return f.paid() && f.place == f.roundsPlaces-1 })
+	f, err := p.own(ctx, func(f *found) bool { return f.paid() && f.place == v10.LegacyPlaceMin+f.roundsPlaces-1 })
 	if err != nil {
 		return nil, err
 	}
@@ -336,7 +338,7 @@ func usedKey(missingAge bool) plant {
 			if json.Unmarshal(row.Value, &k) != nil || !p.take("key "+string(row.Key)) {
 				continue
 			}
-			keys := []string{hex.EncodeToString(row.Key[1:9])}
+			keys := []string{keyName(row.Key)}
 			if !missingAge {
 				n := fmt.Sprintf(`"place":%.0f`, k["place"])
 				return keys, p.change(ctx, put(meta, row.Key, replace(n, `"place":77777`)(row.Value)))

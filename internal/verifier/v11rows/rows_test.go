@@ -27,6 +27,7 @@ import (
 	"github.com/aurigraph/aurigraph/internal/pgdb"
 	"github.com/aurigraph/aurigraph/internal/testkit/pgserver"
 	"github.com/aurigraph/aurigraph/internal/verifier"
+	"github.com/aurigraph/aurigraph/internal/verifier/tablefile"
 )
 
 const (
@@ -285,6 +286,60 @@ func TestDamagedSQLite(t *testing.T) {
 	}
 	if rounds[5].Damaged == "" || rounds[4].Damaged != "" {
 		t.Errorf("rounds %q, %q", rounds[4].Damaged, rounds[5].Damaged)
+	}
+}
+
+// Whatever lies in the columns of the copied history, its file says the same as the engine, and says it wherever a row is in one page.
+func TestImportedPages(t *testing.T) {
+	s, dir, past := newSample(), t.TempDir(), t.TempDir()
+	w, err := indexsqlite.Open(dir, chainID, genesis)
+	must(t, err)
+	h, err := importedsqlite.Open(t.Context(), importedsqlite.Config{Dir: past}, id())
+	must(t, err)
+	s.write(t, w, h)
+	must(t, w.Close())
+	c, err := sqlite.OpenConn(past+"/imported.db", sqlite.OpenReadWrite)
+	must(t, err)
+	random := rand.New(rand.NewPCG(5, 6))
+	values := []any{int64(0), int64(1), int64(-1), int64(1 << 40), int64(math.MinInt64), "5", "many", 2.5, 1e300, []byte{1}, []byte{}, strings.Repeat("x", 3000)}
+	columns := strings.Split(importedColumns, ", ")[1:]
+	for range 400 {
+		sql := "UPDATE rows SET " + columns[random.IntN(len(columns))] + " = ?1 WHERE seq = ?2"
+		must(t, sqlitex.Execute(c, sql, &sqlitex.ExecOptions{Args: []any{values[random.IntN(len(values))], 1 + random.IntN(importN)}}))
+	}
+	for _, sql := range []string{
+		"DELETE FROM rows WHERE seq BETWEEN 100 AND 250 OR seq % 17 = 3", "UPDATE rows SET seq = -seq WHERE seq = 5", "UPDATE rows SET seq = seq + (1 << 40) WHERE seq > 880",
+		"UPDATE rows SET ms = '" + strings.Repeat("y", 9000) + "' WHERE seq BETWEEN 500 AND 510",
+	} {
+		must(t, sqlitex.ExecuteTransient(c, sql, nil))
+	}
+	must(t, c.Close())
+	r, err := OpenSQLite(dir, past)
+	must(t, err)
+	defer r.Close()
+	plain, after := 0, uint64(0)
+	for {
+		engine, pages := make([]verifier.ImportedRow, 7), make([]verifier.ImportedRow, 7)
+		n, err := r.importedEngine(t.Context(), after, engine)
+		must(t, err)
+		m, err := r.importedPages(t.Context(), after, pages)
+		if err == nil && (m != n || !reflect.DeepEqual(engine[:n], pages[:m])) {
+			t.Fatalf("above %d the engine reads %+v, not %+v", after, engine[:n], pages[:m])
+		}
+		if !errors.Is(err, tablefile.ErrNotPlain) {
+			must(t, err)
+			plain++
+		}
+		if n, err = r.Imported(t.Context(), after, pages); err != nil || !reflect.DeepEqual(engine[:n], pages[:n]) {
+			t.Fatalf("above %d: %v, %+v, not %+v", after, err, pages[:n], engine[:n])
+		}
+		if n == 0 {
+			break
+		}
+		after = engine[n-1].Seq
+	}
+	if all := importN / 7; plain < all/3 || plain > all {
+		t.Errorf("%d of about %d pieces were plain", plain, all)
 	}
 }
 

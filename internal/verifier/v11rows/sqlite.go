@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"zombiezen.com/go/sqlite"
@@ -18,6 +19,7 @@ import (
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/sqlitefault"
 	"github.com/aurigraph/aurigraph/internal/verifier"
+	"github.com/aurigraph/aurigraph/internal/verifier/tablefile"
 )
 
 // Names of the files, and the versions of the tables that are read.
@@ -32,7 +34,8 @@ const (
 type SQLite struct {
 	mu       sync.Mutex // one read at a time
 	index    *sqlite.Conn
-	imported *sqlite.Conn // nil: V10 was not copied
+	imported *sqlite.Conn    // nil: V10 was not copied
+	pages    *tablefile.File // of imported
 }
 
 // OpenSQLite opens the index in a folder, and the copied history in another, if it is there. NotFound: there is no index.
@@ -42,7 +45,14 @@ func OpenSQLite(index, imported string) (*SQLite, error) {
 	if s.index, err = openFile(filepath.Join(index, indexFile)); err != nil {
 		return nil, err
 	}
-	if s.imported, err = openFile(filepath.Join(imported, importedFile)); err != nil && !fault.Is(err, fault.NotFound) {
+	copied := filepath.Join(imported, importedFile)
+	if s.imported, err = openFile(copied); fault.Is(err, fault.NotFound) {
+		return s, nil
+	}
+	if err == nil {
+		s.pages, err = tablefile.Open(copied)
+	}
+	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -91,6 +101,9 @@ func (s *SQLite) Close() (err error) {
 			err = errors.Join(err, c.Close())
 		}
 	}
+	if s.pages != nil { // last: see package tablefile
+		err = errors.Join(err, s.pages.Close())
+	}
 	return err
 }
 
@@ -122,10 +135,12 @@ func (s *SQLite) Meta(ctx context.Context) (m verifier.RowsMeta, err error) {
 const (
 	transfersSQL = `SELECT seq, height, time_us, batch, item, payer, payee, asset, kind, outcome, amount_lo, amount_hi, reference, v10_round, v10_ms, v10_place
 		FROM transfers WHERE seq > ?1 ORDER BY seq LIMIT ?2`
-	blocksSQL   = `SELECT height, time_us, items, hash FROM blocks WHERE height > ?1 ORDER BY height LIMIT ?2`
-	listedSQL   = `SELECT chunk, account, seq FROM by_account WHERE (chunk, account, seq) > (?1, ?2, ?3) ORDER BY chunk, account, seq LIMIT ?4`
-	importedSQL = `SELECT seq, ms, round, place, kind, payer, payee, asset, amount_lo, amount_hi, outcome FROM rows WHERE seq > ?1 ORDER BY seq LIMIT ?2`
-	roundsSQL   = `SELECT number, ms, leader, votes, hash, previous, transactions FROM rounds WHERE number >= ?1 ORDER BY number LIMIT ?2`
+	blocksSQL = `SELECT height, time_us, items, hash FROM blocks WHERE height > ?1 ORDER BY height LIMIT ?2`
+	listedSQL = `SELECT chunk, account, seq FROM by_account WHERE (chunk, account, seq) > (?1, ?2, ?3) ORDER BY chunk, account, seq LIMIT ?4`
+	// importedColumns are all that a row has, in the order of its table.
+	importedColumns = `seq, ms, round, place, kind, payer, payee, asset, amount_lo, amount_hi, outcome`
+	importedSQL     = `SELECT ` + importedColumns + ` FROM rows WHERE seq > ?1 ORDER BY seq LIMIT ?2`
+	roundsSQL       = `SELECT number, ms, leader, votes, hash, previous, transactions FROM rounds WHERE number >= ?1 ORDER BY number LIMIT ?2`
 )
 
 // Transfers reads rows of the index.
@@ -165,20 +180,71 @@ func (s *SQLite) Listed(ctx context.Context, after verifier.ListedRow, into []ve
 	return n, err
 }
 
-// Imported reads rows of the copied history.
+// Imported reads rows of the copied history: out of its file, or by the engine what does not lie there plainly.
 func (s *SQLite) Imported(ctx context.Context, after uint64, into []verifier.ImportedRow) (n int, err error) {
 	if s.imported == nil {
 		return 0, nil
 	}
+	if n, err = s.importedPages(ctx, after, into); errors.Is(err, tablefile.ErrNotPlain) {
+		return s.importedEngine(ctx, after, into)
+	}
+	return n, err
+}
+
+func (s *SQLite) importedEngine(ctx context.Context, after uint64, into []verifier.ImportedRow) (n int, err error) {
 	err = s.read(ctx, s.imported, importedSQL, []any{int64(after), len(into)}, func(r *row) {
-		into[n] = verifier.ImportedRow{
-			Seq: r.unsigned(0), Ms: r.unsigned(1), Round: r.unsigned(2), Place: r.small(3), Kind: r.byte(4), Payer: r.small(5), Payee: r.small(6), Asset: r.small(7),
-			Amount: chain.Amount{Lo: r.word(8), Hi: r.word(9)}, Outcome: r.byte(10),
-		}
-		into[n].Damaged = r.damaged
+		r.imported(&into[n])
 		n++
 	})
 	return n, err
+}
+
+// importedPages reads them out of the file, in a transaction of the engine's: nobody writes to the file meanwhile.
+func (s *SQLite) importedPages(ctx context.Context, after uint64, into []verifier.ImportedRow) (n int, err error) {
+	if err := s.read(ctx, s.imported, "BEGIN", nil, nil); err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, s.read(ctx, s.imported, "COMMIT", nil, nil)) }()
+	root := uint64(0)
+	if err := s.read(ctx, s.imported, `SELECT rootpage FROM sqlite_master WHERE name = 'rows'`, nil, func(r *row) { root = r.unsigned(0) }); err != nil {
+		return 0, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var at pageRow
+	err = s.pages.Rows(uint32(root), int64(after), func(seq int64, record *tablefile.Record) bool {
+		at = pageRow{seq, record}
+		r := row{numbers: &at}
+		r.imported(&into[n])
+		n++
+		return n < len(into)
+	})
+	return n, err
+}
+
+// pageRow is a row of the copied history as it lies in its file.
+type pageRow struct {
+	seq    int64
+	record *tablefile.Record
+}
+
+// integer implements numbers: the first column is the row's number, which the record itself lacks.
+func (p *pageRow) integer(column int) (int64, bool) {
+	if column == 0 {
+		return p.seq, true
+	}
+	return p.record.Integer(column)
+}
+
+func (p *pageRow) name(column int) string { return strings.Split(importedColumns, ", ")[column] }
+
+// imported reads a row of the copied history.
+func (r *row) imported(into *verifier.ImportedRow) {
+	*into = verifier.ImportedRow{
+		Seq: r.unsigned(0), Ms: r.unsigned(1), Round: r.unsigned(2), Place: r.small(3), Kind: r.byte(4), Payer: r.small(5), Payee: r.small(6), Asset: r.small(7),
+		Amount: chain.Amount{Lo: r.word(8), Hi: r.word(9)}, Outcome: r.byte(10),
+	}
+	into.Damaged = r.damaged
 }
 
 // ImportedRounds reads copied rounds.
@@ -212,7 +278,7 @@ func (s *SQLite) read(ctx context.Context, c *sqlite.Conn, statement string, arg
 	defer c.SetInterrupt(nil)
 	var r row
 	err := sqlitex.Execute(c, statement, &sqlitex.ExecOptions{Args: args, ResultFunc: func(s *sqlite.Stmt) error {
-		r = row{s: s}
+		r = row{s: s, numbers: stepped{s}}
 		each(&r)
 		return nil
 	}})
@@ -222,24 +288,41 @@ func (s *SQLite) read(ctx context.Context, c *sqlite.Conn, statement string, arg
 	return translate(err)
 }
 
+// numbers is a row's columns as far as they are numbers.
+type numbers interface {
+	integer(column int) (int64, bool)
+	name(column int) string
+}
+
+// stepped is the row that a statement stands at.
+type stepped struct{ s *sqlite.Stmt }
+
+func (s stepped) integer(column int) (int64, bool) {
+	return s.s.ColumnInt64(column), s.s.ColumnType(column) == sqlite.TypeInteger
+}
+
+func (s stepped) name(column int) string { return s.s.ColumnName(column) }
+
 // row reads the columns of one row, and notes what of it cannot be.
 type row struct {
+	numbers
 	s       *sqlite.Stmt
 	damaged string
 }
 
 func (r *row) word(column int) uint64 {
-	if r.s.ColumnType(column) != sqlite.TypeInteger {
-		r.damaged = "column " + r.s.ColumnName(column) + " is no number"
+	v, ok := r.integer(column)
+	if !ok {
+		r.damaged = "column " + r.name(column) + " is no number"
 		return 0
 	}
-	return uint64(r.s.ColumnInt64(column))
+	return uint64(v)
 }
 
 func (r *row) upTo(column int, most uint64) uint64 {
 	v := r.word(column)
 	if v > most {
-		r.damaged = "column " + r.s.ColumnName(column) + " is out of range"
+		r.damaged = "column " + r.name(column) + " is out of range"
 		return 0
 	}
 	return v

@@ -23,10 +23,11 @@ import (
 const format = engine.FormatValueSeparation
 
 const (
-	memtableBytes   = 16 << 20
-	memtablesMax    = 4 // at the bound Apply blocks until one is flushed
-	cacheBytes      = 64 << 20
-	bloomBitsPerKey = 10
+	memtableBytes     = 16 << 20
+	onceMemtableBytes = 2 << 20
+	memtablesMax      = 4 // at the bound Apply blocks until one is flushed
+	cacheBytes        = 64 << 20
+	bloomBitsPerKey   = 10
 )
 
 // The first byte of a key that belongs to no family.
@@ -40,6 +41,7 @@ type Options struct {
 	Log      *slog.Logger // gets the engine's warnings
 	LogBytes int64        // bound of the change log, 0: store.LogBytesDefault
 	Cache    int64        // bytes of blocks that are kept in memory, 0: as a ledger needs it
+	Once     bool         // it is read once from end to end: it takes little memory, and puts nothing in order in the background
 }
 
 // Store is a store.Store. It is safe for any number of goroutines.
@@ -49,6 +51,7 @@ type Store struct {
 	lock     *engine.Lock
 	logBytes int64
 	cache    int64
+	once     bool
 	log      *slog.Logger
 	halted   atomic.Pointer[fault.Error]
 
@@ -81,7 +84,7 @@ func Open(dir string, o Options) (*Store, error) {
 	if o.Cache <= 0 {
 		o.Cache = cacheBytes
 	}
-	s := &Store{logBytes: o.LogBytes, cache: o.Cache, log: o.Log, lock: lock}
+	s := &Store{logBytes: o.LogBytes, cache: o.Cache, once: o.Once, log: o.Log, lock: lock}
 	if err := s.open(dir); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
@@ -111,6 +114,9 @@ func (s *Store) options() *engine.Options {
 		Lock:                        s.lock,
 		Logger:                      (*engineLog)(s),
 		EventListener:               &engine.EventListener{BackgroundError: func(err error) { s.halt(err) }},
+	}
+	if s.once {
+		o.MemTableSize, o.DisableAutomaticCompactions = onceMemtableBytes, true
 	}
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(bloomBitsPerKey)
@@ -149,7 +155,7 @@ func (s *Store) get(key []byte) ([]byte, error) { return get(s.db, key) }
 func get(r engine.Reader, key []byte) ([]byte, error) {
 	v, closer, err := r.Get(key)
 	if errors.Is(err, engine.ErrNotFound) {
-		return nil, fault.New(fault.NotFound, "the store has no row %x", key)
+		return nil, store.ErrNoRow
 	}
 	if err != nil {
 		return nil, wrap(err, "read row %x", key)

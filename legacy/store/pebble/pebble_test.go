@@ -28,6 +28,37 @@ func open(dir string, logBytes int64) (store.Store, error) {
 
 func TestConformance(t *testing.T) { storetest.Run(t, open) }
 
+// Who opens a store to read it once has all that is in it, what lies only in the log of writes too, and the tables stay as they were.
+func TestOnce(t *testing.T) {
+	dir := t.TempDir()
+	const rows, runs = 20, 30
+	for run := range runs { // each leaves a table behind
+		s, err := Open(dir, Options{Once: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range rows {
+			storetest.Put(t, s, store.Meta, fmt.Sprintf("k%02d", i), fmt.Sprint(run))
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := Open(dir, Options{Once: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for i := range rows {
+		if v, err := s.Get(store.Meta, fmt.Appendf(nil, "k%02d", i)); err != nil || string(v) != fmt.Sprint(runs-1) {
+			t.Errorf("row %d: %q, %v", i, v, err)
+		}
+	}
+	if m := s.db.Metrics(); m.Compact.Count != 0 || m.Levels[0].TablesCount < runs-1 {
+		t.Errorf("%d compactions, %d tables as they were written", m.Compact.Count, m.Levels[0].TablesCount)
+	}
+}
+
 // TestOutboxIsBounded writes more than the bound: the newest stay, who needs older ones is told, and the floor and the
 // count of bytes outlive a restart.
 func TestOutboxIsBounded(t *testing.T) {
