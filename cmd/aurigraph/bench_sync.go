@@ -38,12 +38,12 @@ func newBenchSync(a *app) *cobra.Command {
 		Long: `Starts a pair of its own: four validators, a V10 whose state they take over by an initial copy, V10's half of the sync, and a
 broker in this process, or the one of --kafka. Each ledger owns half of the slots. Clients pay open-loop:
 
-Latency: single payments at --rate, for --duration at V10, then at V11, and then at both at once ("both_at_once"). It runs from
-a client's answer on one ledger until a client reads the payment on the other: 8 to 16 payments a second have payees of their
-own, whose balances are read every 4 ms, and then less often. All payments are measured as well, by V10's change log and V11's
-certified blocks ("all_…"). Sustained rate: payments in bodies at one ledger and then at the other, 5,000 a second and then
-twice as many until a rate is not kept, for --step each. A rate is kept if 95 % of it are answered and applied on the other ledger, and what that lacks is never older than
-a second (p99) and does not pile up.
+Latency: single payments at --rate, for --duration at V10, then at V11, and then at both at once ("both_at_once"). It runs
+from a client's answer on one ledger until a client reads the payment on the other: 8 to 16 payments a second have payees of
+their own, whose balances are read every 4 ms, and then less often. All payments are measured as well, by V10's change log and
+V11's certified blocks ("all_…"). Sustained rate: payments in bodies at one ledger and then at the other, 5,000 a second and
+then twice as many until a rate is not kept, for --step each. A rate is kept if 95 % of it are answered and applied on the
+other ledger, and what that lacks is never older than a second (p99) and does not pile up.
 
 At rest both ledgers are read back: every payment that was answered must be on both once, and all balances must be what the
 payments make of those before. With --kafka the topics have a prefix of their own and are deleted at the end; what other

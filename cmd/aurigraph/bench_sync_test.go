@@ -48,8 +48,8 @@ func TestBenchSync(t *testing.T) {
 			t.Errorf("%s: %v", name, a)
 		}
 	}
-	// 2 s of 100 a second each way, and what warmed up before; then at least a step of the search.
-	if figure(t, a, "acked") < 700 || figure(t, a, "v10_to_v11_ms.samples") < 90 || len(a["steps"].([]any)) < 2 || len(a["processes"].([]any)) != 8 {
+	// 2 s of 100 a second at each and then at both, and what warmed up before; then at least a step of the search.
+	if figure(t, a, "acked") < 700 || figure(t, a, "v10_to_v11_ms.samples") < 30 || len(a["steps"].([]any)) < 4 || len(a["processes"].([]any)) != 8 {
 		t.Errorf("%v", a)
 	}
 	left, err := bus.Topics(t.Context(), others)

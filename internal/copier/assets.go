@@ -6,6 +6,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -85,8 +86,29 @@ func (s *session) same(found *client.Asset, a *assetRow, issuer chain.AccountNo)
 	return nil
 }
 
+// How long a validator may be behind the one that said that an account was opened, and how often it is asked again.
+const (
+	behindMax  = 10 * time.Second
+	behindPoll = 20 * time.Millisecond
+)
+
+// opened reads an account that some validator has opened.
+func (s *session) opened(ctx context.Context, no chain.AccountNo) (*client.Account, error) {
+	for end := time.Now().Add(behindMax); ; {
+		account, err := s.Client.Account(ctx, client.AccountName{Number: no}, 0, false)
+		if !fault.Is(err, fault.NotFound) || time.Now().After(end) {
+			return account, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(behindPoll):
+		}
+	}
+}
+
 func (s *session) create(ctx context.Context, a *assetRow, issuer chain.AccountNo, flags chain.AssetFlags) (*client.Transaction, error) {
-	account, err := s.Client.Account(ctx, client.AccountName{Number: issuer}, 0, false)
+	account, err := s.opened(ctx, issuer)
 	if err != nil {
 		return nil, err
 	}

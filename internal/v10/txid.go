@@ -54,6 +54,14 @@ func (id TxID) Place() uint32 { return id.Batch<<itemBits | id.Item }
 // Legacy reports whether the id is of a transaction that V10 made, and not V11.
 func (id TxID) Legacy() bool { return id.Place() >= LegacyPlaceMin }
 
+// Index is the transaction's number in its block or round, from 0.
+func (id TxID) Index() uint32 {
+	if id.Legacy() {
+		return id.Place() - LegacyPlaceMin
+	}
+	return id.Place()
+}
+
 // String writes the id.
 func (id TxID) String() string {
 	var buf [TxIDBytesMax]byte

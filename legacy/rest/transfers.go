@@ -154,7 +154,7 @@ func (s *Server) receipt(c *call) (any, error) {
 	r, err := s.ledger.RoundOf(&t)
 	return v10.Receipt{
 		TransactionID: t.ID.String(), Status: statusOf(&t), Message: t.Outcome.String(), BlockHash: r.Hash.String(),
-		BlockNumber: r.Number, Index: t.ID.Place() - v10.LegacyPlaceMin, Fee: v10.FeeNone, Timestamp: v10.Time(t.Ms),
+		BlockNumber: r.Number, Index: t.ID.Index(), Fee: v10.FeeNone, Timestamp: v10.Time(t.Ms),
 	}, err
 }
 

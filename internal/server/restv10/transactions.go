@@ -44,7 +44,7 @@ func (s *Server) receipt(ctx context.Context, q *request) (any, error) {
 		if err != nil {
 			return nil, orNotFound(err, v10.TextNoBlock)
 		}
-		r.BlockHash, r.BlockNumber, r.Index = hexHash(round.Hash), t.Origin.Round, id.Place()
+		r.BlockHash, r.BlockNumber, r.Index = hexHash(round.Hash), t.Origin.Round, id.Index()
 	case t.Block.IsZero():
 		b, err := s.parts.Reader.Block(ctx, t.Height)
 		if err != nil {
