@@ -21,6 +21,7 @@ import (
 	"github.com/aurigraph/aurigraph/internal/sync/applier"
 	"github.com/aurigraph/aurigraph/internal/sync/chainlog"
 	"github.com/aurigraph/aurigraph/internal/sync/envelope"
+	v10 "github.com/aurigraph/aurigraph/internal/v10"
 )
 
 const (
@@ -30,6 +31,9 @@ const (
 )
 
 var syncSource = envelope.Source{Ledger: envelope.V10Ledger("old"), Origin: envelope.V10, Life: 1, Incarnation: envelope.Incarnation{7}}
+
+// aDeed is one that V10 may say.
+var aDeed = envelope.Deed{ID: v10.TxIDAt(1, 1, v10.LegacyPlaceMin)}
 
 // v10Tape is what V10 has to tell, as a reader.
 type v10Tape struct{ records []*envelope.Record }
@@ -120,14 +124,14 @@ func TestSyncThroughANode(t *testing.T) {
 	must(t, err)
 
 	request := &envelope.Request{Key: chain.IdempotencyKey{1}, Body: [16]byte{2}}
-	refused := envelope.Deed{Outcome: chain.InsufficientFunds, Request: request}
+	refused := envelope.Deed{ID: aDeed.ID, Outcome: chain.InsufficientFunds, Request: request}
 	tape := tapeOf(t,
-		&envelope.Transfer{From: "AUR-alice", To: "AUR-bob", Asset: "AUR", Amount: chain.Units(100_000_000)},
-		&envelope.Transfer{From: "AUR-alice", To: "Neu/EUR", Asset: "AUR", Amount: chain.Units(700_000_000)},
+		&envelope.Transfer{Deed: aDeed, From: "AUR-alice", To: "AUR-bob", Asset: "AUR", Amount: chain.Units(100_000_000)},
+		&envelope.Transfer{Deed: aDeed, From: "AUR-alice", To: "Neu/EUR", Asset: "AUR", Amount: chain.Units(700_000_000)},
 		&envelope.Transfer{Deed: refused, From: "AUR-alice", To: "AUR-bob", Asset: "AUR", Amount: chain.Units(1)},
-		&envelope.AssetCreated{Code: "EUR.X", Name: "Euro", Scale: 2, Issuer: "AUR-alice"},
-		&envelope.Issued{Asset: "EUR.X", Issuer: "AUR-alice", To: "AUR-carol", Amount: chain.Units(950)},
-		&envelope.AccountOpened{Alias: "Zoe"},
+		&envelope.AssetCreated{Deed: aDeed, Code: "EUR.X", Name: "Euro", Scale: 2, Issuer: "AUR-alice"},
+		&envelope.Issued{Deed: aDeed, Asset: "EUR.X", Issuer: "AUR-alice", To: "AUR-carol", Amount: chain.Units(950)},
+		&envelope.AccountOpened{Deed: aDeed, Alias: "Zoe"},
 		&envelope.Round{Number: 3, TimeMs: 9},
 	)
 	r.applies(t, c, chain.SyncPosition{Major: uint64(len(tape.records))}, r.newApplier(c, tape))
@@ -175,7 +179,7 @@ func TestTwoAppliers(t *testing.T) {
 	must(t, err)
 	var changes []envelope.Change
 	for i := range 2000 {
-		changes = append(changes, &envelope.Transfer{From: "AUR-alice", To: "Kunde " + strconv.Itoa(i%40), Asset: "AUR", Amount: chain.Units(100_000_000)})
+		changes = append(changes, &envelope.Transfer{Deed: aDeed, From: "AUR-alice", To: "Kunde " + strconv.Itoa(i%40), Asset: "AUR", Amount: chain.Units(100_000_000)})
 	}
 	tape := tapeOf(t, changes...)
 	r.applies(t, c, chain.SyncPosition{Major: uint64(len(changes))}, r.newApplier(c, tape), r.newApplier(c, tape))

@@ -67,7 +67,7 @@ func TestPoison(t *testing.T) {
 	pays := func(major uint64, amount, fee uint64) envelope.Position {
 		at := envelope.Position{Major: major}
 		must(t, p.Publish(t.Context(), bus.Draft{Position: at, End: true, HomeVersion: 1, Change: &envelope.Transfer{
-			From: "AUR-alice", To: "AUR-carol", Asset: "AUR", Amount: chain.Units(amount * 100_000_000), Fee: chain.Units(fee),
+			Deed: aDeed, From: "AUR-alice", To: "AUR-carol", Asset: "AUR", Amount: chain.Units(amount * 100_000_000), Fee: chain.Units(fee),
 		}}))
 		return at
 	}

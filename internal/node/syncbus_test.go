@@ -62,7 +62,7 @@ func TestSyncOverABus(t *testing.T) {
 		ended := make(chan error, 1)
 		go func() { ended <- s.Run(ctx) }()
 		at := envelope.Position{Major: 2 + 2*round}
-		must(t, p.Publish(t.Context(), bus.Draft{Position: at, End: true, HomeVersion: 1, Change: &envelope.Transfer{From: "AUR-alice", To: "AUR-bob", Asset: "AUR", Amount: chain.Units(300_000_000)}}))
+		must(t, p.Publish(t.Context(), bus.Draft{Position: at, End: true, HomeVersion: 1, Change: &envelope.Transfer{Deed: aDeed, From: "AUR-alice", To: "AUR-bob", Asset: "AUR", Amount: chain.Units(300_000_000)}}))
 		r.reaches(at)
 		r.post(t, `{"from":"AUR-bob","to":"AUR-carol","amount":2}`)
 		told := nextTransfer(t, in)
@@ -102,7 +102,7 @@ func TestSyncBySettings(t *testing.T) {
 			r.openInbox()
 		}
 		at := envelope.Position{Major: 2 + round}
-		must(t, p.Publish(t.Context(), bus.Draft{Position: at, End: true, HomeVersion: 1, Change: &envelope.AccountOpened{Alias: fmt.Sprint("Kunde ", round)}}))
+		must(t, p.Publish(t.Context(), bus.Draft{Position: at, End: true, HomeVersion: 1, Change: &envelope.AccountOpened{Deed: aDeed, Alias: fmt.Sprint("Kunde ", round)}}))
 		r.reaches(at)
 		if code, text := get(t, "http://"+r.RestAddress()+"/api/v10/accounts/Kunde%20"+fmt.Sprint(round)+"/balances"); code != http.StatusOK {
 			t.Error(code, text)
