@@ -40,7 +40,7 @@ const intervalOfSeveral = 5 * time.Millisecond
 
 // intervalOfSynced is the same beside a V10. Both ledgers make a block of nearly every change that comes alone, and tell the other of each
 // block: what waits a moment shares one.
-const intervalOfSynced = 25 * time.Millisecond
+const intervalOfSynced = 15 * time.Millisecond
 
 // carriersOfSynced is how many batches of payments a validator beside a V10 has under way: all that wait share one, a block or so later.
 const carriersOfSynced = 1
