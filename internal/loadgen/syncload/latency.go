@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/fault"
@@ -23,7 +24,7 @@ const (
 	sampleNap  = 4 * time.Millisecond   // between two reads of a sample, and at least
 	napShare   = 10                     // this part of how long it has waited: samples must not become a load of their own
 	sampleMax  = 20 * time.Second       // after which a sample is given up; at rest it is lost or not
-	warmLength = 2 * time.Second        // of the same load, not measured
+	warmLength = 4 * time.Second        // of the same load, not measured
 	gracePause = 500 * time.Millisecond // for what is on its way when the load has ended
 )
 
@@ -55,6 +56,7 @@ func (r *run) latency(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	unix.Sync() // what was written before, such as this program, is not to be flushed beside the ledgers' logs
 	var alone, together [sides]*latencies
 	for _, phase := range []struct {
 		at   []Side
