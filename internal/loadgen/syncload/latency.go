@@ -22,7 +22,7 @@ const (
 	singlesMax = 4096                   // requests under way, each way
 	samplesMax = 256                    // samples under way, each way
 	sampleNap  = 4 * time.Millisecond   // between two reads of a sample, and at least
-	napShare   = 10                     // this part of how long it has waited: samples must not become a load of their own
+	napShare   = 20                     // this part of how long it has waited: samples must not become a load of their own
 	sampleMax  = 20 * time.Second       // after which a sample is given up; at rest it is lost or not
 	warmLength = 4 * time.Second        // of the same load, not measured
 	gracePause = 500 * time.Millisecond // for what is on its way when the load has ended

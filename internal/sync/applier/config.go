@@ -32,7 +32,7 @@ const (
 
 	// sendEvery is the least time from one batch to the next. Every validator receives, flushes and acknowledges each batch by itself, and a
 	// block holds many changes as well as one: what comes meanwhile shares a batch.
-	sendEvery = 25 * time.Millisecond
+	sendEvery = 20 * time.Millisecond
 
 	pauseMin = 20 * time.Millisecond
 	pauseMax = 5 * time.Second
