@@ -27,7 +27,7 @@ type Rest struct {
 	// ChannelFirst and ChannelLast are the institution's channels that this desk may lease. Both 0: all.
 	ChannelFirst uint8 `yaml:"channel_first"`
 	ChannelLast  uint8 `yaml:"channel_last"`
-	// Carriers is how many signed batches of payments may be under way at once, 1 to 64; 0: 4. With fewer, more payments share a batch, which
+	// Carriers is how many signed batches of payments may be under way at once, as custody.Config has it and bounds it; 0: its default. With fewer, more payments share a batch, which
 	// costs every validator less and a payment that comes meanwhile a little time.
 	Carriers int    `yaml:"carriers"`
 	AliasKey string `yaml:"alias_key"` // path of the network's alias key
@@ -50,8 +50,6 @@ type RestProvider struct {
 // restAccountsMax bounds the names that a setting may have.
 const restAccountsMax = 1024
 
-const custodyCarriersMax = 64 // custody.CarriersMax, which this package does not know
-
 func (r *Rest) validate(bad func(field, format string, args ...any) error) error {
 	switch {
 	case r.Listen == "":
@@ -66,8 +64,6 @@ func (r *Rest) validate(bad func(field, format string, args ...any) error) error
 		return bad("rest.institution", "must name the custodian of V10's accounts")
 	case r.ChannelLast < r.ChannelFirst:
 		return bad("rest.channel_last", "%d is below channel_first, %d", r.ChannelLast, r.ChannelFirst)
-	case r.Carriers < 0 || r.Carriers > custodyCarriersMax:
-		return bad("rest.carriers", "%d, must be 0 to %d", r.Carriers, custodyCarriersMax)
 	case r.CustodyKey == "" || r.AliasKey == "" || r.Names == "":
 		return bad("rest", "custody_key, alias_key and names must be given")
 	case len(r.Accounts) > restAccountsMax:

@@ -6,7 +6,7 @@
 //	footprint.Release() // when something else begins
 //
 // A program's code and constants are mapped from its file as they are touched. The system keeps a file that was just written in pieces of up to
-// 2 MiB, and Linux 6.18 and later map a whole piece where one byte of it is touched: a process that uses 10 MB of a file of 80 MB has half of
+// 2 MiB, and Linux maps a whole piece (seen with 6.18) where one byte of it is touched: a process that uses 10 MB of a file of 80 MB has half of
 // the file in memory by its own count (VmRSS, VmHWM), whatever it does. Such memory is shared and can be taken back at any time, but who
 // measures a process, or bounds it, counts it.
 //

@@ -9,7 +9,7 @@ const rowsCachedMax = 65_536
 
 // rowCache keeps rows as the store has them: a few accounts make most payments, and reading each of their rows anew costs more than all else
 // of a payment. Rows are kept in two halves; when the newer one is full it becomes the older one, which goes, but for what is
-// asked for again. It belongs to whoever alone writes the store, and is told what was written.
+// asked for again. One that outlives a view belongs to whoever alone writes the store, and is told what was written.
 type rowCache struct {
 	max          int // rows in a half; 0: none is kept
 	newer, older map[place][]byte

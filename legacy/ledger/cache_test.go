@@ -51,7 +51,7 @@ func TestRowCache(t *testing.T) {
 
 // TestRoundMin: rounds keep their distance, and what comes meanwhile shares one.
 func TestRoundMin(t *testing.T) {
-	const least = 300 * time.Millisecond
+	const least = 500 * time.Millisecond
 	f := start(t, Config{RoundMin: least})
 	results := make(chan Result)
 	pay := func() {

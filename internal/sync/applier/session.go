@@ -23,7 +23,7 @@ type session struct {
 	inbox    *Inbox
 	input    Reader
 	previous chain.SyncPosition // of the last change sent
-	sent     time.Time          // the last one
+	sent     time.Time          // when the last batch was
 	sequence uint64             // last used
 	house    chain.AccountNo
 	nonces   map[chain.AccountNo]uint64
