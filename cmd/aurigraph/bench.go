@@ -69,12 +69,17 @@ Exit codes: 0 measured, and roots, money and receipts are right; 1 not; 2 the op
 	f.StringVar(&cfg.Auth, "auth", loadgen.AuthBatchMLDSA, "who signs: batch-mldsa65, batch-ed25519 (the institution, whole batches) or single-ed25519 (each payer)")
 	f.StringVar(&cfg.Load, "load", loadgen.LoadUniform, "which accounts are busy: uniform, zipf or hot")
 	f.IntVar(&cfg.Rate, "rate", 0, "transfers a second to offer (default: search for the highest)")
-	f.StringVar(&cfg.Index, "index", "", "where transfers are listed from: sqlite, or postgres://user@host/database?passfile=/path (default: sqlite)")
+	f.StringVar(&cfg.Index, "index", "", "where transfers are listed from: sqlite, or a new database on the server of postgres://user@host/database?passfile=/path (default: sqlite)")
 	f.DurationVar(&cfg.Duration, "duration", 20*time.Second, "of the measurement, 1s to 24h")
 	return c
 }
 
 func (a *app) bench(ctx context.Context, cfg loadgen.Config) (err error) {
+	forget, err := benchDatabase(ctx, cfg.Dir, &cfg.Index)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, forget()) }()
 	remove, err := benchFolder(&cfg.Dir)
 	if err != nil {
 		return err

@@ -66,7 +66,7 @@ Exit codes: 0 measured, and nothing was lost or made twice; 1 not; 2 the options
 	f.StringVar(&cfg.Dir, "network", "", "new folder for the bench's network, kept at the end (default: one that is removed)")
 	f.StringVar(&cfg.Kafka, "kafka", cfg.Kafka, "the brokers: embedded, one in this process, or HOST:PORT")
 	f.StringVar(&cfg.Store, "v10-store", legacy.EnginePebble, "what keeps V10: "+legacy.EnginePebble+" or "+legacy.EngineRocksDB)
-	f.StringVar(&cfg.Index, "index", "", "where transfers are listed from: sqlite, or postgres://user@host/database?passfile=/path (default: sqlite)")
+	f.StringVar(&cfg.Index, "index", "", "where transfers are listed from: sqlite, or a new database on the server of postgres://user@host/database?passfile=/path (default: sqlite)")
 	f.IntVar(&cfg.Rate, "rate", cfg.Rate, "payments a second at a ledger while latency is measured")
 	f.DurationVar(&cfg.Duration, "duration", cfg.Duration, "of each measurement of latency, 1s to 24h")
 	f.DurationVar(&cfg.Step, "step", cfg.Step, "how long each rate of the search for the sustained one is held")
@@ -91,6 +91,11 @@ func checkBenchSync(cmd *cobra.Command, cfg syncload.Config) error {
 }
 
 func (a *app) benchSync(ctx context.Context, cfg syncload.Config) (err error) {
+	forget, err := benchDatabase(ctx, cfg.Dir, &cfg.Index)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, forget()) }()
 	remove, err := benchFolder(&cfg.Dir)
 	if err != nil {
 		return err

@@ -24,7 +24,8 @@ const (
 	sampleNap  = 4 * time.Millisecond   // between two reads of a sample, and at least
 	napShare   = 20                     // this part of how long it has waited: samples must not become a load of their own
 	sampleMax  = 20 * time.Second       // after which a sample is given up; at rest it is lost or not
-	warmLength = 4 * time.Second        // of the same load, not measured
+	warmFirst  = 12 * time.Second       // of the first load, not measured: a broker that has just been started compiles itself meanwhile
+	warmLength = 4 * time.Second        // of each later one
 	gracePause = 500 * time.Millisecond // for what is on its way when the load has ended
 )
 
@@ -60,9 +61,10 @@ func (r *run) latency(ctx context.Context) error {
 	var alone, together [sides]*latencies
 	for _, phase := range []struct {
 		at   []Side
+		warm time.Duration
 		ways *[sides]*latencies
-	}{{both[:1], &alone}, {both[1:], &alone}, {both[:], &together}} {
-		if err := r.phase(ctx, phase.at, phase.ways); err != nil {
+	}{{both[:1], warmFirst, &alone}, {both[1:], warmLength, &alone}, {both[:], warmLength, &together}} {
+		if err := r.phase(ctx, phase.at, phase.warm, phase.ways); err != nil {
 			return err
 		}
 	}
@@ -82,8 +84,8 @@ func (r *run) latency(ctx context.Context) error {
 }
 
 // phase measures payments at some ledgers' doors, after a while of the same load that is not measured.
-func (r *run) phase(ctx context.Context, at []Side, into *[sides]*latencies) error {
-	if _, err := r.singles(ctx, at, warmLength, 0); err != nil {
+func (r *run) phase(ctx context.Context, at []Side, warm time.Duration, into *[sides]*latencies) error {
+	if _, err := r.singles(ctx, at, warm, 0); err != nil {
 		return err
 	}
 	track := r.track(ctx)
