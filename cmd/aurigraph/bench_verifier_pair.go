@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -21,7 +20,6 @@ import (
 	"github.com/aurigraph/aurigraph/internal/keys"
 	"github.com/aurigraph/aurigraph/internal/loadgen"
 	"github.com/aurigraph/aurigraph/internal/loadgen/syncload"
-	"github.com/aurigraph/aurigraph/internal/obs"
 	"github.com/aurigraph/aurigraph/legacy"
 	"github.com/aurigraph/aurigraph/legacy/generate"
 	"github.com/aurigraph/aurigraph/legacy/ledger"
@@ -54,7 +52,7 @@ func (b *verifierBench) launch(ctx context.Context, dir string, transactions uin
 		t.moreV10 = []string{"--test-socket", t.socket}
 	}
 	cfg := generate.Config{Accounts: b.cfg.accounts(transactions), Transactions: transactions, Seed: b.cfg.Seed}
-	err = b.fill(ctx, filepath.Join(n.Path(n.Sync.Dir), "data"), cfg)
+	err = b.app.fillV10(ctx, n, cfg, b.bar)
 	if err == nil {
 		err = t.start(ctx, b.bar)
 	}
@@ -70,15 +68,6 @@ func (t *verifiedPair) stop() error {
 		err = errors.Join(err, os.RemoveAll(filepath.Dir(t.socket)))
 	}
 	return err
-}
-
-// fill gives V10 a history before it serves.
-func (b *verifierBench) fill(ctx context.Context, dir string, cfg generate.Config) error {
-	log := obs.NewLogger(above{b.bar, b.app.err}, slog.LevelWarn)
-	return legacy.With(ctx, legacy.Config{Dir: dir, Engine: legacy.EnginePebble, Log: log}, func(ctx context.Context, l *ledger.Ledger) error {
-		_, err := generate.Run(ctx, l, cfg, func(p generate.Progress) { b.bar.show("filling V10", int64(p.Done), int64(cfg.Total())) })
-		return err
-	})
 }
 
 // The load while damage is planted.

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/aurigraph/aurigraph/internal/copier"
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/network"
 	"github.com/aurigraph/aurigraph/internal/obs"
@@ -39,6 +40,9 @@ type beside struct {
 	say     func(format string, args ...any)
 	pause   time.Duration
 	broker  *devbroker.Broker // nil: it is elsewhere
+
+	copied   copier.Report // of the copy that this run made, if it made one
+	copyTook time.Duration
 
 	running context.Context // of what is kept, until stop
 	stop    func()
@@ -211,13 +215,15 @@ func (b *beside) join(ctx context.Context, bar *bar) error {
 		return err
 	}
 	if n.Sync.Copied == 0 {
-		sequence, err := b.app.copyOnce(ctx, n, bar)
+		begin := time.Now()
+		report, err := b.app.copyOnce(ctx, n, bar)
 		if err != nil {
 			return err
 		}
-		if err := n.NoteCopied(sequence); err != nil {
+		if err := n.NoteCopied(report.Sequence); err != nil {
 			return err
 		}
+		b.copied, b.copyTook = report, time.Since(begin)
 	}
 	return b.startHalf()
 }

@@ -168,23 +168,22 @@ func copyPlaceOf(n *network.Network) (copyPlace, error) {
 	return p, err
 }
 
-// copyOnce makes the initial copy of a network, or goes on with it, and returns the sequence of V10 that it is of.
-func (a *app) copyOnce(ctx context.Context, n *network.Network, bar *bar) (uint64, error) {
+// copyOnce makes the initial copy of a network, or goes on with it.
+func (a *app) copyOnce(ctx context.Context, n *network.Network, bar *bar) (report copier.Report, err error) {
 	place, err := copyPlaceOf(n)
 	if err != nil {
-		return 0, err
+		return report, err
 	}
 	trust, err := n.Trust()
 	if err != nil {
-		return 0, err
+		return report, err
 	}
 	c, err := client.Dial(ctx, client.Config{Endpoints: n.Validators(), CAFile: n.Path(n.CA), Trust: trust})
 	if err != nil {
-		return 0, err
+		return report, err
 	}
 	defer c.Close()
-	report, err := a.copyV10(ctx, c, trust, &copyFlags{place: place, pace: copier.Pace{LatencyMax: latencyDefault}}, bar)
-	return report.Sequence, err
+	return a.copyV10(ctx, c, trust, &copyFlags{place: place, pace: copier.Pace{LatencyMax: latencyDefault}}, bar)
 }
 
 // copyV10 makes a copy.
