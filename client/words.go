@@ -58,6 +58,11 @@ type (
 	OpenInbox           = chain.OpenInbox
 	SkipSync            = chain.SkipSync
 	FreezeSlot          = chain.FreezeSlot
+	SetMover            = chain.SetMover
+	MoveSlots           = chain.MoveSlots
+	AbortMove           = chain.AbortMove
+	SlotRange           = chain.SlotRange
+	Fence               = chain.Fence
 )
 
 // Signer signs with one key; ReadKeyFile and the interface's own implementations (a device, a service) make one.

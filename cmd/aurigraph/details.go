@@ -191,5 +191,16 @@ func (d *details) rest(body chain.Body) {
 	case *chain.FreezeSlot:
 		d.add("slot", b.Slot)
 		d.add("frozen", b.Frozen)
+	case *chain.SetMover:
+		d.add("mover", b.Mover)
+		d.add("guard", hex.EncodeToString(b.Guard[:]))
+	case *chain.MoveSlots:
+		d.add("to_v11", b.ToV11)
+		d.add("home_version", b.HomeVersion)
+		d.add("slots", b.Slots)
+		d.add("position", positionText(b.Position))
+	case *chain.AbortMove:
+		d.add("home_version", b.HomeVersion)
+		d.add("slots", b.Slots)
 	}
 }

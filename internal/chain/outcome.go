@@ -47,6 +47,9 @@ const (
 	BadOrigin                         // the change's origin is none, lies before what was applied, or has an outcome that it cannot have
 	Diverged                          // what the other ledger says of an account, asset or key is not what is here
 	FrozenSlot                        // the account's slot is frozen until a person has looked at it
+	HomesMoved                        // the home table is at another version than the move is made for: read it again
+	BadFence                          // the guard's signature does not fit the fence, or no guard was named
+	SyncBehind                        // the inbox has not applied the changes up to the fence's position yet: wait for them
 	outcomeCount
 )
 
@@ -57,6 +60,7 @@ var outcomeNames = [outcomeCount]string{
 	"address_taken", "code_taken", "limit_reached", "wrong_epoch", "not_approved", "unknown_validator", "validator_key_taken",
 	"validator_limit", "last_validator", "epoch_ending", "duplicate",
 	"inbox_closed", "inbox_elsewhere", "inbox_held", "bad_origin", "diverged", "frozen_slot",
+	"homes_moved", "bad_fence", "sync_behind",
 }
 
 // String returns the outcome's stable name, as in JSON and metrics.

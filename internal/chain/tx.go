@@ -25,6 +25,9 @@ const (
 	TxOpenInbox           TxKind = 16
 	TxSkipSync            TxKind = 17
 	TxFreezeSlot          TxKind = 18
+	TxSetMover            TxKind = 19
+	TxMoveSlots           TxKind = 20
+	TxAbortMove           TxKind = 21
 )
 
 var txKindNames = map[TxKind]string{
@@ -33,6 +36,7 @@ var txKindNames = map[TxKind]string{
 	TxRegisterInstitution: "register_institution", TxAddKey: "add_key", TxRevokeKey: "revoke_key",
 	TxChangeValidator: "change_validator", TxAddDelegate: "add_delegate",
 	TxOpenInbox: "open_inbox", TxSkipSync: "skip_sync", TxFreezeSlot: "freeze_slot",
+	TxSetMover: "set_mover", TxMoveSlots: "move_slots", TxAbortMove: "abort_move",
 }
 
 // String returns the kind's stable name.

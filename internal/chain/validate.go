@@ -52,6 +52,12 @@ func (t *Tx) Validate() error {
 			return badTx("life", "must not be 0")
 		}
 		return nil
+	case *SetMover:
+		return nil
+	case *MoveSlots:
+		return b.validate()
+	case *AbortMove:
+		return b.validate()
 	case *FreezeSlot:
 		if b.Slot == SlotNone {
 			return badTx("slot", "%d is none", uint16(SlotNone))

@@ -21,6 +21,7 @@ const (
 	magicLocation    = "AUO1"
 	magicMembership  = "AUM1"
 	magicChange      = "AUV1"
+	magicFence       = "AUF1"
 	magicHandover    = "AUE1"
 	magicProved      = "AUD1"
 	magicSealedTail  = "AUS1"

@@ -82,6 +82,8 @@ func appendBody(w *writer, body chain.Body) {
 		appendApprovals(w, b.Approvals, chain.ApprovalsMax)
 	case *chain.OpenInbox, *chain.SkipSync, *chain.FreezeSlot:
 		appendSyncBody(w, body)
+	case *chain.SetMover, *chain.MoveSlots, *chain.AbortMove:
+		appendMoveBody(w, body)
 	default:
 		fault.Invariant(false, "a transaction has a body of no known kind")
 	}
@@ -195,6 +197,9 @@ func readBody(r *reader, kind chain.TxKind) chain.Body {
 		return b
 	}
 	if b := readSyncBody(r, kind); b != nil {
+		return b
+	}
+	if b := readMoveBody(r, kind); b != nil {
 		return b
 	}
 	r.fail("transaction kind %d", kind)

@@ -90,8 +90,13 @@ func sampleBodies() map[string]chain.Body {
 		"open_inbox": &chain.OpenInbox{
 			Ledger: chain.Hash{1, 31: 2}, Incarnation: [16]byte{3, 15: 4}, Life: 5, Institution: 6, Key: 7, Position: chain.SyncPosition{Major: 8, Minor: 9}, Tag: chain.Hash{10},
 		},
-		"skip_sync":        &chain.SkipSync{Life: 1, Position: chain.SyncPosition{Major: 2, Minor: 3}, Tag: chain.Hash{4}, Slot: 5, Reason: chain.Hash{6}},
-		"freeze_slot":      &chain.FreezeSlot{Slot: 7, Frozen: true},
+		"skip_sync":   &chain.SkipSync{Life: 1, Position: chain.SyncPosition{Major: 2, Minor: 3}, Tag: chain.Hash{4}, Slot: 5, Reason: chain.Hash{6}},
+		"freeze_slot": &chain.FreezeSlot{Slot: 7, Frozen: true},
+		"set_mover":   &chain.SetMover{Mover: 5, Guard: [32]byte{1, 2, 3}},
+		"move_slots": &chain.MoveSlots{
+			ToV11: true, HomeVersion: 9, Slots: []chain.SlotRange{{From: 1, To: 99}, {From: 10_001, To: 10_001}}, Position: chain.SyncPosition{Major: 77, Minor: 8}, Fence: make([]byte, 64),
+		},
+		"abort_move":       &chain.AbortMove{HomeVersion: 9, Slots: []chain.SlotRange{{From: 1, To: 99}}},
 		"revoke_key":       &chain.RevokeKey{Key: 0x01020304},
 		"change_validator": sampleChange(),
 		"remove_validator": &chain.ChangeValidator{Epoch: 0x0102030405060708, Validator: 3},

@@ -20,6 +20,7 @@ const (
 	DomainSeal           = "aurigraph/epoch-seal/v1"
 	DomainSealReveal     = "aurigraph/seal-reveal/v1"
 	DomainSealClaim      = "aurigraph/seal-claim/v1"
+	DomainFence          = "aurigraph/fence/v1"
 )
 
 // domainKeyFile binds a key file's header to its encrypted secret. It is never signed.
@@ -90,3 +91,8 @@ func SealRevealMessage(reveal []byte) []byte { return Message(DomainSealReveal, 
 func SealClaimMessage(claim []byte) []byte { return Message(DomainSealClaim, claim) }
 
 func u64(v uint64) []byte { return binary.LittleEndian.AppendUint64(nil, v) }
+
+// FenceMessage is what the guard of V10 signs when it has closed slots.
+func FenceMessage(id chain.ChainID, fence chain.Hash) []byte {
+	return Message(DomainFence, u64(uint64(id)), fence[:])
+}

@@ -39,7 +39,7 @@ func TestMessageInjective(t *testing.T) {
 
 func TestDomains(t *testing.T) {
 	seen := map[string]bool{}
-	for _, d := range []string{DomainBatch, DomainTx, DomainExecutedHeader, DomainStateRoot, DomainChange, DomainSeal, DomainSealReveal, DomainSealClaim, domainKeyFile} {
+	for _, d := range []string{DomainBatch, DomainTx, DomainExecutedHeader, DomainStateRoot, DomainChange, DomainSeal, DomainSealReveal, DomainSealClaim, DomainFence, domainKeyFile} {
 		if seen[d] {
 			t.Errorf("%q is there twice", d)
 		}
@@ -66,6 +66,7 @@ func TestSignedMessages(t *testing.T) {
 		"header": {HeaderMessage(9, hash), field([]byte("aurigraph/executed-header/v1")...) + number(9) + field(hash[:]...)},
 		"change": {ChangeMessage(9, hash), field([]byte("aurigraph/validator-change/v1")...) + number(9) + field(hash[:]...)},
 		"seal":   {SealMessage(9, hash), field([]byte("aurigraph/epoch-seal/v1")...) + number(9) + field(hash[:]...)},
+		"fence":  {FenceMessage(9, hash), field([]byte("aurigraph/fence/v1")...) + number(9) + field(hash[:]...)},
 		"reveal": {SealRevealMessage(hash[:]), field([]byte("aurigraph/seal-reveal/v1")...) + field(hash[:]...)},
 		"claim":  {SealClaimMessage(hash[:]), field([]byte("aurigraph/seal-claim/v1")...) + field(hash[:]...)},
 		"root":   {RootMessage(9, 3, 7, hash), field([]byte("aurigraph/state-root/v1")...) + number(9) + number(3) + number(7) + field(hash[:]...)},

@@ -15,7 +15,7 @@ func (l *Ledger) Attach() error {
 	l.resetDerived()
 	for _, step := range []func() error{
 		l.attachCounts, l.attachMembers, l.attachSections, l.attachAliases, l.attachKeys, l.attachInstitutions, l.attachAccounts, l.attachAssets, l.attachHoldings, l.attachHolds,
-		l.attachKeyed, l.attachInbox,
+		l.attachKeyed, l.attachInbox, l.attachMoves,
 	} {
 		if err := step(); err != nil {
 			return err

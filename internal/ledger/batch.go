@@ -13,7 +13,8 @@ type legRun struct {
 	records     []byte
 	index       uint32 // place in the block
 	institution chain.InstitutionNo
-	delegated   bool // signed with a delegated key
+	delegated   bool   // signed with a delegated key
+	homeVersion uint64 // of a sync batch: that V10 executed its changes under
 
 	tags   [touchLegs]uint32 // of the keys of the keyed legs from leg tagged on
 	tagged int
@@ -55,6 +56,7 @@ func (l *Ledger) RunBatch(b chain.Batch, id chain.Hash, index uint32, codes []ch
 	}
 	switch {
 	case sync:
+		run.homeVersion = b.SyncHead().HomeVersion
 		moved = l.runSync(b, &run, codes)
 	case h.Flags&chain.FlagAtomic != 0:
 		moved = l.runAtomic(&run, codes)

@@ -40,7 +40,7 @@ func (l *Ledger) InitGenesis(g *chain.Genesis) error {
 func (l *Ledger) genesisHomes(ranges []chain.SlotRange) {
 	for _, r := range ranges {
 		for slot := int(r.From); slot <= int(r.To); slot++ {
-			l.giveToV10(uint16(slot))
+			l.setHome(uint16(slot), true)
 		}
 		l.meta.Mut(0).MigrationOpen = 1
 	}

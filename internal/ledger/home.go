@@ -5,14 +5,27 @@ package ledger
 import "github.com/aurigraph/aurigraph/internal/chain"
 
 // homeWords is the number of 64-bit words that hold a bit for each slot a u16 can name.
-const homeWords = (1 << 16) / 64
+const (
+	slotsPerWord = 64
+	homeWords    = (1 << 16) / slotsPerWord
+)
 
 // ownedByV10 reports whether V10 is the home of a slot.
 func (l *Ledger) ownedByV10(slot uint16) bool {
 	return *l.homes.Ref(uint64(slot / 64))>>(slot%64)&1 != 0
 }
 
-func (l *Ledger) giveToV10(slot uint16) { *l.homes.Mut(uint64(slot / 64)) |= 1 << (slot % 64) }
+func (l *Ledger) setHome(slot uint16, v10 bool) {
+	word := l.homes.Mut(uint64(slot / slotsPerWord))
+	if *word &^= 1 << (slot % slotsPerWord); v10 {
+		*word |= 1 << (slot % slotsPerWord)
+	}
+}
+
+// ownedSince reports whether V10 owned a slot when the home table was at a version, and has since then.
+func (l *Ledger) ownedSince(slot uint16, version uint64) bool {
+	return l.ownedByV10(slot) && version >= *l.slotSince.Ref(uint64(slot))
+}
 
 // homeSays is why nobody here may debit this account in this asset, both portable, or OK: V10 owns the slot, or a person must look
 // at it first.

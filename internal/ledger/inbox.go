@@ -192,12 +192,13 @@ func (l *Ledger) noteKeyed(leg *chain.Leg, item int, run *legRun, code chain.Out
 }
 
 // checkReplica says why V10 may not have debited an account in an asset, or OK: the account is in the custody of who brings the
-// changes, and V10 is its home.
+// changes, and V10 was its home when it executed the debit, and is since. A slot that V10 gave away moved only when all that lies before
+// its fence was applied, so whatever it debits there afterwards is refused.
 func (l *Ledger) checkReplica(account chain.AccountNo, asset chain.AssetNo, run *legRun) chain.Outcome {
 	switch {
 	case l.custodian(account) != run.institution:
 		return chain.NotAuthorized
-	case !l.away(account, asset):
+	case !l.away(account, asset) || !l.ownedSince(l.accounts.Ref(uint64(account)).Slot, run.homeVersion):
 		return chain.NotHome
 	}
 	return chain.OK

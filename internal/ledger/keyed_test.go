@@ -114,7 +114,7 @@ func TestKeyedRefusals(t *testing.T) {
 	}
 	*l.homes.Mut(0) = 0 // the first 64 slots come here
 	want(t, gov.run(t, 0, away)[0], chain.OK)
-	l.giveToV10(10) // and goes: what was paid here is still known
+	l.setHome(10, true) // and goes: what was paid here is still known
 	want(t, gov.run(t, 0, away)[0], chain.Duplicate)
 }
 

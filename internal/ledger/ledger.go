@@ -52,6 +52,9 @@ type Ledger struct {
 	keyed        *pages.Column[keyedRecord]
 	inbox        *pages.Column[inboxRecord]
 	frozenSlots  *pages.Column[uint64]
+	mover        *pages.Column[moverRecord]
+	homeMoves    *pages.Column[homeMoveRecord]
+	slotSince    *pages.Column[uint64] // the version with which its owner got a slot; 0: the genesis
 
 	// Derived from the columns by Attach, and kept in step by the writer.
 	hot           []hotAsset // by asset number
@@ -127,6 +130,9 @@ func New(space *pages.Space, addressOf func(publicKey []byte) (chain.Address, bo
 		keyed:        pages.NewColumn[keyedRecord](space, sectionKeyed, keyedRingMax),
 		inbox:        pages.NewColumn[inboxRecord](space, sectionInbox, 1),
 		frozenSlots:  pages.NewColumn[uint64](space, sectionFrozenSlots, homeWords),
+		mover:        pages.NewColumn[moverRecord](space, sectionMover, 1),
+		homeMoves:    pages.NewColumn[homeMoveRecord](space, sectionHomeMoves, chain.HomeMovesMax),
+		slotSince:    pages.NewColumn[uint64](space, sectionSlotSince, slotsPerWord*homeWords),
 	}
 	l.resetDerived()
 	return l

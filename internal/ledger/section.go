@@ -24,6 +24,9 @@ const (
 	sectionKeyed        = 18
 	sectionInbox        = 19
 	sectionFrozenSlots  = 20
-	sectionLast         = sectionFrozenSlots
+	sectionMover        = 21
+	sectionHomeMoves    = 22
+	sectionSlotSince    = 23
+	sectionLast         = sectionSlotSince
 	sectionDense        = 0x10000 // + asset number
 )

@@ -26,6 +26,9 @@ var sectionNames = map[uint32][2]string{
 	sectionKeyed:        {"idempotency keys", "place in the ring"},
 	sectionInbox:        {"the other ledger's changes", "record"},
 	sectionFrozenSlots:  {"frozen slots", "slot / 64"},
+	sectionMover:        {"who moves slots", "record"},
+	sectionHomeMoves:    {"moves of slots", "version of the home table - 2"},
+	sectionSlotSince:    {"versions of homes", "slot"},
 }
 
 // SectionName says what a section of the state holds, and by what its records are numbered, for people who look for a

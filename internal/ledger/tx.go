@@ -10,7 +10,8 @@ import (
 type actor struct {
 	account     chain.AccountNo
 	institution chain.InstitutionNo // whose key signed; 0 if it was the account's own key
-	delegated   bool                // the institution's key is a delegated one
+	key         chain.KeyNo
+	delegated   bool // the institution's key is a delegated one
 }
 
 // governs reports whether the actor is governance.
@@ -50,7 +51,7 @@ func (l *Ledger) authorize(t *chain.Tx) (actor, chain.Outcome) {
 	case key.Kind == OwnedByAccount && key.Owner == uint32(t.Sender):
 		return actor{account: t.Sender}, chain.OK
 	case key.byInstitution() && key.Owner == uint32(l.custodian(t.Sender)):
-		return actor{account: t.Sender, institution: chain.InstitutionNo(key.Owner), delegated: key.Kind == ownedByDelegate}, chain.OK
+		return actor{account: t.Sender, institution: chain.InstitutionNo(key.Owner), key: t.Key, delegated: key.Kind == ownedByDelegate}, chain.OK
 	}
 	return actor{}, chain.NotAuthorized
 }
@@ -97,6 +98,12 @@ func (l *Ledger) runBody(who actor, body chain.Body, id chain.Hash) (chain.Outco
 		return l.runSkipSync(who, b), 0
 	case *chain.FreezeSlot:
 		return l.runFreezeSlot(who, b), 0
+	case *chain.SetMover:
+		return l.runSetMover(who, b), 0
+	case *chain.MoveSlots:
+		return l.runMoveSlots(who, b, id), 0
+	case *chain.AbortMove:
+		return l.runAbortMove(who, b, id), 0
 	}
 	return chain.BadKind, 0
 }
@@ -104,7 +111,7 @@ func (l *Ledger) runBody(who actor, body chain.Body, id chain.Hash) (chain.Outco
 // delegable reports whether a delegated key may sign for a body: what is not named here, it may not.
 func delegable(body chain.Body) bool {
 	switch body.(type) {
-	case *chain.OpenAccount, *chain.OpenAccounts, *chain.CreateAsset, *chain.Issue, *chain.Redeem:
+	case *chain.OpenAccount, *chain.OpenAccounts, *chain.CreateAsset, *chain.Issue, *chain.Redeem, *chain.MoveSlots, *chain.AbortMove:
 		return true
 	}
 	return false

@@ -22,7 +22,6 @@ type syncChain struct {
 	intake  *intake.Intake
 	history *history.History
 	hub     *subscribe.Hub
-	home    uint64 // version of the home table, which nothing changes yet
 }
 
 var (
@@ -31,12 +30,8 @@ var (
 )
 
 // newSyncChain makes one, once the node has caught up.
-func (n *Node) newSyncChain(ctx context.Context) (*syncChain, error) {
-	in, err := n.services.query.Inbox(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &syncChain{query: n.services.query, intake: n.intake, history: n.history, hub: n.services.hub, home: in.HomeVersion}, nil
+func (n *Node) newSyncChain() *syncChain {
+	return &syncChain{query: n.services.query, intake: n.intake, history: n.history, hub: n.services.hub}
 }
 
 // Height is the newest certified height.
@@ -143,12 +138,16 @@ func (c *syncChain) Follow(ctx context.Context, from chain.Height, each func(cha
 }
 
 // Block reads a block with all that it was made of.
-func (c *syncChain) Block(_ context.Context, h chain.Height) (*chainlog.Block, error) {
+func (c *syncChain) Block(ctx context.Context, h chain.Height) (*chainlog.Block, error) {
 	header, hash, err := c.history.Header(h)
 	if err != nil {
 		return nil, err
 	}
-	b := &chainlog.Block{Header: header, Hash: hash, HomeVersion: c.home}
+	home, err := c.query.HomeVersionBefore(ctx, h)
+	if err != nil {
+		return nil, err
+	}
+	b := &chainlog.Block{Header: header, Hash: hash, HomeVersion: home}
 	for i := range header.Batches {
 		payload, outcomes, err := c.history.Contents(h, uint32(i))
 		if err != nil {

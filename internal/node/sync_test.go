@@ -120,8 +120,7 @@ func TestSyncThroughANode(t *testing.T) {
 	f.writeGenesis()
 	r := f.start()
 	r.openInbox()
-	c, err := r.newSyncChain(t.Context())
-	must(t, err)
+	c := r.newSyncChain()
 
 	request := &envelope.Request{Key: chain.IdempotencyKey{1}, Body: [16]byte{2}}
 	refused := envelope.Deed{ID: aDeed.ID, Outcome: chain.InsufficientFunds, Request: request}
@@ -175,8 +174,7 @@ func TestTwoAppliers(t *testing.T) {
 	f.writeGenesis()
 	r := f.start()
 	r.openInbox()
-	c, err := r.newSyncChain(t.Context())
-	must(t, err)
+	c := r.newSyncChain()
 	var changes []envelope.Change
 	for i := range 2000 {
 		changes = append(changes, &envelope.Transfer{Deed: aDeed, From: "AUR-alice", To: "Kunde " + strconv.Itoa(i%40), Asset: "AUR", Amount: chain.Units(100_000_000)})

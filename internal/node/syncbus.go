@@ -106,7 +106,7 @@ func (r *rest) runSync(ctx context.Context) {
 		return
 	}
 	for ctx.Err() == nil {
-		s, err := r.node.NewSync(ctx, *r.sync)
+		s, err := r.node.NewSync(*r.sync)
 		if err == nil {
 			r.node.syncing.Store(s)
 			err = s.Run(ctx)
@@ -123,16 +123,13 @@ func (r *rest) runSync(ctx context.Context) {
 }
 
 // NewSync prepares the sync of a node that serves V10's dialect, whose names and alias key it shares.
-func (n *Node) NewSync(ctx context.Context, cfg SyncConfig) (*Syncing, error) {
+func (n *Node) NewSync(cfg SyncConfig) (s *Syncing, err error) {
 	r := n.services.rest
 	if r == nil {
 		return nil, fault.New(fault.Invalid, "only a node that serves V10's dialect can sync with V10: it has the names")
 	}
-	c, err := n.newSyncChain(ctx)
-	if err != nil {
-		return nil, err
-	}
-	s := &Syncing{node: n, cfg: cfg, chain: c}
+	c := n.newSyncChain()
+	s = &Syncing{node: n, cfg: cfg, chain: c}
 	s.applier, err = applier.New(
 		applier.Config{Chain: n.genesis.Chain, Ledger: chain.Hash(cfg.Ledger), Signer: cfg.Signer, AliasKey: r.custody.AliasKey, Channel: cfg.Channel},
 		applier.Parts{Chain: c, Open: s.open, Park: s.park, Vault: r.vault, Log: n.log, Metrics: n.metrics})

@@ -56,7 +56,7 @@ func TestSyncOverABus(t *testing.T) {
 	must(t, err)
 	defer in.Close()
 	for round := range uint64(2) {
-		s, err := r.NewSync(t.Context(), cfg)
+		s, err := r.NewSync(cfg)
 		must(t, err)
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
@@ -160,7 +160,7 @@ func nextTransfer(t *testing.T, in *bus.Reader) *envelope.Transfer {
 // TestSyncNeedsNames: without the dialect there are no names to sync by.
 func TestSyncNeedsNames(t *testing.T) {
 	r := newFolder(t).start()
-	if _, err := r.NewSync(t.Context(), SyncConfig{}); !fault.Is(err, fault.Invalid) {
+	if _, err := r.NewSync(SyncConfig{}); !fault.Is(err, fault.Invalid) {
 		t.Error(err)
 	}
 }

@@ -56,6 +56,10 @@ type Reader interface {
 	Keyed(ctx context.Context, institution chain.InstitutionNo, key chain.IdempotencyKey) (*query.Keyed, error)
 	// Inbox is how far V10's changes are applied.
 	Inbox(ctx context.Context) (*query.Inbox, error)
+	// HomeMove is how a version of the home table was made. NotFound: it was not, yet.
+	HomeMove(ctx context.Context, version uint64) (query.HomeMove, error)
+	// HomeTable is the home table, and who may change it.
+	HomeTable(ctx context.Context) (*query.HomeTable, error)
 	// ProveTx proves an item of the batch of single transactions that has a receipt.
 	ProveTx(ctx context.Context, r *chain.Receipt, item uint32) (*query.Proof, error)
 	Batch(ctx context.Context, id chain.Hash) (chain.Receipt, error)

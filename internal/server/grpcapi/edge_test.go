@@ -348,6 +348,7 @@ func TestReads(t *testing.T) {
 		"key": {func() (fmt.Stringer, error) {
 			return e.GetKeyed(ctx, &ledgerv1.GetKeyedRequest{Institution: 1, Key: make16(1)})
 		}, "height:2"},
+		"homes": {func() (fmt.Stringer, error) { return e.GetHomes(ctx, &ledgerv1.GetHomesRequest{}) }, "mover:3"},
 		"inbox": {func() (fmt.Stringer, error) { return e.GetInbox(ctx, &ledgerv1.GetInboxRequest{}) }, "minor:7"},
 		"batch": {func() (fmt.Stringer, error) { return e.GetBatch(ctx, &ledgerv1.GetBatchRequest{Batch: id}) }, "height:2"},
 		"legs": {func() (fmt.Stringer, error) {
@@ -437,6 +438,8 @@ func TestFaultsPass(t *testing.T) {
 		"by place":          fails(e.GetTransaction(ctx, &ledgerv1.GetTransactionRequest{Place: &ledgerv1.TransactionPlace{Height: 1}})),
 		"GetKeyed":          fails(e.GetKeyed(ctx, &ledgerv1.GetKeyedRequest{Institution: 1, Key: make16(1)})),
 		"GetInbox":          fails(e.GetInbox(ctx, &ledgerv1.GetInboxRequest{})),
+		"GetHomes":          fails(e.GetHomes(ctx, &ledgerv1.GetHomesRequest{})),
+		"GetHomeMove":       fails(e.GetHomeMove(ctx, &ledgerv1.GetHomeMoveRequest{Version: 2})),
 		"GetBatch":          fails(e.GetBatch(ctx, &ledgerv1.GetBatchRequest{Batch: id})),
 		"GetLegs":           fails(e.GetLegs(ctx, &ledgerv1.GetLegsRequest{Batch: id, Count: 1})),
 		"GetBlock":          fails(e.GetBlock(ctx, &ledgerv1.GetBlockRequest{})),

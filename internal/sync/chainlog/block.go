@@ -14,7 +14,7 @@ import (
 type Block struct {
 	Header      *chain.ExecutedHeader
 	Hash        chain.Hash
-	HomeVersion uint64 // of the home table under which it was executed
+	HomeVersion uint64 // of the home table when it began
 	Batches     []Contents
 }
 
@@ -69,6 +69,7 @@ type item struct {
 	reference [32]byte
 	keyed     bool
 	made      *chain.CreateAsset
+	moves     uint32 // of slots that stand before it in its batch
 }
 
 // parsed is a batch that may have something to tell.
@@ -76,6 +77,7 @@ type parsed struct {
 	header chain.BatchHeader // zero for single transactions
 	items  []item
 	opened []chain.KeyNo // for which governance opened the inbox: the applier signs with them from now on
+	moves  uint32        // of slots: each made the next version of the home table
 }
 
 // parse reads a batch of a block. Without items there is nothing to tell.
@@ -160,7 +162,12 @@ func parseTxs(payload []byte, o codec.Outcomes, syncKeys []chain.KeyNo) (p parse
 		if inbox, opens := tx.Body.(*chain.OpenInbox); opens {
 			p.opened = append(p.opened, inbox.Key)
 		}
+		switch tx.Body.(type) {
+		case *chain.MoveSlots, *chain.AbortMove:
+			p.moves++
+		}
 		if it, ok := itemOf(tx, uint32(i), o.Results[i]); ok && !slices.Contains(syncKeys, tx.Key) {
+			it.moves = p.moves
 			p.items = append(p.items, it)
 		}
 	}

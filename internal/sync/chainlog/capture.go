@@ -179,22 +179,22 @@ func (c *Capture) block(ctx context.Context, h chain.Height, tip envelope.Positi
 	if err != nil {
 		return err
 	}
-	minor := uint32(0)
+	at := Begin(b)
 	for i := range b.Batches {
 		f, err := c.facts(ctx, b, i)
 		if err != nil {
 			return err
 		}
-		drafts, err := Translate(b, i, f, minor)
+		drafts, next, err := Translate(b, i, f, at)
 		if err != nil {
 			return err
 		}
-		minor += uint32(len(drafts))
+		at = next
 		if err := c.publish(ctx, drafts, tip); err != nil {
 			return err
 		}
 	}
-	if err := c.publish(ctx, []Draft{EndOf(b, minor)}, tip); err != nil {
+	if err := c.publish(ctx, []Draft{EndOf(b, at)}, tip); err != nil {
 		return err
 	}
 	c.mu.Lock()

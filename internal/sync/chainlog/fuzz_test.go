@@ -22,7 +22,7 @@ func FuzzTranslate(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, payload, outcomes []byte) {
 		block := &Block{Header: &chain.ExecutedHeader{Height: 7, Batches: make([]chain.BatchResult, 1)}, Batches: []Contents{{payload, outcomes}}}
-		drafts, err := Translate(block, 0, facts, 3)
+		drafts, _, err := Translate(block, 0, facts, Place{Minor: 3, HomeVersion: 1})
 		if err != nil && len(drafts) > 0 {
 			t.Error("records beside an error")
 		}

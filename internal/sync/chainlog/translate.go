@@ -57,12 +57,21 @@ func MentionsOf(b *Block, index int, syncKeys []chain.KeyNo) (m Mentions, err er
 	return m, nil
 }
 
-// Translate makes the records of batch index of a block; the first has place minor in the block. An error has one of the reasons
+// Place is where the next record of a block goes.
+type Place struct {
+	Minor       uint32
+	HomeVersion uint64 // of the home table there: a move within the block makes the next one
+}
+
+// Begin is the place of a block's first record.
+func Begin(b *Block) Place { return Place{HomeVersion: b.HomeVersion} }
+
+// Translate makes the records of batch index of a block, from a place on, and says which place is next. An error has one of the reasons
 // above, or is Corrupt; then nothing of the batch is to be told yet.
-func Translate(b *Block, index int, f *Facts, minor uint32) ([]Draft, error) {
+func Translate(b *Block, index int, f *Facts, at Place) ([]Draft, Place, error) {
 	p, err := parse(b, index, f.SyncKeys)
 	if err != nil {
-		return nil, err
+		return nil, at, err
 	}
 	t := translator{facts: f, block: b, index: uint32(index)}
 	t.shared = p.header.Institution == f.Institution && p.header.Chain == b.Header.Chain && f.Signed
@@ -70,23 +79,24 @@ func Translate(b *Block, index int, f *Facts, minor uint32) ([]Draft, error) {
 	for i := range p.items {
 		c, err := t.change(&p.items[i])
 		if err != nil {
-			return nil, err
+			return nil, at, err
 		}
 		if c != nil {
-			out = append(out, Draft{Position: envelope.Position{Major: uint64(b.Header.Height), Minor: minor}, HomeVersion: b.HomeVersion, Change: c})
-			minor++
+			minor := at.Minor + uint32(len(out))
+			home := at.HomeVersion + uint64(p.items[i].moves)
+			out = append(out, Draft{Position: envelope.Position{Major: uint64(b.Header.Height), Minor: minor}, HomeVersion: home, Change: c})
 		}
 	}
-	return out, nil
+	return out, Place{Minor: at.Minor + uint32(len(out)), HomeVersion: at.HomeVersion + uint64(p.moves)}, nil
 }
 
-// EndOf is the last record of a block, which has so many before it. It names no signers: each node has its own quorum of signatures in
+// EndOf is the last record of a block, at the place behind all others. It names no signers: each node has its own quorum of signatures in
 // its certificate of a block, and two captures must tell the same.
-func EndOf(b *Block, minor uint32) Draft {
+func EndOf(b *Block, at Place) Draft {
 	h := b.Header
 	return Draft{
-		Position: envelope.Position{Major: uint64(h.Height), Minor: minor}, End: true, HomeVersion: b.HomeVersion,
-		Change: &envelope.Block{Height: h.Height, TimeMs: h.TimeUs / 1000, Hash: b.Hash, Previous: h.Previous, Transactions: minor},
+		Position: envelope.Position{Major: uint64(h.Height), Minor: at.Minor}, End: true, HomeVersion: at.HomeVersion,
+		Change: &envelope.Block{Height: h.Height, TimeMs: h.TimeUs / 1000, Hash: b.Hash, Previous: h.Previous, Transactions: at.Minor},
 	}
 }
 

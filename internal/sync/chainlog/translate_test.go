@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -104,6 +105,30 @@ func TestEveryKind(t *testing.T) {
 	must(t, err)
 	if !bytes.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// TestMoves: a record bears the version of the home table under which its item was executed, also within a batch in which slots move, and
+// a move that was refused makes none.
+func TestMoves(t *testing.T) {
+	w := newWorld()
+	slots := []chain.SlotRange{{From: 1, To: 2}}
+	pay := func(n uint64) tx {
+		return tx{11, 7, &chain.Transfer{To: 12, Asset: 1, Amount: chain.Units(n)}, chain.OK, 0}
+	}
+	w.add(
+		legs(t, desk, nil, pays(11, 12, 1, 1)),
+		txs(pay(2), tx{2, 8, &chain.MoveSlots{HomeVersion: 4, Slots: slots}, chain.OK, 0}, pay(3),
+			tx{2, 8, &chain.MoveSlots{HomeVersion: 4, Slots: slots}, chain.HomesMoved, 0}, pay(4),
+			tx{2, 8, &chain.AbortMove{HomeVersion: 5, Slots: slots}, chain.OK, 0}),
+		legs(t, desk, nil, pays(11, 12, 1, 5)))
+	must(t, capture(t, w).height(t.Context(), 1, envelope.Position{}))
+	var got []uint64
+	for _, d := range w.got {
+		got = append(got, d.HomeVersion)
+	}
+	if want := []uint64{4, 4, 5, 5, 6, 6}; !slices.Equal(got, want) { // the last is the block's own record
+		t.Errorf("versions %v, want %v", got, want)
 	}
 }
 

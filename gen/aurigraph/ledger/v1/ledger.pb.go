@@ -5429,6 +5429,275 @@ func (x *Inbox) GetRound() uint64 {
 	return 0
 }
 
+type GetHomeMoveRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Version       uint64                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"` // 2 or more
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetHomeMoveRequest) Reset() {
+	*x = GetHomeMoveRequest{}
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[73]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetHomeMoveRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetHomeMoveRequest) ProtoMessage() {}
+
+func (x *GetHomeMoveRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[73]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetHomeMoveRequest.ProtoReflect.Descriptor instead.
+func (*GetHomeMoveRequest) Descriptor() ([]byte, []int) {
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{73}
+}
+
+func (x *GetHomeMoveRequest) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+type HomeMove struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Version       uint64                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	Transaction   []byte                 `protobuf:"bytes,2,opt,name=transaction,proto3" json:"transaction,omitempty"` // id of the move_slots or abort_move, 32 bytes
+	Height        uint64                 `protobuf:"varint,3,opt,name=height,proto3" json:"height,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HomeMove) Reset() {
+	*x = HomeMove{}
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[74]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HomeMove) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HomeMove) ProtoMessage() {}
+
+func (x *HomeMove) ProtoReflect() protoreflect.Message {
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[74]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HomeMove.ProtoReflect.Descriptor instead.
+func (*HomeMove) Descriptor() ([]byte, []int) {
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{74}
+}
+
+func (x *HomeMove) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *HomeMove) GetTransaction() []byte {
+	if x != nil {
+		return x.Transaction
+	}
+	return nil
+}
+
+func (x *HomeMove) GetHeight() uint64 {
+	if x != nil {
+		return x.Height
+	}
+	return 0
+}
+
+type GetHomesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetHomesRequest) Reset() {
+	*x = GetHomesRequest{}
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[75]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetHomesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetHomesRequest) ProtoMessage() {}
+
+func (x *GetHomesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[75]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetHomesRequest.ProtoReflect.Descriptor instead.
+func (*GetHomesRequest) Descriptor() ([]byte, []int) {
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{75}
+}
+
+type Homes struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Height        uint64                 `protobuf:"varint,1,opt,name=height,proto3" json:"height,omitempty"` // certified height at which this holds
+	Version       uint64                 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	V10           []*SlotRange           `protobuf:"bytes,3,rep,name=v10,proto3" json:"v10,omitempty"`      // slots that V10 owns, in order
+	Mover         uint32                 `protobuf:"varint,4,opt,name=mover,proto3" json:"mover,omitempty"` // key that may move slots; 0: governance alone
+	Guard         []byte                 `protobuf:"bytes,5,opt,name=guard,proto3" json:"guard,omitempty"`  // Ed25519 key whose fences count, 32 bytes; empty: none was named
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Homes) Reset() {
+	*x = Homes{}
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[76]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Homes) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Homes) ProtoMessage() {}
+
+func (x *Homes) ProtoReflect() protoreflect.Message {
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[76]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Homes.ProtoReflect.Descriptor instead.
+func (*Homes) Descriptor() ([]byte, []int) {
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{76}
+}
+
+func (x *Homes) GetHeight() uint64 {
+	if x != nil {
+		return x.Height
+	}
+	return 0
+}
+
+func (x *Homes) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *Homes) GetV10() []*SlotRange {
+	if x != nil {
+		return x.V10
+	}
+	return nil
+}
+
+func (x *Homes) GetMover() uint32 {
+	if x != nil {
+		return x.Mover
+	}
+	return 0
+}
+
+func (x *Homes) GetGuard() []byte {
+	if x != nil {
+		return x.Guard
+	}
+	return nil
+}
+
+// SlotRange is the slots from..to, both included.
+type SlotRange struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	From          uint32                 `protobuf:"varint,1,opt,name=from,proto3" json:"from,omitempty"`
+	To            uint32                 `protobuf:"varint,2,opt,name=to,proto3" json:"to,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SlotRange) Reset() {
+	*x = SlotRange{}
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[77]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SlotRange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SlotRange) ProtoMessage() {}
+
+func (x *SlotRange) ProtoReflect() protoreflect.Message {
+	mi := &file_aurigraph_ledger_v1_ledger_proto_msgTypes[77]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SlotRange.ProtoReflect.Descriptor instead.
+func (*SlotRange) Descriptor() ([]byte, []int) {
+	return file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP(), []int{77}
+}
+
+func (x *SlotRange) GetFrom() uint32 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *SlotRange) GetTo() uint32 {
+	if x != nil {
+		return x.To
+	}
+	return 0
+}
+
 var File_aurigraph_ledger_v1_ledger_proto protoreflect.FileDescriptor
 
 const file_aurigraph_ledger_v1_ledger_proto_rawDesc = "" +
@@ -5897,7 +6166,23 @@ const file_aurigraph_ledger_v1_ledger_proto_rawDesc = "" +
 	" \x01(\x04R\aapplied\x12\x18\n" +
 	"\askipped\x18\v \x01(\x04R\askipped\x12\x18\n" +
 	"\abarrier\x18\f \x01(\x04R\abarrier\x12\x14\n" +
-	"\x05round\x18\r \x01(\x04R\x05round2\x9e\x11\n" +
+	"\x05round\x18\r \x01(\x04R\x05round\".\n" +
+	"\x12GetHomeMoveRequest\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\x04R\aversion\"^\n" +
+	"\bHomeMove\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\x04R\aversion\x12 \n" +
+	"\vtransaction\x18\x02 \x01(\fR\vtransaction\x12\x16\n" +
+	"\x06height\x18\x03 \x01(\x04R\x06height\"\x11\n" +
+	"\x0fGetHomesRequest\"\x97\x01\n" +
+	"\x05Homes\x12\x16\n" +
+	"\x06height\x18\x01 \x01(\x04R\x06height\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\x04R\aversion\x120\n" +
+	"\x03v10\x18\x03 \x03(\v2\x1e.aurigraph.ledger.v1.SlotRangeR\x03v10\x12\x14\n" +
+	"\x05mover\x18\x04 \x01(\rR\x05mover\x12\x14\n" +
+	"\x05guard\x18\x05 \x01(\fR\x05guard\"/\n" +
+	"\tSlotRange\x12\x12\n" +
+	"\x04from\x18\x01 \x01(\rR\x04from\x12\x0e\n" +
+	"\x02to\x18\x02 \x01(\rR\x02to2\xc3\x12\n" +
 	"\x06Ledger\x12r\n" +
 	"\x11SubmitTransaction\x12-.aurigraph.ledger.v1.SubmitTransactionRequest\x1a..aurigraph.ledger.v1.SubmitTransactionResponse\x12y\n" +
 	"\x12SubmitTransactions\x12..aurigraph.ledger.v1.SubmitTransactionsRequest\x1a/.aurigraph.ledger.v1.SubmitTransactionsResponse(\x010\x01\x12f\n" +
@@ -5925,7 +6210,9 @@ const file_aurigraph_ledger_v1_ledger_proto_rawDesc = "" +
 	"\n" +
 	"ReadBlocks\x12&.aurigraph.ledger.v1.ReadBlocksRequest\x1a'.aurigraph.ledger.v1.ReadBlocksResponse\x12W\n" +
 	"\bGetKeyed\x12$.aurigraph.ledger.v1.GetKeyedRequest\x1a%.aurigraph.ledger.v1.GetKeyedResponse\x12L\n" +
-	"\bGetInbox\x12$.aurigraph.ledger.v1.GetInboxRequest\x1a\x1a.aurigraph.ledger.v1.InboxBAZ?github.com/aurigraph/aurigraph/gen/aurigraph/ledger/v1;ledgerv1b\x06proto3"
+	"\bGetInbox\x12$.aurigraph.ledger.v1.GetInboxRequest\x1a\x1a.aurigraph.ledger.v1.Inbox\x12U\n" +
+	"\vGetHomeMove\x12'.aurigraph.ledger.v1.GetHomeMoveRequest\x1a\x1d.aurigraph.ledger.v1.HomeMove\x12L\n" +
+	"\bGetHomes\x12$.aurigraph.ledger.v1.GetHomesRequest\x1a\x1a.aurigraph.ledger.v1.HomesBAZ?github.com/aurigraph/aurigraph/gen/aurigraph/ledger/v1;ledgerv1b\x06proto3"
 
 var (
 	file_aurigraph_ledger_v1_ledger_proto_rawDescOnce sync.Once
@@ -5939,7 +6226,7 @@ func file_aurigraph_ledger_v1_ledger_proto_rawDescGZIP() []byte {
 	return file_aurigraph_ledger_v1_ledger_proto_rawDescData
 }
 
-var file_aurigraph_ledger_v1_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 73)
+var file_aurigraph_ledger_v1_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 78)
 var file_aurigraph_ledger_v1_ledger_proto_goTypes = []any{
 	(*Fault)(nil),                      // 0: aurigraph.ledger.v1.Fault
 	(*Certified)(nil),                  // 1: aurigraph.ledger.v1.Certified
@@ -6014,6 +6301,11 @@ var file_aurigraph_ledger_v1_ledger_proto_goTypes = []any{
 	(*GetInboxRequest)(nil),            // 70: aurigraph.ledger.v1.GetInboxRequest
 	(*SyncPosition)(nil),               // 71: aurigraph.ledger.v1.SyncPosition
 	(*Inbox)(nil),                      // 72: aurigraph.ledger.v1.Inbox
+	(*GetHomeMoveRequest)(nil),         // 73: aurigraph.ledger.v1.GetHomeMoveRequest
+	(*HomeMove)(nil),                   // 74: aurigraph.ledger.v1.HomeMove
+	(*GetHomesRequest)(nil),            // 75: aurigraph.ledger.v1.GetHomesRequest
+	(*Homes)(nil),                      // 76: aurigraph.ledger.v1.Homes
+	(*SlotRange)(nil),                  // 77: aurigraph.ledger.v1.SlotRange
 }
 var file_aurigraph_ledger_v1_ledger_proto_depIdxs = []int32{
 	4,  // 0: aurigraph.ledger.v1.SubmitTransactionResponse.receipt:type_name -> aurigraph.ledger.v1.TransactionReceipt
@@ -6065,57 +6357,62 @@ var file_aurigraph_ledger_v1_ledger_proto_depIdxs = []int32{
 	65, // 46: aurigraph.ledger.v1.BlockContents.batches:type_name -> aurigraph.ledger.v1.BatchContents
 	66, // 47: aurigraph.ledger.v1.GetKeyedResponse.place:type_name -> aurigraph.ledger.v1.TransactionPlace
 	71, // 48: aurigraph.ledger.v1.Inbox.position:type_name -> aurigraph.ledger.v1.SyncPosition
-	2,  // 49: aurigraph.ledger.v1.Ledger.SubmitTransaction:input_type -> aurigraph.ledger.v1.SubmitTransactionRequest
-	5,  // 50: aurigraph.ledger.v1.Ledger.SubmitTransactions:input_type -> aurigraph.ledger.v1.SubmitTransactionsRequest
-	9,  // 51: aurigraph.ledger.v1.Ledger.SubmitBatches:input_type -> aurigraph.ledger.v1.SubmitBatchRequest
-	12, // 52: aurigraph.ledger.v1.Ledger.GetTransaction:input_type -> aurigraph.ledger.v1.GetTransactionRequest
-	16, // 53: aurigraph.ledger.v1.Ledger.GetBatch:input_type -> aurigraph.ledger.v1.GetBatchRequest
-	18, // 54: aurigraph.ledger.v1.Ledger.GetLegs:input_type -> aurigraph.ledger.v1.GetLegsRequest
-	20, // 55: aurigraph.ledger.v1.Ledger.GetBlock:input_type -> aurigraph.ledger.v1.GetBlockRequest
-	23, // 56: aurigraph.ledger.v1.Ledger.GetAccount:input_type -> aurigraph.ledger.v1.GetAccountRequest
-	29, // 57: aurigraph.ledger.v1.Ledger.GetAsset:input_type -> aurigraph.ledger.v1.GetAssetRequest
-	31, // 58: aurigraph.ledger.v1.Ledger.GetInstitution:input_type -> aurigraph.ledger.v1.GetInstitutionRequest
-	34, // 59: aurigraph.ledger.v1.Ledger.GetStatus:input_type -> aurigraph.ledger.v1.GetStatusRequest
-	37, // 60: aurigraph.ledger.v1.Ledger.ListHandovers:input_type -> aurigraph.ledger.v1.ListHandoversRequest
-	45, // 61: aurigraph.ledger.v1.Ledger.ListBlocks:input_type -> aurigraph.ledger.v1.ListBlocksRequest
-	47, // 62: aurigraph.ledger.v1.Ledger.ListTransfers:input_type -> aurigraph.ledger.v1.ListTransfersRequest
-	50, // 63: aurigraph.ledger.v1.Ledger.ListAccounts:input_type -> aurigraph.ledger.v1.ListAccountsRequest
-	53, // 64: aurigraph.ledger.v1.Ledger.ListAssets:input_type -> aurigraph.ledger.v1.ListAssetsRequest
-	55, // 65: aurigraph.ledger.v1.Ledger.FindTransfers:input_type -> aurigraph.ledger.v1.FindTransfersRequest
-	56, // 66: aurigraph.ledger.v1.Ledger.ListHolders:input_type -> aurigraph.ledger.v1.ListHoldersRequest
-	59, // 67: aurigraph.ledger.v1.Ledger.StreamBlocks:input_type -> aurigraph.ledger.v1.StreamBlocksRequest
-	60, // 68: aurigraph.ledger.v1.Ledger.StreamEvents:input_type -> aurigraph.ledger.v1.StreamEventsRequest
-	62, // 69: aurigraph.ledger.v1.Ledger.ReadBlocks:input_type -> aurigraph.ledger.v1.ReadBlocksRequest
-	67, // 70: aurigraph.ledger.v1.Ledger.GetKeyed:input_type -> aurigraph.ledger.v1.GetKeyedRequest
-	70, // 71: aurigraph.ledger.v1.Ledger.GetInbox:input_type -> aurigraph.ledger.v1.GetInboxRequest
-	3,  // 72: aurigraph.ledger.v1.Ledger.SubmitTransaction:output_type -> aurigraph.ledger.v1.SubmitTransactionResponse
-	6,  // 73: aurigraph.ledger.v1.Ledger.SubmitTransactions:output_type -> aurigraph.ledger.v1.SubmitTransactionsResponse
-	10, // 74: aurigraph.ledger.v1.Ledger.SubmitBatches:output_type -> aurigraph.ledger.v1.SubmitBatchResponse
-	13, // 75: aurigraph.ledger.v1.Ledger.GetTransaction:output_type -> aurigraph.ledger.v1.GetTransactionResponse
-	17, // 76: aurigraph.ledger.v1.Ledger.GetBatch:output_type -> aurigraph.ledger.v1.GetBatchResponse
-	19, // 77: aurigraph.ledger.v1.Ledger.GetLegs:output_type -> aurigraph.ledger.v1.GetLegsResponse
-	21, // 78: aurigraph.ledger.v1.Ledger.GetBlock:output_type -> aurigraph.ledger.v1.Block
-	24, // 79: aurigraph.ledger.v1.Ledger.GetAccount:output_type -> aurigraph.ledger.v1.GetAccountResponse
-	30, // 80: aurigraph.ledger.v1.Ledger.GetAsset:output_type -> aurigraph.ledger.v1.Asset
-	32, // 81: aurigraph.ledger.v1.Ledger.GetInstitution:output_type -> aurigraph.ledger.v1.Institution
-	35, // 82: aurigraph.ledger.v1.Ledger.GetStatus:output_type -> aurigraph.ledger.v1.Status
-	38, // 83: aurigraph.ledger.v1.Ledger.ListHandovers:output_type -> aurigraph.ledger.v1.ListHandoversResponse
-	46, // 84: aurigraph.ledger.v1.Ledger.ListBlocks:output_type -> aurigraph.ledger.v1.ListBlocksResponse
-	49, // 85: aurigraph.ledger.v1.Ledger.ListTransfers:output_type -> aurigraph.ledger.v1.ListTransfersResponse
-	52, // 86: aurigraph.ledger.v1.Ledger.ListAccounts:output_type -> aurigraph.ledger.v1.ListAccountsResponse
-	54, // 87: aurigraph.ledger.v1.Ledger.ListAssets:output_type -> aurigraph.ledger.v1.ListAssetsResponse
-	49, // 88: aurigraph.ledger.v1.Ledger.FindTransfers:output_type -> aurigraph.ledger.v1.ListTransfersResponse
-	57, // 89: aurigraph.ledger.v1.Ledger.ListHolders:output_type -> aurigraph.ledger.v1.ListHoldersResponse
-	21, // 90: aurigraph.ledger.v1.Ledger.StreamBlocks:output_type -> aurigraph.ledger.v1.Block
-	61, // 91: aurigraph.ledger.v1.Ledger.StreamEvents:output_type -> aurigraph.ledger.v1.BlockEvents
-	63, // 92: aurigraph.ledger.v1.Ledger.ReadBlocks:output_type -> aurigraph.ledger.v1.ReadBlocksResponse
-	68, // 93: aurigraph.ledger.v1.Ledger.GetKeyed:output_type -> aurigraph.ledger.v1.GetKeyedResponse
-	72, // 94: aurigraph.ledger.v1.Ledger.GetInbox:output_type -> aurigraph.ledger.v1.Inbox
-	72, // [72:95] is the sub-list for method output_type
-	49, // [49:72] is the sub-list for method input_type
-	49, // [49:49] is the sub-list for extension type_name
-	49, // [49:49] is the sub-list for extension extendee
-	0,  // [0:49] is the sub-list for field type_name
+	77, // 49: aurigraph.ledger.v1.Homes.v10:type_name -> aurigraph.ledger.v1.SlotRange
+	2,  // 50: aurigraph.ledger.v1.Ledger.SubmitTransaction:input_type -> aurigraph.ledger.v1.SubmitTransactionRequest
+	5,  // 51: aurigraph.ledger.v1.Ledger.SubmitTransactions:input_type -> aurigraph.ledger.v1.SubmitTransactionsRequest
+	9,  // 52: aurigraph.ledger.v1.Ledger.SubmitBatches:input_type -> aurigraph.ledger.v1.SubmitBatchRequest
+	12, // 53: aurigraph.ledger.v1.Ledger.GetTransaction:input_type -> aurigraph.ledger.v1.GetTransactionRequest
+	16, // 54: aurigraph.ledger.v1.Ledger.GetBatch:input_type -> aurigraph.ledger.v1.GetBatchRequest
+	18, // 55: aurigraph.ledger.v1.Ledger.GetLegs:input_type -> aurigraph.ledger.v1.GetLegsRequest
+	20, // 56: aurigraph.ledger.v1.Ledger.GetBlock:input_type -> aurigraph.ledger.v1.GetBlockRequest
+	23, // 57: aurigraph.ledger.v1.Ledger.GetAccount:input_type -> aurigraph.ledger.v1.GetAccountRequest
+	29, // 58: aurigraph.ledger.v1.Ledger.GetAsset:input_type -> aurigraph.ledger.v1.GetAssetRequest
+	31, // 59: aurigraph.ledger.v1.Ledger.GetInstitution:input_type -> aurigraph.ledger.v1.GetInstitutionRequest
+	34, // 60: aurigraph.ledger.v1.Ledger.GetStatus:input_type -> aurigraph.ledger.v1.GetStatusRequest
+	37, // 61: aurigraph.ledger.v1.Ledger.ListHandovers:input_type -> aurigraph.ledger.v1.ListHandoversRequest
+	45, // 62: aurigraph.ledger.v1.Ledger.ListBlocks:input_type -> aurigraph.ledger.v1.ListBlocksRequest
+	47, // 63: aurigraph.ledger.v1.Ledger.ListTransfers:input_type -> aurigraph.ledger.v1.ListTransfersRequest
+	50, // 64: aurigraph.ledger.v1.Ledger.ListAccounts:input_type -> aurigraph.ledger.v1.ListAccountsRequest
+	53, // 65: aurigraph.ledger.v1.Ledger.ListAssets:input_type -> aurigraph.ledger.v1.ListAssetsRequest
+	55, // 66: aurigraph.ledger.v1.Ledger.FindTransfers:input_type -> aurigraph.ledger.v1.FindTransfersRequest
+	56, // 67: aurigraph.ledger.v1.Ledger.ListHolders:input_type -> aurigraph.ledger.v1.ListHoldersRequest
+	59, // 68: aurigraph.ledger.v1.Ledger.StreamBlocks:input_type -> aurigraph.ledger.v1.StreamBlocksRequest
+	60, // 69: aurigraph.ledger.v1.Ledger.StreamEvents:input_type -> aurigraph.ledger.v1.StreamEventsRequest
+	62, // 70: aurigraph.ledger.v1.Ledger.ReadBlocks:input_type -> aurigraph.ledger.v1.ReadBlocksRequest
+	67, // 71: aurigraph.ledger.v1.Ledger.GetKeyed:input_type -> aurigraph.ledger.v1.GetKeyedRequest
+	70, // 72: aurigraph.ledger.v1.Ledger.GetInbox:input_type -> aurigraph.ledger.v1.GetInboxRequest
+	73, // 73: aurigraph.ledger.v1.Ledger.GetHomeMove:input_type -> aurigraph.ledger.v1.GetHomeMoveRequest
+	75, // 74: aurigraph.ledger.v1.Ledger.GetHomes:input_type -> aurigraph.ledger.v1.GetHomesRequest
+	3,  // 75: aurigraph.ledger.v1.Ledger.SubmitTransaction:output_type -> aurigraph.ledger.v1.SubmitTransactionResponse
+	6,  // 76: aurigraph.ledger.v1.Ledger.SubmitTransactions:output_type -> aurigraph.ledger.v1.SubmitTransactionsResponse
+	10, // 77: aurigraph.ledger.v1.Ledger.SubmitBatches:output_type -> aurigraph.ledger.v1.SubmitBatchResponse
+	13, // 78: aurigraph.ledger.v1.Ledger.GetTransaction:output_type -> aurigraph.ledger.v1.GetTransactionResponse
+	17, // 79: aurigraph.ledger.v1.Ledger.GetBatch:output_type -> aurigraph.ledger.v1.GetBatchResponse
+	19, // 80: aurigraph.ledger.v1.Ledger.GetLegs:output_type -> aurigraph.ledger.v1.GetLegsResponse
+	21, // 81: aurigraph.ledger.v1.Ledger.GetBlock:output_type -> aurigraph.ledger.v1.Block
+	24, // 82: aurigraph.ledger.v1.Ledger.GetAccount:output_type -> aurigraph.ledger.v1.GetAccountResponse
+	30, // 83: aurigraph.ledger.v1.Ledger.GetAsset:output_type -> aurigraph.ledger.v1.Asset
+	32, // 84: aurigraph.ledger.v1.Ledger.GetInstitution:output_type -> aurigraph.ledger.v1.Institution
+	35, // 85: aurigraph.ledger.v1.Ledger.GetStatus:output_type -> aurigraph.ledger.v1.Status
+	38, // 86: aurigraph.ledger.v1.Ledger.ListHandovers:output_type -> aurigraph.ledger.v1.ListHandoversResponse
+	46, // 87: aurigraph.ledger.v1.Ledger.ListBlocks:output_type -> aurigraph.ledger.v1.ListBlocksResponse
+	49, // 88: aurigraph.ledger.v1.Ledger.ListTransfers:output_type -> aurigraph.ledger.v1.ListTransfersResponse
+	52, // 89: aurigraph.ledger.v1.Ledger.ListAccounts:output_type -> aurigraph.ledger.v1.ListAccountsResponse
+	54, // 90: aurigraph.ledger.v1.Ledger.ListAssets:output_type -> aurigraph.ledger.v1.ListAssetsResponse
+	49, // 91: aurigraph.ledger.v1.Ledger.FindTransfers:output_type -> aurigraph.ledger.v1.ListTransfersResponse
+	57, // 92: aurigraph.ledger.v1.Ledger.ListHolders:output_type -> aurigraph.ledger.v1.ListHoldersResponse
+	21, // 93: aurigraph.ledger.v1.Ledger.StreamBlocks:output_type -> aurigraph.ledger.v1.Block
+	61, // 94: aurigraph.ledger.v1.Ledger.StreamEvents:output_type -> aurigraph.ledger.v1.BlockEvents
+	63, // 95: aurigraph.ledger.v1.Ledger.ReadBlocks:output_type -> aurigraph.ledger.v1.ReadBlocksResponse
+	68, // 96: aurigraph.ledger.v1.Ledger.GetKeyed:output_type -> aurigraph.ledger.v1.GetKeyedResponse
+	72, // 97: aurigraph.ledger.v1.Ledger.GetInbox:output_type -> aurigraph.ledger.v1.Inbox
+	74, // 98: aurigraph.ledger.v1.Ledger.GetHomeMove:output_type -> aurigraph.ledger.v1.HomeMove
+	76, // 99: aurigraph.ledger.v1.Ledger.GetHomes:output_type -> aurigraph.ledger.v1.Homes
+	75, // [75:100] is the sub-list for method output_type
+	50, // [50:75] is the sub-list for method input_type
+	50, // [50:50] is the sub-list for extension type_name
+	50, // [50:50] is the sub-list for extension extendee
+	0,  // [0:50] is the sub-list for field type_name
 }
 
 func init() { file_aurigraph_ledger_v1_ledger_proto_init() }
@@ -6141,7 +6438,7 @@ func file_aurigraph_ledger_v1_ledger_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_aurigraph_ledger_v1_ledger_proto_rawDesc), len(file_aurigraph_ledger_v1_ledger_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   73,
+			NumMessages:   78,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

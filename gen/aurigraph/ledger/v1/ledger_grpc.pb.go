@@ -53,6 +53,8 @@ const (
 	Ledger_ReadBlocks_FullMethodName         = "/aurigraph.ledger.v1.Ledger/ReadBlocks"
 	Ledger_GetKeyed_FullMethodName           = "/aurigraph.ledger.v1.Ledger/GetKeyed"
 	Ledger_GetInbox_FullMethodName           = "/aurigraph.ledger.v1.Ledger/GetInbox"
+	Ledger_GetHomeMove_FullMethodName        = "/aurigraph.ledger.v1.Ledger/GetHomeMove"
+	Ledger_GetHomes_FullMethodName           = "/aurigraph.ledger.v1.Ledger/GetHomes"
 )
 
 // LedgerClient is the client API for Ledger service.
@@ -102,6 +104,11 @@ type LedgerClient interface {
 	GetKeyed(ctx context.Context, in *GetKeyedRequest, opts ...grpc.CallOption) (*GetKeyedResponse, error)
 	// How far the changes of V10 are applied, and who may bring more: where whoever applies them begins.
 	GetInbox(ctx context.Context, in *GetInboxRequest, opts ...grpc.CallOption) (*Inbox, error)
+	// How a version of the home table was made: by which transaction, whose receipt with its proof GetTransaction has. NotFound: it was not made
+	// yet, or it is the genesis's. Whoever follows the homes reads them version by version.
+	GetHomeMove(ctx context.Context, in *GetHomeMoveRequest, opts ...grpc.CallOption) (*HomeMove, error)
+	// The home table as of a certified height, and who may change it. It is the node's word.
+	GetHomes(ctx context.Context, in *GetHomesRequest, opts ...grpc.CallOption) (*Homes, error)
 }
 
 type ledgerClient struct {
@@ -366,6 +373,26 @@ func (c *ledgerClient) GetInbox(ctx context.Context, in *GetInboxRequest, opts .
 	return out, nil
 }
 
+func (c *ledgerClient) GetHomeMove(ctx context.Context, in *GetHomeMoveRequest, opts ...grpc.CallOption) (*HomeMove, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(HomeMove)
+	err := c.cc.Invoke(ctx, Ledger_GetHomeMove_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *ledgerClient) GetHomes(ctx context.Context, in *GetHomesRequest, opts ...grpc.CallOption) (*Homes, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Homes)
+	err := c.cc.Invoke(ctx, Ledger_GetHomes_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // LedgerServer is the server API for Ledger service.
 // All implementations must embed UnimplementedLedgerServer
 // for forward compatibility.
@@ -413,6 +440,11 @@ type LedgerServer interface {
 	GetKeyed(context.Context, *GetKeyedRequest) (*GetKeyedResponse, error)
 	// How far the changes of V10 are applied, and who may bring more: where whoever applies them begins.
 	GetInbox(context.Context, *GetInboxRequest) (*Inbox, error)
+	// How a version of the home table was made: by which transaction, whose receipt with its proof GetTransaction has. NotFound: it was not made
+	// yet, or it is the genesis's. Whoever follows the homes reads them version by version.
+	GetHomeMove(context.Context, *GetHomeMoveRequest) (*HomeMove, error)
+	// The home table as of a certified height, and who may change it. It is the node's word.
+	GetHomes(context.Context, *GetHomesRequest) (*Homes, error)
 	mustEmbedUnimplementedLedgerServer()
 }
 
@@ -491,6 +523,12 @@ func (UnimplementedLedgerServer) GetKeyed(context.Context, *GetKeyedRequest) (*G
 }
 func (UnimplementedLedgerServer) GetInbox(context.Context, *GetInboxRequest) (*Inbox, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetInbox not implemented")
+}
+func (UnimplementedLedgerServer) GetHomeMove(context.Context, *GetHomeMoveRequest) (*HomeMove, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetHomeMove not implemented")
+}
+func (UnimplementedLedgerServer) GetHomes(context.Context, *GetHomesRequest) (*Homes, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetHomes not implemented")
 }
 func (UnimplementedLedgerServer) mustEmbedUnimplementedLedgerServer() {}
 func (UnimplementedLedgerServer) testEmbeddedByValue()                {}
@@ -891,6 +929,42 @@ func _Ledger_GetInbox_Handler(srv interface{}, ctx context.Context, dec func(int
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Ledger_GetHomeMove_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetHomeMoveRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LedgerServer).GetHomeMove(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Ledger_GetHomeMove_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LedgerServer).GetHomeMove(ctx, req.(*GetHomeMoveRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Ledger_GetHomes_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetHomesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LedgerServer).GetHomes(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Ledger_GetHomes_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LedgerServer).GetHomes(ctx, req.(*GetHomesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Ledger_ServiceDesc is the grpc.ServiceDesc for Ledger service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -973,6 +1047,14 @@ var Ledger_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetInbox",
 			Handler:    _Ledger_GetInbox_Handler,
+		},
+		{
+			MethodName: "GetHomeMove",
+			Handler:    _Ledger_GetHomeMove_Handler,
+		},
+		{
+			MethodName: "GetHomes",
+			Handler:    _Ledger_GetHomes_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -12,6 +12,7 @@ import (
 	"github.com/aurigraph/aurigraph/internal/codec"
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/keys"
+	"github.com/aurigraph/aurigraph/internal/query"
 	"github.com/aurigraph/aurigraph/internal/seglog"
 	"github.com/aurigraph/aurigraph/internal/server/grpcapi"
 )
@@ -32,6 +33,7 @@ type Node struct {
 	grown   chan struct{} // closed and renewed at each block
 	members chain.Membership
 	signers map[chain.ValidatorNo]signers // of the members
+	moves   []query.HomeMove              // of the versions from 2 on
 
 	handovers [][]byte
 	blocks    []entry

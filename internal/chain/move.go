@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package chain
+
+// Bounds of moves.
+const (
+	MoveRangesMax = 256     // ranges of slots in one move
+	HomeMovesMax  = 1 << 20 // moves of a chain's life, each of which makes a version of the home table
+)
+
+// SetMover says who may move slots (Mover, a key of an institution, also a delegated one; 0: governance alone) and whose fences count
+// (Guard, an Ed25519 key; zero: nobody's, so that nothing moves to V11). Governance only.
+type SetMover struct {
+	Mover KeyNo
+	Guard [Ed25519KeyBytes]byte
+}
+
+// MoveSlots gives slots to the other side, if the home table is at HomeVersion still. That makes the next version. What goes to V11 needs
+// the fence of V10's guard, and that the inbox has applied V10's changes up to the fence's position.
+type MoveSlots struct {
+	ToV11       bool
+	HomeVersion uint64
+	Slots       []SlotRange
+	Position    SyncPosition // the fence's; zero for what goes to V10, like Fence
+	Fence       []byte       // the guard's signature over keys.FenceMessage
+}
+
+// AbortMove makes the next version of the home table with everything as it was: fences of earlier versions are of no use from then on, and
+// the guard opens what it had closed. Slots, which V10 owns, are named for those who read it.
+type AbortMove struct {
+	HomeVersion uint64
+	Slots       []SlotRange
+}
+
+// Fence is a guard's word that V10 takes nothing more that debits Slots behind Position while the home table is at HomeVersion.
+type Fence struct {
+	Incarnation [16]byte // V10's
+	HomeVersion uint64
+	Slots       []SlotRange
+	Position    SyncPosition // the barrier's
+}
+
+// Kind returns TxSetMover.
+func (*SetMover) Kind() TxKind { return TxSetMover }
+
+// Kind returns TxMoveSlots.
+func (*MoveSlots) Kind() TxKind { return TxMoveSlots }
+
+// Kind returns TxAbortMove.
+func (*AbortMove) Kind() TxKind { return TxAbortMove }
+
+// CheckRanges says why ranges name no slots, or nil: there are 1 to MoveRangesMax, in order and apart from each other.
+func CheckRanges(ranges []SlotRange) error {
+	if len(ranges) == 0 || len(ranges) > MoveRangesMax {
+		return badTx("slots", "are %d ranges, must be 1 to %d", len(ranges), MoveRangesMax)
+	}
+	for i, r := range ranges {
+		switch {
+		case r.From > r.To || r.To == SlotNone:
+			return badTx("slots", "%d to %d is no range", r.From, r.To)
+		case i > 0 && r.From <= ranges[i-1].To:
+			return badTx("slots", "%d to %d does not come behind %d", r.From, r.To, ranges[i-1].To)
+		}
+	}
+	return nil
+}
+
+func (b *MoveSlots) validate() error {
+	fence := 0
+	if b.ToV11 {
+		fence = Ed25519SignatureBytes
+	}
+	switch {
+	case b.HomeVersion == 0:
+		return badTx("home_version", "must be the present one, not 0")
+	case len(b.Fence) != fence:
+		return badTx("fence", "has %d bytes, must have %d", len(b.Fence), fence)
+	case !b.ToV11 && b.Position != SyncPosition{}:
+		return badTx("position", "stands in a move to V10, which needs none")
+	}
+	return CheckRanges(b.Slots)
+}
+
+func (b *AbortMove) validate() error {
+	if b.HomeVersion == 0 {
+		return badTx("home_version", "must be the present one, not 0")
+	}
+	return CheckRanges(b.Slots)
+}
