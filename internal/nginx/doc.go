@@ -7,6 +7,8 @@
 //	… "http://" + n.Address() …
 //	err = n.Stop()
 //
+// Run does the same with settings that somebody else wrote.
+//
 // The settings are those that lose nothing while upstreams are restarted, and each says why in the file (conf.go): an upstream that
 // refused once is not given up for ten seconds, a request that an upstream did not take is given to the next one although it is a POST,
 // and each carries an id of its own, by which an upstream recognises it when it comes again.

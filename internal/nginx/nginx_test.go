@@ -185,7 +185,7 @@ func TestConf(t *testing.T) {
 	for _, upstreams := range [][]string{{"127.0.0.1:80"}, {"127.0.0.1:80", "localhost:81", "[::1]:82"}} {
 		c := Config{Dir: t.TempDir(), Upstreams: upstreams}
 		c.setDefaults()
-		text, err := conf(c, workers(), 1)
+		text, err := conf(c, Workers(), 1)
 		must(t, err)
 		must(t, os.Mkdir(filepath.Join(c.Dir, tmpName), 0o755))
 		must(t, os.WriteFile(filepath.Join(c.Dir, confName), text, 0o644))

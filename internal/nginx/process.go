@@ -86,24 +86,41 @@ func Start(ctx context.Context, c Config) (*Nginx, error) {
 func taken(err error) bool { return strings.Contains(err.Error(), "Address already in use") }
 
 func start(ctx context.Context, binary string, c Config) (*Nginx, error) {
-	port, err := freePort()
+	port, err := FreePort()
 	if err != nil {
 		return nil, err
 	}
-	text, err := conf(c, workers(), port)
+	text, err := conf(c, Workers(), port)
 	if err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(filepath.Join(c.Dir, confName), text, 0o644); err != nil {
+	return run(ctx, binary, c.Dir, text, address(port))
+}
+
+// Run starts an nginx with settings of the caller's own, in a folder that exists, and waits until it takes connections at serves, host:port,
+// which the settings name. They are written to the folder, which relative paths in them start from.
+func Run(ctx context.Context, dir string, settings []byte, serves string) (*Nginx, error) {
+	binary, err := Find()
+	if err != nil {
+		return nil, err
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return nil, fault.Wrap(fault.Invalid, err, "nginx's folder")
+	}
+	return run(ctx, binary, dir, settings, serves)
+}
+
+func run(ctx context.Context, binary, dir string, settings []byte, serves string) (*Nginx, error) {
+	if err := os.WriteFile(filepath.Join(dir, confName), settings, 0o644); err != nil {
 		return nil, fault.Wrap(fault.Unavailable, err, "write nginx's settings")
 	}
-	log, err := os.Create(filepath.Join(c.Dir, logName))
+	log, err := os.Create(filepath.Join(dir, logName))
 	if err != nil {
 		return nil, fault.Wrap(fault.Unavailable, err, "make nginx's log")
 	}
 	defer log.Close()
-	n := &Nginx{dir: c.Dir, address: address(port), ended: make(chan struct{})}
-	n.cmd = exec.Command(binary, "-p", c.Dir, "-c", confName, "-e", logName, "-g", "daemon off;")
+	n := &Nginx{dir: dir, address: serves, ended: make(chan struct{})}
+	n.cmd = exec.Command(binary, "-p", dir, "-c", confName, "-e", logName, "-g", "daemon off;")
 	n.cmd.Stdout, n.cmd.Stderr = log, log
 	n.cmd.Env = []string{} // NGINX would be taken for sockets to inherit
 	n.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}
@@ -120,8 +137,8 @@ func start(ctx context.Context, binary string, c Config) (*Nginx, error) {
 	return n, nil
 }
 
-// workers is the user that nginx's workers run as: who started it, where nginx would take another one.
-func workers() string {
+// Workers is the user that nginx's workers run as: who started it, where nginx would take another one; empty where it cannot.
+func Workers() string {
 	if os.Geteuid() != 0 {
 		return ""
 	}
@@ -131,7 +148,8 @@ func workers() string {
 	return ""
 }
 
-func freePort() (int, error) {
+// FreePort is a port of the loopback address that nobody has now.
+func FreePort() (int, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return 0, fault.Wrap(fault.Unavailable, err, "find a free port")
@@ -181,6 +199,20 @@ func (n *Nginx) Address() string { return n.address }
 // PID is that of the master.
 func (n *Nginx) PID() int { return n.cmd.Process.Pid }
 
+// Kill kills nginx and its workers, which would go on serving without it, and waits until nobody takes connections at its address.
+func (n *Nginx) Kill() {
+	_ = syscall.Kill(-n.PID(), syscall.SIGKILL) // the group is its own; it may have ended already
+	<-n.ended
+	for deadline := time.Now().Add(stopMax); time.Now().Before(deadline); {
+		c, err := net.DialTimeout("tcp", n.address, time.Second)
+		if err != nil {
+			return
+		}
+		_ = c.Close() // it was only looked at
+		<-time.After(startEvery)
+	}
+}
+
 // Stop ends nginx and waits for it. Requests under way are cut off. It may be called again.
 func (n *Nginx) Stop() error {
 	_ = n.cmd.Process.Signal(syscall.SIGTERM) // it may have ended already
@@ -189,7 +221,6 @@ func (n *Nginx) Stop() error {
 		return nil
 	case <-time.After(stopMax):
 	}
-	_ = n.cmd.Process.Kill() // its workers notice
-	<-n.ended
+	n.Kill()
 	return fault.New(fault.Timeout, "nginx did not stop within %s and was killed%s", stopMax, n.lastWords())
 }
