@@ -30,7 +30,7 @@ import (
 const besideGCPercent = 400
 
 func newV10(a *app) *cobra.Command {
-	c := group("v10", "Run, fill and compare V10 ledgers", newV10Serve(a), newV10Generate(a), newV10Diff(a))
+	c := group("v10", "Run, fill and compare V10 ledgers", newV10Serve(a), newV10Guard(a), newV10Generate(a), newV10Diff(a))
 	c.Long = `Runs a V10 as its documents describe it: accounts by name, REST and JSON, one node, every write synced. It is what V11 is compared
 with and what a migration is tried on; it knows nothing of V11.`
 	c.Example = `  aurigraph v10 serve --dir v10

@@ -8,6 +8,8 @@
 //	lines := c.Lines(&hop.Request{Method: "POST", Target: "/api/v10/transactions/stream"})
 //	answers, err := lines.Exchange(ctx, payments)
 //	lines.Close()
+//	results, err := c.Batch(ctx, request, items, places)        // those items of a batch; the other ledger makes the rest
+//	beside := c.Numbered(request)                               // the same for a stream
 //	c.Close()
 //
 // Invariants:

@@ -55,6 +55,20 @@ type BatchAnswer struct {
 	Total    int           `json:"total"`
 }
 
+// BatchAnswerOf counts what became of a batch's items.
+func BatchAnswerOf(results []BatchResult) BatchAnswer {
+	a := BatchAnswer{Results: results, Total: len(results)}
+	for i := range results {
+		switch results[i].Status {
+		case StatusSubmitted:
+			a.Accepted++
+		case StatusRefused:
+			a.Refused++
+		}
+	}
+	return a
+}
+
 // BatchWriter appends the answer to a batch, item by item.
 type BatchWriter struct {
 	out                      []byte

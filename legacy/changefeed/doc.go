@@ -15,10 +15,12 @@
 //
 // And what the other ledger's side writes here, if the ledger is served too:
 //
-//	POST /barrier                  {"generation":N,"position":…}: a write that no earlier one of a guard comes behind
+//	POST /barrier                  {"generation":N,"guard":M,"position":…}: a mark in the log; M is the generation of the newest guard before
+//	                               it. With guard=1 it is a guard's: writes that name no generation, or an older one, are refused from
+//	                               then on. With after=M too it is refused unless that guard is the newest still
 //	GET  /homes, POST /homes       which slots' accounts the other ledger may debit, by version; the body is a list of moves
 //	POST /inbox                    lets records of a ledger in, from a position on
-//	GET  /applied                  {"inbox":…}: whose records are let in, and the newest applied
+//	GET  /applied                  {"inbox":…,"height":H}: whose records are let in, the newest applied, and the newest block applied whole
 //	POST /apply                    sealed records (package envelope), each after its size as u32; answers as /applied
 //
 //	POST /skip                     a sealed skip (package envelope): passes over the one record that cannot be applied; answers as /applied

@@ -40,7 +40,9 @@ type Line struct {
 	Error    *Error `json:"error,omitempty"`
 
 	Generation uint64           `json:"generation,omitempty"` // of a barrier
+	Guard      uint64           `json:"guard,omitempty"`      // of the newest guard before it
 	Inbox      *ledger.InboxRow `json:"inbox,omitempty"`
+	Height     uint64           `json:"height,omitempty"` // of the other ledger's newest block that is applied whole
 	Homes      *ledger.Homes    `json:"homes,omitempty"`
 
 	Resolutions []ledger.Resolution `json:"resolutions,omitempty"`

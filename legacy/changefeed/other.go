@@ -58,13 +58,38 @@ func say(w http.ResponseWriter, l Line, err error) {
 }
 
 func (f *feed) barrier(w http.ResponseWriter, r *http.Request) {
-	b, err := f.cfg.Ledger.Barrier(r.Context())
-	say(w, Line{Generation: b.Generation, Position: b.Position.String()}, err)
+	b, err := f.writeBarrier(r)
+	say(w, Line{Generation: b.Generation, Guard: b.Guard, Position: b.Position.String()}, err)
+}
+
+// writeBarrier writes a mark, or with guard=1 the barrier of a guard: of any, or with after=N only of the one that has generation N.
+func (f *feed) writeBarrier(r *http.Request) (ledger.Barrier, error) {
+	q := r.URL.Query()
+	guard, after := q.Get("guard"), q.Get("after")
+	switch {
+	case guard == "" && after == "":
+		return f.cfg.Ledger.Barrier(r.Context())
+	case guard == "1" && after == "":
+		return f.cfg.Ledger.GuardBarrier(r.Context())
+	}
+	own, err := strconv.ParseUint(after, 10, 64)
+	if guard != "1" || err != nil {
+		return ledger.Barrier{}, fault.New(fault.Invalid, "a barrier is a mark, or that of a guard: guard=1, and after=N of the guard that has generation N")
+	}
+	return f.cfg.Ledger.GuardBarrierAfter(r.Context(), own)
 }
 
 func (f *feed) applied(w http.ResponseWriter) {
+	// The height before the inbox: it may be lower than what is applied by then, never higher.
+	height, err := f.cfg.Ledger.AppliedHeight()
+	if err != nil {
+		refuse(w, err)
+		return
+	}
 	in, err := f.cfg.Ledger.Inbox()
-	say(w, inboxLine(&in), err)
+	l := inboxLine(&in)
+	l.Height = height
+	say(w, l, err)
 }
 
 func inboxLine(in *ledger.Inbox) Line {

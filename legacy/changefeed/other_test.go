@@ -152,6 +152,32 @@ func TestApplyOverHTTP(t *testing.T) {
 	}
 }
 
+// TestGuardBarrier: the barrier of a guard, and that of one that goes on.
+func TestGuardBarrier(t *testing.T) {
+	w := open(t)
+	for _, c := range []struct {
+		path              string
+		code              int
+		generation, guard uint64
+		reason            string
+	}{
+		{"/barrier", 200, 1, 0, ""},
+		{"/barrier?guard=1", 200, 2, 0, ""},
+		{"/barrier?guard=1&after=2", 200, 3, 2, ""},
+		{"/barrier?guard=1&after=2", 409, 0, 0, v10.ReasonOldGeneration},
+		{"/barrier?guard=1", 200, 4, 3, ""},
+		{"/barrier", 200, 5, 4, ""},
+		{"/barrier?guard=1&after=x", 400, 0, 0, "invalid"},
+		{"/barrier?after=4", 400, 0, 0, "invalid"},
+		{"/barrier?guard=2", 400, 0, 0, "invalid"},
+	} {
+		code, l := w.call(t, "POST", c.path, nil)
+		if code != c.code || l.Generation != c.generation || l.Guard != c.guard || c.reason != "" && (l.Error == nil || l.Error.Reason != c.reason) {
+			t.Errorf("%s: %d %+v %+v", c.path, code, l, l.Error)
+		}
+	}
+}
+
 // TestMark looks at the log: what was applied bears the mark, and nothing else does.
 func TestMark(t *testing.T) {
 	key := syncKey(t, 1)

@@ -44,6 +44,18 @@ func (l *Ledger) AppliedBlock(height uint64) (Round, error) {
 	return r, err
 }
 
+// AppliedHeight is the newest block of the other ledger of which everything is applied, 0 if there is none.
+func (l *Ledger) AppliedHeight() (uint64, error) {
+	key, err := lastKey(l.store, store.Consensus, byAppliedBlock)
+	if err != nil || len(key) == 0 {
+		return 0, err
+	}
+	if len(key) != 1+8 {
+		return 0, fault.New(fault.Corrupt, "key %x of consensus has no height", key)
+	}
+	return binary.BigEndian.Uint64(key[1:]), nil
+}
+
 // made reports whether the other ledger made a transaction of this id, and this one did not.
 func (l *Ledger) made(id v10.TxID) (other bool, err error) {
 	if _, err := l.ownTx(id); !fault.Is(err, fault.NotFound) {

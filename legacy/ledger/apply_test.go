@@ -12,7 +12,6 @@ import (
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/sync/envelope"
 	v10 "github.com/aurigraph/aurigraph/internal/v10"
-	"github.com/aurigraph/aurigraph/legacy/store"
 )
 
 var v11 = envelope.Source{Ledger: envelope.LedgerID{1}, Origin: envelope.V11, Life: 1, Incarnation: envelope.Incarnation{2}}
@@ -364,20 +363,6 @@ func TestSameID(t *testing.T) {
 	found, _, err := p.Transactions(Query{Account: "bob", Limit: 10})
 	if err != nil || len(found) != 2 || !found[0].Other || found[1].Other {
 		t.Errorf("%+v %v", found, err)
-	}
-}
-
-func TestBarrier(t *testing.T) {
-	f := start(t, Config{})
-	var last store.Position
-	for generation := uint64(1); generation < 5; generation++ {
-		f.one(pay(Treasury, "a", 1))
-		b, err := f.Barrier(t.Context())
-		if err != nil || b.Generation != generation || b.Position.Sequence <= last.Sequence || f.Totals().Generation != generation {
-			t.Fatalf("%+v %v", b, err)
-		}
-		last = b.Position
-		f.reopen()
 	}
 }
 

@@ -22,7 +22,8 @@
 //  5. Rounds are numbered without gaps from 0, and their times never fall. A transaction's id says where it lies.
 //  6. Records of the other ledger (Apply) are applied once each: rows, position and mark are one batch, and only what follows the position is
 //     taken. Its rows have keys of their own. It debits only where it owned the slot, and never more than there is.
-//  7. After a failed write the ledger refuses all writes; readers go on.
+//  7. Once a guard has written its barrier, an order of an older generation, or of none, is refused in the step that would execute it, without a trace.
+//  8. After a failed write the ledger refuses all writes; readers go on.
 //
 // FORMAT.md has the rows.
 package ledger

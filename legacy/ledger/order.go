@@ -32,6 +32,8 @@ type Order struct {
 	Title    string // of a new asset, at most TitleBytesMax
 	Scale    uint8  // of a new asset, at most chain.ScaleMax
 	Key      *Key   // nil: two equal orders are two
+	// Generation is that of the guard which let the order through, 0 for none. Once there is a guard, an older one is refused.
+	Generation uint64
 }
 
 // Bounds of orders.

@@ -43,6 +43,9 @@ func (l *Ledger) newRounding(totals Totals) *rounding {
 
 // add executes one order, or finds what its key led to. An error is the store's; the round is void then.
 func (r *rounding) add(o *Order) (Result, error) {
+	if o.Generation < r.totals.Guard {
+		return Result{Err: errOldGeneration}, nil
+	}
 	if err := o.Check(); err != nil {
 		return Result{Err: err}, nil
 	}

@@ -81,6 +81,7 @@ type Totals struct {
 	KeysCrowded  uint64 `json:"keys_crowded"` // that left because newer ones came
 	// Of the sync with the other ledger; absent where there was none.
 	Generation  uint64 `json:"generation,omitempty"`   // of the newest barrier
+	Guard       uint64 `json:"guard,omitempty"`        // of the newest barrier of a guard: orders of an older one are refused
 	HomeVersion uint64 `json:"home_version,omitempty"` // of the home table
 	Applied     uint64 `json:"applied,omitempty"`      // of Transactions: made by the other ledger
 	AppliedKeys uint64 `json:"applied_keys,omitempty"` // that came with them

@@ -55,11 +55,23 @@ func (s *Server) submit(c *call, o ledger.Order) (v10.TxID, error) {
 // submitAll has orders executed and notes how long that took.
 func (s *Server) submitAll(c *call, orders []ledger.Order) ([]ledger.Result, error) {
 	began := s.cfg.Now()
-	results, err := s.ledger.Submit(c.Context(), orders)
-	if err == nil {
-		s.load.add(s.cfg.Now().Sub(began))
+	generation, err := v10.GenerationOf(c.Header[v10.HeaderGeneration])
+	if err != nil {
+		return nil, err
 	}
-	return results, err
+	for i := range orders {
+		orders[i].Generation = generation
+	}
+	results, err := s.ledger.Submit(c.Context(), orders)
+	if err != nil {
+		return nil, err
+	}
+	s.load.add(s.cfg.Now().Sub(began))
+	// What was submitted together is executed in one round: if one is of an old generation, all are.
+	if first := results[0].Err; fault.ReasonOf(first) == v10.ReasonOldGeneration {
+		return nil, first
+	}
+	return results, nil
 }
 
 // errorOf is why an order was refused, nil if it was not.

@@ -240,6 +240,9 @@ func (s *Server) refuse(w http.ResponseWriter, row *v10.Endpoint, err error) {
 		s.cfg.Log.Warn("a request failed", obs.KeyMethod, group, obs.Err(err))
 	}
 	h := w.Header()
+	if fault.ReasonOf(err) == v10.ReasonOldGeneration {
+		h.Set(v10.HeaderGeneration, strconv.FormatUint(s.ledger.Totals().Guard, 10))
+	}
 	if p.RetryAfterS > 0 {
 		h.Set("Retry-After", strconv.Itoa(p.RetryAfterS))
 	}

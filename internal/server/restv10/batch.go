@@ -85,8 +85,7 @@ type linePayer struct {
 	lines   uint64 // read so far
 	text    []byte
 
-	home *hop.Lines // to V10; nil: none of its payments has come yet
-	told uint64     // lines that V10 was sent
+	home *hop.Numbered // to V10; nil: none of its payments has come yet
 }
 
 // next reads a line, and reports whether another may follow.

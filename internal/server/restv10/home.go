@@ -5,13 +5,12 @@ package restv10
 import (
 	"cmp"
 	"context"
-	"encoding/json"
+	"errors"
 	"net/http"
 
 	"github.com/aurigraph/aurigraph/internal/custody"
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/hop"
-	v10 "github.com/aurigraph/aurigraph/internal/v10"
 )
 
 // Why a request that belongs to V10 is not sent on, in counters.
@@ -62,21 +61,15 @@ func (s *Server) sendOn(ctx context.Context, q *request, away error) (any, error
 	if !s.sendsOn(q) {
 		return nil, away
 	}
-	a, err := s.hop(ctx, q, q.body)
+	r := s.homeRequest(q)
+	r.Body = q.body
+	a, err := s.parts.Home.Forward(ctx, r)
+	s.metrics.sentOn.WithLabelValues(hopResult(a, err)).Inc()
 	if err != nil {
 		return nil, err
 	}
 	q.home = a.Code
 	return raw{code: a.Code, header: a.Header, body: a.Body}, nil
-}
-
-// hop sends a body to V10 in a request's place.
-func (s *Server) hop(ctx context.Context, q *request, body []byte) (*hop.Answer, error) {
-	r := s.homeRequest(q)
-	r.Body = body
-	a, err := s.parts.Home.Forward(ctx, r)
-	s.metrics.sentOn.WithLabelValues(hopResult(a, err)).Inc()
-	return a, err
 }
 
 // hopResult is what became of a request that was sent on, in counters.
@@ -108,14 +101,17 @@ func (s *Server) homeRequest(q *request) *hop.Request {
 	return r
 }
 
-// homeProblem is V10's refusal of several payments at once as the refusal of each. A broken answer leaves open what was done.
-func homeProblem(a *hop.Answer) error {
-	if a.Code < http.StatusBadRequest || a.Code >= http.StatusInternalServerError && a.Code != http.StatusServiceUnavailable {
-		return fault.Reasoned(fault.Timeout, hop.ReasonUnknown, "V10 answered %d: nobody knows yet what became of it", a.Code)
+// partError counts a part that was sent on, and gives V10's refusal of all of it its words.
+func (s *Server) partError(err error) error {
+	refused := (*hop.Refusal)(nil)
+	switch {
+	case err == nil:
+		s.metrics.sentOn.WithLabelValues("done").Inc()
+		return nil
+	case errors.As(err, &refused):
+		s.metrics.sentOn.WithLabelValues(hopResult(&refused.Answer, nil)).Inc()
+		return problem{refused.Words()}
 	}
-	var said struct{ Error string }
-	if json.Unmarshal(a.Body, &said) != nil || said.Error == "" {
-		said.Error = http.StatusText(a.Code)
-	}
-	return problem{v10.Problem{Code: a.Code, Text: said.Error}}
+	s.metrics.sentOn.WithLabelValues(hopResult(nil, err)).Inc()
+	return err
 }

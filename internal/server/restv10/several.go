@@ -4,7 +4,6 @@ package restv10
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 
 	"github.com/aurigraph/aurigraph/internal/custody"
@@ -142,46 +141,22 @@ func (l *several) fail(places []int, err error) {
 	}
 }
 
-// noItem stands in a request to V10 for a payment that is not V10's: it refuses it, and all others keep their numbers, by which their keys
-// are told apart.
-const noItem = "{}"
-
 // batchToHome has V10 make items of a batch.
 func (l *several) batchToHome(ctx context.Context, places []int) {
-	body := make([]byte, 0, 128*len(l.items))
-	body = append(body, `{"transactions":[`...)
-	last := places[len(places)-1]
-	for i, next := 0, 0; i <= last; i++ {
-		if i > 0 {
-			body = append(body, ',')
-		}
-		if places[next] != i {
-			body = append(body, noItem...)
-			continue
-		}
-		body = append(body, v10.Marshal(l.items[i].Submit)...)
-		next++
-	}
-	a, err := l.server.hop(ctx, l.request, append(body, "]}"...))
+	answers, err := l.server.parts.Home.Batch(ctx, l.server.homeRequest(l.request), l.items, places)
+	l.answered(places, answers, l.server.partError(err))
+}
+
+// answered fills in what V10 answered to a part.
+func (l *several) answered(places []int, answers []v10.BatchResult, err error) {
 	if err != nil {
 		l.fail(places, err)
 		return
 	}
-	var said struct{ Results []v10.BatchResult }
-	switch {
-	case a.Code != http.StatusOK:
-		l.fail(places, homeProblem(a))
-	case json.Unmarshal(a.Body, &said) != nil || len(said.Results) != last+1:
-		l.fail(places, errHomeAnswer)
-	default:
-		for _, at := range places {
-			l.fates[at].home = &said.Results[at]
-		}
+	for i, at := range places {
+		l.fates[at].home = &answers[i]
 	}
 }
-
-// errHomeAnswer leaves open what V10 did.
-var errHomeAnswer = fault.Reasoned(fault.Timeout, hop.ReasonUnknown, "V10's answer cannot be read: nobody knows yet what became of it")
 
 // resultOf writes a payment's fate.
 func resultOf(f *fate) v10.BatchResult {
@@ -201,15 +176,9 @@ func resultOf(f *fate) v10.BatchResult {
 
 // batchAnswer puts the answers of both ledgers together, as one alone would write them.
 func batchAnswer(fates []fate) []byte {
-	out := v10.BatchAnswer{Results: make([]v10.BatchResult, len(fates)), Total: len(fates)}
+	results := make([]v10.BatchResult, len(fates))
 	for i := range fates {
-		out.Results[i] = resultOf(&fates[i])
-		switch out.Results[i].Status {
-		case v10.StatusSubmitted:
-			out.Accepted++
-		case v10.StatusRefused:
-			out.Refused++
-		}
+		results[i] = resultOf(&fates[i])
 	}
-	return v10.Marshal(out)
+	return v10.Marshal(v10.BatchAnswerOf(results))
 }
