@@ -13,6 +13,7 @@ TAGS         ?=
 FUZZ_TIME    ?= 10s
 FAULT_ROUNDS ?= 3
 SYNC_KILLS   ?= 200
+SWITCH_CYCLES ?= 1000
 SIM_FIRST    ?= 1
 SIM_SEEDS    ?= 100000
 BENCH        ?= .
@@ -115,6 +116,10 @@ e2e-faults: ## every fault to processes, links and disks, FAULT_ROUNDS (3) times
 .PHONY: faults-sync
 faults-sync: ## faults of the sync with V10, and SYNC_KILLS (200) kills of all its parts under payments; as root. `make test` has a slice of it
 	$(GO) test -count=1 -timeout 180m -v -run '^TestSync(Kills|Fault)' ./e2e -sync.kills $(SYNC_KILLS)
+
+.PHONY: switch-long
+switch-long: ## move slots to V11 and back SWITCH_CYCLES (1000) times under payments and kills; more than an hour. `make test` has 50
+	$(GO) test -count=1 -timeout 600m -v -run '^TestSwitch$$' ./e2e -switch.cycles $(SWITCH_CYCLES)
 
 .PHONY: fuzz
 fuzz: ## each fuzz test in turn, for FUZZ_TIME (10s)

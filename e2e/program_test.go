@@ -77,13 +77,14 @@ type net struct {
 			ID, Dir string
 			PID     int
 		}
-		Edge *struct {
+		Edge *struct { // the gateway
 			Dir, GRPC, Metrics, REST string
 			PID                      int
-		}
-		REST string
-		V10  string
-		Sync *struct {
+		} `json:"gateway"`
+		Router string `json:"edge"`
+		REST   string
+		V10    string
+		Sync   *struct {
 			Kafka, Changes string
 			Copied         uint64
 		}

@@ -22,7 +22,7 @@ import (
 )
 
 func newBench(a *app) *cobra.Command {
-	c := group("bench", "Measure a network of its own", newBenchTransfers(a), newBenchFailover(a), newBenchCatchUp(a), newBenchOrder(a), newBenchOrderNode(a), newBenchGateway(a), newBenchSubscribers(a), newBenchSync(a), newBenchCopy(a), newBenchVerifier(a), newBenchPlanter(a))
+	c := group("bench", "Measure a network of its own", newBenchTransfers(a), newBenchFailover(a), newBenchCatchUp(a), newBenchOrder(a), newBenchOrderNode(a), newBenchGateway(a), newBenchSubscribers(a), newBenchSync(a), newBenchCopy(a), newBenchSwitch(a), newBenchWeights(a), newBenchVerifier(a), newBenchPlanter(a))
 	c.Long = `Measures this machine: makes a network of its own, loads it through its public API, and reports what was certified and durable.`
 	c.Example = `  aurigraph bench transfers
   aurigraph bench transfers --rate 100000 --duration 5s --json`

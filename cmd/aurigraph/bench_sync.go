@@ -230,7 +230,7 @@ func (p *pair) target(ctx context.Context, cfg syncload.Config) (*syncload.Targe
 	}
 	owned := half()
 	t := &syncload.Target{
-		V10: n.Sync.V10, Changes: n.Sync.ChangesURL(), CAFile: n.Path(n.CA), Funder: ledger.Treasury, Stop: p.stop,
+		V10: n.Sync.Door(), Changes: n.Sync.ChangesURL(), CAFile: n.Path(n.CA), Funder: ledger.Treasury, Stop: p.stop,
 		V10Owns: func(slot uint16) bool { return slot >= owned.From && slot <= owned.To },
 		Kafka:   "development broker in the bench's process, flushed by the system, as Kafka", Index: cfg.Index,
 	}

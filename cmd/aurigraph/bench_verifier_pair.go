@@ -110,7 +110,7 @@ func (b *verifierBench) startLoad(ctx context.Context, t *verifiedPair) (*benchL
 		}
 		payers[side] = append(payers[side], name)
 	}
-	v10, v11 := "http://"+t.network.Sync.V10, "http://"+strings.TrimPrefix(t.nodes[0].Ready.REST, "http://")
+	v10, v11 := t.network.Sync.V10URL(), "http://"+strings.TrimPrefix(t.nodes[0].Ready.REST, "http://")
 	b.bar.spin("opening accounts")
 	for _, name := range append(append([]string{}, payers[0]...), payers[1]...) {
 		if err := l.pay(ctx, v10, ledger.Treasury, name, loadFunds, ""); err != nil {

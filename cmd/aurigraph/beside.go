@@ -214,6 +214,9 @@ func (b *beside) join(ctx context.Context, bar *bar) error {
 	if err := b.app.openInbox(ctx, n, life); err != nil {
 		return err
 	}
+	if err := b.startGuard(ctx); err != nil {
+		return err
+	}
 	if n.Sync.Copied == 0 {
 		begin := time.Now()
 		report, err := b.app.copyOnce(ctx, n, bar)
@@ -225,5 +228,8 @@ func (b *beside) join(ctx context.Context, bar *bar) error {
 		}
 		b.copied, b.copyTook = report, time.Since(begin)
 	}
-	return b.startHalf()
+	if err := b.startHalf(); err != nil {
+		return err
+	}
+	return b.startRouter(ctx)
 }

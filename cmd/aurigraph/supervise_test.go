@@ -279,7 +279,7 @@ func TestEarlyDeaths(t *testing.T) {
 func TestFourValidators(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "net")
 	d := upWith(t, dir)
-	if len(d.ready.Nodes) != 4 || len(d.ready.GRPC) != 5 || d.ready.GRPC[0] != d.ready.Edge.GRPC || len(d.ready.Metrics) != 4 {
+	if len(d.ready.Nodes) != 4 || len(d.ready.GRPC) != 5 || d.ready.GRPC[0] != d.ready.Gateway.GRPC || len(d.ready.Metrics) != 4 {
 		t.Fatalf("%+v", d.ready)
 	}
 	paid := 0

@@ -102,7 +102,7 @@ func (a *app) openInbox(ctx context.Context, n *network.Network, incarnation env
 		Ledger: chain.Hash(envelope.V10Ledger(n.Sync.Ledger)), Incarnation: incarnation, Life: firstLife,
 		Institution: chain.InstitutionNo(n.Institution.ID), Position: copyBegins,
 	}
-	if want.Key, err = s.inboxKey(ctx, want.Institution, n.Path(n.Sync.Signer)); err != nil {
+	if want.Key, err = s.delegatedKey(ctx, want.Institution, n.Path(n.Sync.Signer)); err != nil {
 		return err
 	}
 	for range inboxTriesMax {
@@ -137,8 +137,8 @@ func openFor(in *client.Inbox, want *chain.OpenInbox) error {
 	return nil
 }
 
-// inboxKey finds the number under which the ledger knows the key that signs V10's changes.
-func (s *session) inboxKey(ctx context.Context, institution chain.InstitutionNo, file string) (chain.KeyNo, error) {
+// delegatedKey finds the number under which the ledger knows a key of an institution.
+func (s *session) delegatedKey(ctx context.Context, institution chain.InstitutionNo, file string) (chain.KeyNo, error) {
 	public, _, err := keys.Inspect(file)
 	if err != nil {
 		return 0, err

@@ -138,7 +138,7 @@ func checkV10(cmd *cobra.Command, o *upOptions) error {
 		return usage(cmd, "--kafka %q, must be host:port", o.kafka)
 	}
 	if o.withV10 {
-		o.Sync = &network.SyncOptions{Store: o.v10Store, Kafka: o.kafka}
+		o.Sync = &network.SyncOptions{Store: o.v10Store, Kafka: o.kafka, Moves: true}
 	}
 	return nil
 }
@@ -161,7 +161,8 @@ type upJSON struct {
 	TLS         tlsJSON           `json:"tls"`
 	Metrics     []string          `json:"metrics"`
 	Nodes       []upNode          `json:"nodes"`
-	Edge        *upEdge           `json:"edge,omitempty"` // the gateway
+	Gateway     *upEdge           `json:"gateway,omitempty"`
+	Edge        string            `json:"edge,omitempty"` // URL of the router before V10 and V11, for clients of V10's dialect
 	Accounts    []string          `json:"accounts"`
 	Keys        map[string]string `json:"keys"`
 	Institution upInstitution     `json:"institution"`
@@ -336,12 +337,15 @@ func (a *app) announce(n *network.Network, running []network.RunNode, edge *netw
 		j.Nodes = append(j.Nodes, upNode{node.ID, running[i].PID, n.Path(node.Dir)})
 	}
 	if edge != nil {
-		j.Edge = &upEdge{edge.PID, n.Path(edge.Dir), edge.GRPC, metricsURL(n.Gateway.Metrics), n.Gateway.URL()}
+		j.Gateway = &upEdge{edge.PID, n.Path(edge.Dir), edge.GRPC, metricsURL(n.Gateway.Metrics), n.Gateway.URL()}
 	}
 	if rest := n.REST(); n.V10 != nil && len(rest) > 0 {
 		j.REST, j.V10Accounts = rest[0], n.V10.Accounts
 	}
 	if n.Sync != nil {
+		if m := n.Sync.Move; m != nil {
+			j.Edge = "http://" + m.Edge
+		}
 		j.V10, j.Sync = n.Sync.V10URL(), &upSync{n.Sync.Kafka, n.Sync.ChangesURL(), n.Sync.Copied}
 	}
 	return a.print(j, func(row func(...any)) {
@@ -350,7 +354,7 @@ func (a *app) announce(n *network.Network, running []network.RunNode, edge *netw
 		for i, node := range j.Nodes {
 			row("validator", node.ID, "grpc "+n.Validators()[i], "metrics "+j.Metrics[i], fmt.Sprintf("pid %d", node.PID))
 		}
-		if e := j.Edge; e != nil {
+		if e := j.Gateway; e != nil {
 			row(append(edgeWords(e), fmt.Sprintf("pid %d", e.PID))...)
 		}
 		row("institution", n.Institution.ID, j.Institution.KeyFile)
@@ -366,6 +370,9 @@ func (a *app) announce(n *network.Network, running []network.RunNode, edge *netw
 			row("try", curlLine(j.REST, j.V10Accounts[0], j.V10Accounts[1]))
 			if j.V10 != "" {
 				row("v10 ledger", "rest "+j.V10, "kept in "+n.Path(n.Sync.Dir))
+				if j.Edge != "" {
+					row("edge", "rest "+j.Edge, "sends each account to the ledger that owns it")
+				}
 				row("in step", "kafka "+j.Sync.Kafka, fmt.Sprintf("copied at %d", j.Sync.Copied))
 			}
 		}
@@ -375,7 +382,7 @@ func (a *app) announce(n *network.Network, running []network.RunNode, edge *netw
 
 // edgeWords says where the gateway serves.
 func edgeWords(e *upEdge) []any {
-	words := []any{"edge", "gateway", "grpc " + e.GRPC, "metrics " + e.Metrics}
+	words := []any{"gateway", "grpc " + e.GRPC, "metrics " + e.Metrics}
 	if e.REST != "" {
 		words = append(words, "rest "+e.REST)
 	}

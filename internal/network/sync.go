@@ -33,6 +33,18 @@ type Sync struct {
 	Embedded bool   `json:"embedded"`         // the broker is in the process that runs the network
 	Prefix   string `json:"prefix,omitempty"` // before the names of the topics
 	Copied   uint64 `json:"copied,omitempty"` // sequence of V10 that the initial copy is of; 0: it is not done
+	Move     *Move  `json:"move,omitempty"`   // how slots move between the two; nil: they do not
+}
+
+// Move is what moves slots between V10 and V11: a guard before V10, a router before both.
+type Move struct {
+	Mover   string `json:"mover"`   // key file of who moves slots, delegated by the network's institution
+	Key     string `json:"key"`     // key file of the guard
+	Dir     string `json:"dir"`     // what the guard must not forget
+	Rest    string `json:"rest"`    // host:port where the guard takes what V10's clients ask for
+	Control string `json:"control"` // host:port where it takes what its controller asks for
+	Edge    string `json:"edge"`    // host:port of the router
+	Routes  string `json:"routes"`  // folder of its map
 }
 
 // SyncOptions says how a network is kept in step with a V10 beside it.
@@ -43,6 +55,8 @@ type SyncOptions struct {
 	Prefix string
 	// V10Slots are the slots that V10 owns at first; empty: all.
 	V10Slots []chain.SlotRange
+	// Moves is whether slots can move: a guard and a router run then. Of a new network only.
+	Moves bool
 }
 
 // Names of what such a network has.
@@ -52,6 +66,10 @@ const (
 	syncFolder     = "v10-ledger"
 	nativeAsset    = "DEMO" // where AUR is V10's
 	syncKeyBytes   = 32
+	moverName      = "keys/mover.key"
+	guardKeyName   = "keys/guard.key"
+	guardFolder    = "v10-guard"
+	routesName     = "router"
 	storeDefault   = "pebble"
 )
 
@@ -91,7 +109,25 @@ func (b *builder) makeSync() error {
 	in.DelegatedKeys = append(in.DelegatedKeys, signer.Public().Bytes())
 	b.genesis.V10Slots = o.slots()
 	b.network.Sync = s
+	if o.Moves {
+		if err := b.makeMove(s); err != nil {
+			return err
+		}
+	}
 	return writeSyncKey(filepath.Join(b.dir, s.Key))
+}
+
+// makeMove makes the keys of who moves slots and of the guard. Governance names both when the network runs.
+func (b *builder) makeMove(s *Sync) error {
+	s.Move = &Move{Mover: moverName, Key: guardKeyName, Dir: guardFolder, Rest: anyAddress, Control: anyAddress, Edge: anyAddress, Routes: routesName}
+	mover, err := b.newKey(moverName, keys.Ed25519)
+	if err != nil {
+		return err
+	}
+	in := &b.genesis.Institutions[b.network.Institution.ID-1]
+	in.DelegatedKeys = append(in.DelegatedKeys, mover.Public().Bytes())
+	_, err = b.newKey(guardKeyName, keys.Ed25519)
+	return err
 }
 
 func writeSyncKey(path string) error {
@@ -127,6 +163,9 @@ func (s *Sync) assign() (err error) {
 	var held reservation
 	defer func() { err = errors.Join(err, held.release()) }()
 	addresses := []*string{&s.V10, &s.Changes}
+	if m := s.Move; m != nil {
+		addresses = append(addresses, &m.Rest, &m.Control, &m.Edge)
+	}
 	if s.Embedded {
 		if s.Kafka == "" {
 			s.Kafka = anyAddress
@@ -192,8 +231,16 @@ func (n *Network) NoteCopied(sequence uint64) error {
 	return now.Save()
 }
 
-// V10URL is that of V10's REST.
-func (s *Sync) V10URL() string { return "http://" + s.V10 }
+// Door is host:port where V10's clients are served: the guard's, if there is one.
+func (s *Sync) Door() string {
+	if s.Move != nil {
+		return s.Move.Rest
+	}
+	return s.V10
+}
+
+// V10URL is that of V10's REST, for its clients.
+func (s *Sync) V10URL() string { return "http://" + s.Door() }
 
 // ChangesURL is that of V10's change log.
 func (s *Sync) ChangesURL() string { return "http://" + s.Changes }

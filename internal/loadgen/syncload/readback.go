@@ -17,10 +17,10 @@ func (r *run) readBack(ctx context.Context) error {
 	if err := r.inStep(ctx); err != nil {
 		return err
 	}
-	if err := r.readV10(ctx); err != nil {
+	if err := r.readV10(ctx, r.saw); err != nil {
 		return err
 	}
-	heights, err := r.readV11(ctx)
+	heights, err := r.readV11(ctx, r.saw)
 	if err != nil {
 		return err
 	}
@@ -40,8 +40,8 @@ func (r *run) readBack(ctx context.Context) error {
 	return nil
 }
 
-// readV10 reads V10's log up to where it is now.
-func (r *run) readV10(ctx context.Context) error {
+// readV10 reads V10's log up to where it is now, and calls saw for each payment.
+func (r *run) readV10(ctx context.Context, saw func(Side, *made)) error {
 	end, err := r.port.head(ctx)
 	if err != nil {
 		return err
@@ -52,15 +52,15 @@ func (r *run) readV10(ctx context.Context) error {
 		}
 		r.progress.Show("V10's log", int64(at.sequence-r.from.v10.sequence), int64(end.sequence-r.from.v10.sequence))
 		err := l.payments(func(m made) {
-			r.saw(V10, &m)
+			saw(V10, &m)
 			r.rows[arrival{m.origin, m.id}] = at.sequence
 		})
 		return at.sequence < end.sequence, err
 	})
 }
 
-// readV11 reads V11's chain up to where it is now, and says in which blocks V10's payments are.
-func (r *run) readV11(ctx context.Context) (map[v10.TxID]chain.Height, error) {
+// readV11 reads V11's chain up to where it is now, calls saw for each payment, and says in which blocks V10's are.
+func (r *run) readV11(ctx context.Context, saw func(Side, *made)) (map[v10.TxID]chain.Height, error) {
 	s, err := r.v11.client.Status(ctx)
 	if err != nil {
 		return nil, err
@@ -95,7 +95,7 @@ func (r *run) readV11(ctx context.Context) (map[v10.TxID]chain.Height, error) {
 		if l.asset == aur.Number {
 			l.made.asset = v10.DefaultAsset
 		}
-		r.saw(V11, &l.made)
+		saw(V11, &l.made)
 		if l.origin == V10 {
 			heights[l.id] = l.height
 		}

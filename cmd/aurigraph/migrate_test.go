@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/aurigraph/aurigraph/internal/chain"
+)
+
+// TestParseSlots reads ranges, and refuses what is none.
+func TestParseSlots(t *testing.T) {
+	for text, want := range map[string][]chain.SlotRange{
+		"7":                 {{From: 7, To: 7}},
+		"0-99":              {{From: 0, To: 99}},
+		"250,0-99,100":      {{From: 0, To: 100}, {From: 250, To: 250}},
+		"9999-10001,65534":  {{From: 9999, To: 10001}, {From: 65534, To: 65534}},
+		"":                  nil,
+		"1-":                nil,
+		"9-3":               nil,
+		"65535":             nil,
+		"-1":                nil,
+		"1;2":               nil,
+		"99999999999999999": nil,
+	} {
+		s, err := parseSlots(text)
+		if (err == nil) != (want != nil) || err == nil && !reflect.DeepEqual(s.Ranges(), want) {
+			t.Errorf("%q: %v, %v", text, s.Ranges(), err)
+		}
+	}
+}
+
+// TestMoveGoals: what is to be where, and first what needs no fence.
+func TestMoveGoals(t *testing.T) {
+	all := []chain.SlotRange{{From: 0, To: chain.SlotsMax - 1}}
+	for _, c := range []struct {
+		flags    moveFlags
+		v10, v11 []chain.SlotRange
+		refused  bool
+	}{
+		{moveFlags{weight: 0, wait: 1}, all, nil, false},
+		{moveFlags{weight: 10_000, wait: 1}, nil, all, false},
+		{moveFlags{weight: 100, wait: 1}, []chain.SlotRange{{From: 100, To: 9999}}, []chain.SlotRange{{From: 0, To: 99}}, false},
+		{moveFlags{weight: -1, to: "v11", slots: "3", wait: 1}, nil, []chain.SlotRange{{From: 3, To: 3}}, false},
+		{moveFlags{weight: -1, to: "v10", slots: "3", wait: 1}, []chain.SlotRange{{From: 3, To: 3}}, nil, false},
+		{moveFlags{weight: 10_001, wait: 1}, nil, nil, true},
+		{moveFlags{weight: 5, slots: "3", wait: 1}, nil, nil, true},
+		{moveFlags{weight: -1, to: "v12", slots: "3", wait: 1}, nil, nil, true},
+		{moveFlags{weight: -1, to: "v11", wait: 1}, nil, nil, true},
+		{moveFlags{weight: 5, wait: -time.Second}, nil, nil, true},
+	} {
+		goals, err := c.flags.goals()
+		var v10, v11 []chain.SlotRange
+		for i, g := range goals {
+			if ranges := g.Slots.Ranges(); g.ToV11 {
+				v11 = ranges
+			} else if v10 = ranges; i > 0 {
+				t.Errorf("%+v: what goes to V10 is not first", c.flags)
+			}
+		}
+		if (err != nil) != c.refused || err == nil && (!reflect.DeepEqual(v10, c.v10) || !reflect.DeepEqual(v11, c.v11)) {
+			t.Errorf("%+v: V10 %v, V11 %v, %v", c.flags, v10, v11, err)
+		}
+	}
+}
+
+// TestMigrationJudge lets nothing go on while a gate does not hold, and says which.
+func TestMigrationJudge(t *testing.T) {
+	j := migrationJSON{}
+	j.gate("guard", "")
+	j.gate("sync v10_to_v11", "")
+	if j.judge(); !j.RollbackReady || j.Verdict != "may go on" {
+		t.Errorf("%+v", j)
+	}
+	j.gate("slots open", "3 slots are closed")
+	if j.judge(); j.RollbackReady || j.Verdict != "hold: slots open" {
+		t.Errorf("%+v", j)
+	}
+}
