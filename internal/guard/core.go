@@ -151,7 +151,7 @@ func (c *core) step(e any) []any {
 		return c.wasBarred(e.barrier)
 	case barFailed:
 		c.asked = nil
-		return []any{c.serve(), refuse{e.err}}
+		return []any{c.serve(), refuse(e)}
 	case barUnclear:
 		err := &fault.Error{Kind: fault.Halted, Reason: ReasonBarrierLost, Cause: e.err, Text: "V10 did not say whether it took the barrier of a fence: start the guard again"}
 		return []any{refuse{err}, end{err}}

@@ -192,8 +192,7 @@ func TestFirstStartAgain(t *testing.T) {
 		t.Error(a)
 	}
 	must(t, w.end())
-	other := t.TempDir()
-	w.folder, other = other, w.folder
+	w.folder = t.TempDir()
 	w.guard() // of another folder, without a record
 	if st := w.Status(); len(st.Closed) != 1 {
 		t.Errorf("%+v", st)

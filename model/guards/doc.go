@@ -8,5 +8,8 @@
 // V11 has the slot once a fence is signed (a controller submits it at once), and the invariant is that nobody can then
 // make V10 execute a debit.
 //
-// Bounds: two processes, Starts starts of them in all, one request a generation inside V10.
+// There are two slots, because a generation is the guard's and a closing is a slot's: a guard that takes a generation from another for the
+// fence of one slot is the newest for all its others.
+//
+// Bounds: two processes, two slots, Starts starts of them in all, one request a generation and slot inside V10.
 package guards

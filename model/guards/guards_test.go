@@ -18,7 +18,7 @@ func TestGuardsHold(t *testing.T) {
 }
 
 func TestEachRuleIsNeeded(t *testing.T) {
-	want := map[Rule]int{BarrierFirst: 8, OvertakenStops: 9, RecordFirst: 8, ClosedFirst: 6}
+	want := map[Rule]int{BarrierFirst: 8, OvertakenStops: 9, RecordFirst: 8, ClosedFirst: 6, ConditionalBarrier: 11}
 	for _, rule := range Rules() {
 		r, err := Scenarios()[0].Run([]string{rule.String()}, check.Options{})
 		if err != nil || r.Violation != TwoHomes || len(r.Trace) != want[rule] {

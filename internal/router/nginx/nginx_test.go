@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"path/filepath"
-	"strconv"
 	"testing"
 
 	"github.com/aurigraph/aurigraph/internal/nginx"
@@ -62,8 +61,6 @@ func TestSuite(t *testing.T) {
 		return r
 	})
 }
-
-func itoa(n uint16) string { return strconv.Itoa(int(n)) }
 
 // resummed gives a text its right checksum.
 func resummed(text []byte) []byte {

@@ -293,12 +293,13 @@ func (w *world) tell() {
 			f.Assets[chain.AssetNo(i+1)] = chainlog.Asset{Code: code, Portable: true}
 		}
 		var drafts []chainlog.Draft
+		at := chainlog.Begin(b)
 		for i := range b.Batches {
-			some, err := chainlog.Translate(b, i, f, uint32(len(drafts)))
+			some, next, err := chainlog.Translate(b, i, f, at)
 			must(w.t, err)
-			drafts = append(drafts, some...)
+			drafts, at = append(drafts, some...), next
 		}
-		w.apply(append(drafts, chainlog.EndOf(b, uint32(len(drafts)))))
+		w.apply(append(drafts, chainlog.EndOf(b, at)))
 	}
 }
 
