@@ -46,10 +46,16 @@ const commandMax = 60 * time.Second
 // runIn runs a command line and returns what it printed and its exit code.
 func runIn(t *testing.T, args ...string) (out string, code int) {
 	t.Helper()
+	return runFor(t, commandMax, args...)
+}
+
+// runFor is runIn for a command that takes longer.
+func runFor(t *testing.T, most time.Duration, args ...string) (out string, code int) {
+	t.Helper()
 	cmd := exec.Command(program, args...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	timer := time.AfterFunc(commandMax, func() { _ = cmd.Process.Kill() })
+	timer := time.AfterFunc(most, func() { _ = cmd.Process.Kill() })
 	defer timer.Stop()
 	err := cmd.Run()
 	var exit *exec.ExitError

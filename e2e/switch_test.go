@@ -8,15 +8,20 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+	"time"
 )
 
 // switchCycles is how often slots go to V11 and back.
 var switchCycles = flag.Int("switch.cycles", 50, "move slots to V11 and back so many times, with kills")
 
+// cycleMax is what a cycle takes at most on average, with what is killed in it and started again.
+const cycleMax = 20 * time.Second
+
 // TestSwitch moves slots of real processes there and back while clients pay, kills each of the roles in turn, and finds every payment once
 // on both ledgers.
 func TestSwitch(t *testing.T) {
-	out, code := runIn(t, "bench", "switch", "--json", "--cycles", strconv.Itoa(*switchCycles), "--network", filepath.Join(t.TempDir(), "pair"))
+	most := time.Minute + time.Duration(*switchCycles)*cycleMax
+	out, code := runFor(t, most, "bench", "switch", "--json", "--cycles", strconv.Itoa(*switchCycles), "--network", filepath.Join(t.TempDir(), "pair"))
 	var r struct {
 		Cycles       int                `json:"cycles"`
 		HoldMs       map[string]float64 `json:"hold_ms"`
