@@ -65,6 +65,7 @@ func (s *socket) chainFrames(ctx context.Context, head chain.Height, wait bool) 
 	from := s.next
 	s.mu.Unlock()
 	next, size := from, 0
+	var blocks []written
 	for ; next <= head && size < socketTogetherBytes; next++ {
 		b := s.sockets.contents.peek(next)
 		if b == nil && next > from {
@@ -79,8 +80,12 @@ func (s *socket) chainFrames(ctx context.Context, head chain.Height, wait bool) 
 			}
 		}
 		frames, size = s.appendContent(frames, size, b)
+		blocks = append(blocks, written{next, len(frames)})
 	}
 	s.advance(from, next)
+	s.mu.Lock()
+	s.blocks = blocks
+	s.mu.Unlock()
 	return frames, nil
 }
 

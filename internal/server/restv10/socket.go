@@ -37,6 +37,8 @@ type socket struct {
 	ended    bool
 	accounts map[chain.AccountNo]string
 	next     chain.Height // of transactions and accounts, the next one to send
+	blocks   []written    // that are being sent, all below next
+	sent     int          // frames of theirs that are
 	headSent chain.Height
 	window   int64 // in which that was; it gets one head in each
 	pushDue  time.Duration
@@ -59,6 +61,12 @@ const (
 	onChain = wantTransactions | wantAccounts
 	onHeads = wantBlocks | wantConsensus
 )
+
+// written is a block that is being sent, and up to which of the frames it is.
+type written struct {
+	height chain.Height
+	frames int
+}
 
 // task is what a socket has to do next.
 type task uint8
@@ -134,9 +142,10 @@ func (s *socket) serve(ctx context.Context, now time.Duration) {
 		if err == nil && !more {
 			return
 		}
-		done := false
+		done, before := false, len(frames)
 		if err == nil {
 			frames, done, err = s.wire.put(frames)
+			s.took(before - len(frames))
 		}
 		if err != nil || !done {
 			s.sockets.writers.Go(func() { s.write(ctx, frames, err) })
@@ -175,8 +184,16 @@ func (s *socket) send(frames [][]byte) error {
 		if _, err := s.wire.Write(f); err != nil {
 			return err
 		}
+		s.took(1)
 	}
 	return nil
+}
+
+// took notes that the wire has so many more frames of what is being sent. One that was begun is finished before the last word.
+func (s *socket) took(frames int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sent += frames
 }
 
 // step takes the next task and returns its frames; more is false when nothing is due any more, and then nobody writes. Unless it may
@@ -187,6 +204,7 @@ func (s *socket) step(ctx context.Context, wait bool) (frames [][]byte, more boo
 	now, at, head := h.now(), chain.Height(h.head.Load()), h.news.Load()
 	do := s.task(now, at, head)
 	s.since = now
+	s.blocks, s.sent = nil, 0
 	switch {
 	case do == nothing, s.ended:
 		s.writing = false
@@ -245,6 +263,11 @@ func (s *socket) end(code uint16, reason string, linger time.Duration) {
 // resume is the height of the first block that the client may not have seen.
 func (s *socket) resume() chain.Height {
 	if s.wants&onChain != 0 {
+		for _, b := range s.blocks {
+			if b.frames > s.sent {
+				return min(b.height, s.next)
+			}
+		}
 		return s.next
 	}
 	return s.headSent + 1
