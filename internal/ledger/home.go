@@ -57,5 +57,13 @@ func (l *Ledger) boundToPortable(asset chain.AssetNo) bool {
 // HomeVersion numbers the states of the home table.
 func (l *Ledger) HomeVersion() uint64 { return l.meta.Ref(0).HomeVersion }
 
+// V10Homes is a copy of the home table: bit slot % 64 of word slot / 64 is set if V10 owns the slot.
+func (l *Ledger) V10Homes() (words [homeWords]uint64) {
+	for i := range words {
+		words[i] = *l.homes.Ref(uint64(i))
+	}
+	return words
+}
+
 // OwnedByV10 reports whether V10 is the home of a slot.
 func (l *Ledger) OwnedByV10(slot uint16) bool { return l.ownedByV10(slot) }

@@ -39,13 +39,8 @@ func (q *Query) Homes(ctx context.Context, last *Homes) (*Homes, error) {
 }
 
 func homesOf(l *ledger.Ledger) *Homes {
-	h := &Homes{Version: l.HomeVersion()}
-	for slot := range uint16(chain.SlotNone) {
-		if l.OwnedByV10(slot) {
-			h.owned[slot/64] |= 1 << (slot % 64)
-			h.any = true
-		}
-	}
+	h := &Homes{Version: l.HomeVersion(), owned: l.V10Homes()}
+	h.any = h.owned != [len(h.owned)]uint64{}
 	return h
 }
 
@@ -82,27 +77,32 @@ type HomeTable struct {
 	Guard   [chain.Ed25519KeyBytes]byte
 }
 
-// HomeTable reads the home table whole.
+// HomeTable reads the home table whole. Routers and movers ask for it all the time, so the ledger is held for a copy of its words only.
 func (q *Query) HomeTable(ctx context.Context) (*HomeTable, error) {
-	t := &HomeTable{}
+	t, homes := &HomeTable{}, &Homes{}
 	height, err := q.view(ctx, func(l *ledger.Ledger) error {
 		*t = HomeTable{Version: l.HomeVersion()}
 		t.Mover, t.Guard = l.Mover()
-		for slot := range uint16(chain.SlotNone) {
-			if !l.OwnedByV10(slot) {
-				continue
-			}
-			if n := len(t.V10); n > 0 && t.V10[n-1].To+1 == slot {
-				t.V10[n-1].To = slot
-				continue
-			}
-			t.V10 = append(t.V10, chain.SlotRange{From: slot, To: slot})
-		}
+		homes = homesOf(l)
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	t.Height = height
+	t.Height, t.V10 = height, homes.ranges()
 	return t, nil
+}
+
+// ranges lists the slots that V10 owns, in order, as few ranges as there can be.
+func (h *Homes) ranges() (all []chain.SlotRange) {
+	for slot := range uint16(chain.SlotNone) {
+		switch n := len(all); {
+		case !h.OnV10(slot):
+		case n > 0 && all[n-1].To+1 == slot:
+			all[n-1].To = slot
+		default:
+			all = append(all, chain.SlotRange{From: slot, To: slot})
+		}
+	}
+	return all
 }

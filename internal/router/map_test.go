@@ -14,6 +14,7 @@ import (
 
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/keys"
 )
 
 func must(t testing.TB, err error) {
@@ -103,7 +104,7 @@ func TestSlots(t *testing.T) {
 // TestSlotOf: V10 and the ledger compute the same; the figures are CRC-32's own check value and the empty text's.
 func TestSlotOf(t *testing.T) {
 	for name, want := range map[string]uint16{"123456789": 0xcbf43926 % 10_000, "": 0} {
-		if got := SlotOf(name); got != want {
+		if got := keys.AliasSlot(name); got != want {
 			t.Errorf("%q: %d, want %d", name, got, want)
 		}
 	}
@@ -179,13 +180,13 @@ func FuzzParse(f *testing.F) {
 
 func TestWay(t *testing.T) {
 	m := Map{Version: 1, Cohorts: map[string]uint16{"carol": 10_000, "dave": 10_001}}
-	alice, carol := SlotOf("alice"), SlotOf("carol")
+	alice, carol := keys.AliasSlot("alice"), keys.AliasSlot("carol")
 	must(t, m.V11.Set(chain.SlotRange{From: alice, To: alice}, chain.SlotRange{From: 10_001, To: 10_001}))
 	table := Compile(&m)
 	m.Cohorts["alice"] = 10_000 // the caller's own memory
 	for account, want := range map[string]Way{
 		"": {V10, ByWhole, chain.SlotNone}, "alice": {V11, BySlot, alice}, "carol": {V10, ByCohort, 10_000}, "dave": {V11, ByCohort, 10_001},
-		"bob": {V10, BySlot, SlotOf("bob")},
+		"bob": {V10, BySlot, keys.AliasSlot("bob")},
 	} {
 		if got := table.Way(account); got != want {
 			t.Errorf("%q: %+v, want %+v", account, got, want)

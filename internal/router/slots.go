@@ -3,7 +3,6 @@
 package router
 
 import (
-	"hash/crc32"
 	"math/bits"
 
 	"github.com/aurigraph/aurigraph/internal/chain"
@@ -16,11 +15,6 @@ const slotLast = chain.SlotNone - 1
 // Slots is a set of slots. The zero value has none. Sets may be compared by ==.
 type Slots struct {
 	words [(chain.SlotNone + 1) / 64]uint64
-}
-
-// SlotOf is the hash slot of an account: CRC-32/IEEE of its name modulo chain.SlotsMax.
-func SlotOf(account string) uint16 {
-	return uint16(crc32.ChecksumIEEE([]byte(account)) % chain.SlotsMax)
 }
 
 // Has reports whether a slot is in the set.

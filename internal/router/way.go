@@ -6,6 +6,7 @@ import (
 	"maps"
 
 	"github.com/aurigraph/aurigraph/internal/chain"
+	"github.com/aurigraph/aurigraph/internal/keys"
 )
 
 // Side is one of the two ledgers.
@@ -80,7 +81,7 @@ func (t *Table) Way(account string) Way {
 	if slot, named := t.m.Cohorts[account]; named {
 		return Way{Side: t.owner(slot), By: ByCohort, Slot: slot}
 	}
-	slot := SlotOf(account)
+	slot := keys.AliasSlot(account)
 	return Way{Side: t.owner(slot), By: BySlot, Slot: slot}
 }
 

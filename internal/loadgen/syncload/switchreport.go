@@ -3,6 +3,7 @@
 package syncload
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -132,10 +133,16 @@ func (r *SwitchReport) example(format string, args ...any) {
 // times says how long clients waited during moves.
 func (s *switching) times(r *SwitchReport, all []answered) {
 	var quiet, killed, moves []time.Duration
+	slices.SortFunc(all, func(a, b answered) int { return cmp.Compare(a.begin, b.begin) })
 	for _, w := range s.windows {
 		slowest := map[uint32]time.Duration{}
-		for _, a := range all {
-			if a.begin < w.end && a.end > w.begin {
+		// None takes longer than switchGiveUp, so that of many moves each looks at its own time only.
+		first, _ := slices.BinarySearchFunc(all, w.begin-switchGiveUp-switchAnswer, func(a answered, at time.Duration) int { return cmp.Compare(a.begin, at) })
+		for _, a := range all[first:] {
+			if a.begin >= w.end {
+				break
+			}
+			if a.end > w.begin {
 				slowest[a.From] = max(slowest[a.From], a.end-a.begin)
 			}
 		}

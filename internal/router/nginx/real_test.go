@@ -22,6 +22,7 @@ import (
 
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/keys"
 	"github.com/aurigraph/aurigraph/internal/router"
 )
 
@@ -252,7 +253,7 @@ func TestTold(t *testing.T) {
 	c := Config{Dir: t.TempDir(), Workers: 2, V10: Upstream{Servers: []string{v10.address()}}, V11: Upstream{Servers: []string{v11.address()}}}
 	r := start(t, c)
 	m := router.Map{Version: 7}
-	slot := router.SlotOf("secret-payer")
+	slot := keys.AliasSlot("secret-payer")
 	must(t, m.V11.Set(chain.SlotRange{From: slot, To: slot}))
 	must(t, router.Apply(t.Context(), r, m))
 	client := &http.Client{Transport: &http.Transport{}}

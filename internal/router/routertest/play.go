@@ -19,6 +19,7 @@ import (
 
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/hop"
+	"github.com/aurigraph/aurigraph/internal/keys"
 	"github.com/aurigraph/aurigraph/internal/router"
 	v10 "github.com/aurigraph/aurigraph/internal/v10"
 )
@@ -28,7 +29,7 @@ func (w *world) playWays() {
 	m := owning(1, on("alice"), on("a/ñ+ %2F"), chain.SlotRange{From: 10_007, To: 10_007})
 	m.Cohorts = map[string]uint16{"carol": 10_007, "dave": 10_008}
 	must := func(name string, want bool) {
-		if m.V11.Has(router.SlotOf(name)) != want {
+		if m.V11.Has(keys.AliasSlot(name)) != want {
 			w.Fatalf("%s: the suite needs another name", name)
 		}
 	}
@@ -265,7 +266,7 @@ func (w *world) playCut() {
 func (w *world) playOutcomes() {
 	m := owning(9, on("secret-payer"))
 	w.apply(m)
-	slot := router.SlotOf("secret-payer")
+	slot := keys.AliasSlot("secret-payer")
 	paid := call{method: "POST", target: payPath + "?token=secret", body: []byte(`{"from":"secret-payer","memo":"secret"}`), header: http.Header{"Idempotency-Key": {"secret"}}}
 	w.do(paid)
 	w.do(call{method: "GET", target: "/api/v10/accounts/secret-payer/balances"})

@@ -14,6 +14,7 @@ import (
 
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/keys"
 	"github.com/aurigraph/aurigraph/internal/router"
 )
 
@@ -107,7 +108,7 @@ func all() chain.SlotRange { return chain.SlotRange{From: 0, To: chain.SlotsMax 
 
 // on is the slot of an account.
 func on(account string) chain.SlotRange {
-	slot := router.SlotOf(account)
+	slot := keys.AliasSlot(account)
 	return chain.SlotRange{From: slot, To: slot}
 }
 
