@@ -91,7 +91,8 @@ func (ps *parts) make(ctx context.Context) error {
 			return nil
 		}
 		if len(ps.moving) > 0 {
-			if err := h.wait(ctx, s); err != nil {
+			sent-- // bounded by its time
+			if err := h.again(ctx, s); err != nil {
 				return ps.giveUp(err)
 			}
 		}

@@ -54,10 +54,9 @@ func (p *proxy) single(ctx context.Context, w http.ResponseWriter, q *request) e
 			sent++
 			done, err = p.toV10(ctx, w, q, s)
 		case at == atV11 && !q.hopped:
-			sent++
 			done, err = p.toV11(ctx, w, q)
-			if !done && err == nil { // the slot came back, and this guard does not know it yet
-				err = h.wait(ctx, s)
+			if !done && err == nil { // the slot came back, or whom it asked does not know yet that it went: this guard cannot tell
+				err = h.again(ctx, s)
 			}
 		default:
 			err = h.wait(ctx, s)
@@ -181,10 +180,27 @@ type holding struct {
 	p     *proxy
 	began time.Time
 	timer *time.Timer // nil: it has not waited yet
+	pause time.Duration
 }
 
+// Pauses between two questions to a V11 that may be behind this guard.
+const (
+	againFirst = 5 * time.Millisecond
+	againLast  = 160 * time.Millisecond
+)
+
 // wait waits until another view than s is there. TryLater: too long, or too many wait.
-func (h *holding) wait(ctx context.Context, s *served) error {
+func (h *holding) wait(ctx context.Context, s *served) error { return h.until(ctx, s, nil) }
+
+// again waits like wait, but not longer than a while, which grows.
+func (h *holding) again(ctx context.Context, s *served) error {
+	h.pause = min(max(2*h.pause, againFirst), againLast)
+	t := time.NewTimer(h.pause)
+	defer t.Stop()
+	return h.until(ctx, s, t.C)
+}
+
+func (h *holding) until(ctx context.Context, s *served, soon <-chan time.Time) error {
 	p := h.p
 	if h.timer == nil {
 		if p.held.Add(1) > int64(p.g.cfg.HeldMax) {
@@ -195,6 +211,8 @@ func (h *holding) wait(ctx context.Context, s *served) error {
 	}
 	select {
 	case <-s.changed:
+		return nil
+	case <-soon:
 		return nil
 	case <-h.timer.C:
 		return fault.Reasoned(fault.TryLater, reasonMoving, textMoving)
