@@ -19,15 +19,17 @@ type Homes struct {
 	V10     []SlotRange // slots that V10 owns, in order
 	Mover   KeyNo       // key that may move slots; 0: governance alone
 	Guard   [32]byte    // Ed25519 key whose fences count; zero: none was named
+	Closed  bool        // the migration is over (CloseMigration): V10 owns nothing, and nothing moves any more
 }
 
 // HomeMove is what made a version of the home table, proved by its receipt.
 type HomeMove struct {
 	Version uint64
 	Height  Height
-	ToV11   bool // of a move
-	Aborted bool // it moved nothing: fences of earlier versions are of no use from then on
-	Slots   []SlotRange
+	ToV11   bool        // of a move
+	Aborted bool        // it moved nothing: fences of earlier versions are of no use from then on
+	Closed  bool        // it ended the migration: no version follows
+	Slots   []SlotRange // none of a close
 }
 
 // Homes reads the home table. It is the node's word.
@@ -36,7 +38,7 @@ func (c *Client) Homes(ctx context.Context) (*Homes, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Homes{Height: Height(a.Height), Version: a.Version, Mover: KeyNo(a.Mover)}
+	h := &Homes{Height: Height(a.Height), Version: a.Version, Mover: KeyNo(a.Mover), Closed: a.Closed}
 	if len(a.Guard) != 0 && copy(h.Guard[:], a.Guard) != len(a.Guard) {
 		return nil, fault.Reasoned(fault.Corrupt, "answer_malformed", "the node's answer has a guard's key of %d bytes", len(a.Guard))
 	}
@@ -94,6 +96,8 @@ func homeMoveOf(t *Transaction, version uint64) (*HomeMove, error) {
 		before, m.ToV11, m.Slots = b.HomeVersion, b.ToV11, b.Slots
 	case *chain.AbortMove:
 		before, m.Aborted, m.Slots = b.HomeVersion, true, b.Slots
+	case *chain.CloseMigration:
+		before, m.Closed = b.HomeVersion, true
 	default:
 		return nil, lies("that moves no slots")
 	}

@@ -22,7 +22,7 @@ func TestHomes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if expected := (client.Homes{Height: want.Height, Version: want.Version, V10: want.V10, Mover: want.Mover, Guard: want.Guard}); !reflect.DeepEqual(*h, expected) {
+	if expected := (client.Homes{Height: want.Height, Version: want.Version, V10: want.V10, Mover: want.Mover, Guard: want.Guard, Closed: want.Closed}); !reflect.DeepEqual(*h, expected) {
 		t.Errorf("%+v, want %+v", h, expected)
 	}
 }
@@ -65,10 +65,12 @@ func TestHomeMove(t *testing.T) {
 	is(2, client.HomeMove{Version: 2, ToV11: true, Slots: slots})
 	done(&client.AbortMove{HomeVersion: 2, Slots: slots})
 	is(3, client.HomeMove{Version: 3, Aborted: true, Slots: slots})
+	done(&client.CloseMigration{HomeVersion: 3, Life: 1, Position: client.SyncPosition{Major: 9}})
+	is(4, client.HomeMove{Version: 4, Closed: true})
 	done(&client.MoveSlots{HomeVersion: 2, Slots: slots}) // a node that names another version's
-	fails(4, client.Corrupt)
-	done(&client.Freeze{Account: 1})
 	fails(5, client.Corrupt)
+	done(&client.Freeze{Account: 1})
+	fails(6, client.Corrupt)
 	if _, err := dial(t, backend, nil).HomeMove(t.Context(), 2); client.KindOf(err) != client.Denied {
 		t.Errorf("without a trust: %v", err)
 	}

@@ -61,6 +61,7 @@ type (
 	SetMover            = chain.SetMover
 	MoveSlots           = chain.MoveSlots
 	AbortMove           = chain.AbortMove
+	CloseMigration      = chain.CloseMigration
 	SlotRange           = chain.SlotRange
 	Fence               = chain.Fence
 )

@@ -202,5 +202,9 @@ func (d *details) rest(body chain.Body) {
 	case *chain.AbortMove:
 		d.add("home_version", b.HomeVersion)
 		d.add("slots", b.Slots)
+	case *chain.CloseMigration:
+		d.add("home_version", b.HomeVersion)
+		d.add("life", b.Life)
+		d.add("position", positionText(b.Position))
 	}
 }

@@ -118,9 +118,10 @@ func (h *halves) ask(ctx context.Context) {
 	h.list = with
 }
 
-// stateRanks say which half's word counts where several apply the same direction: one that is held is held everywhere a moment later.
+// stateRanks say which half's word counts where several apply the same direction: one that is held, or closed, is so everywhere a
+// moment later.
 var stateRanks = map[string]int{
-	control.StateHeld: 6, control.StateApplying: 5, control.StateCopying: 4, control.StateTrying: 3, control.StateTrouble: 2, control.StateStarting: 1,
+	control.StateClosed: 7, control.StateHeld: 6, control.StateApplying: 5, control.StateCopying: 4, control.StateTrying: 3, control.StateTrouble: 2, control.StateStarting: 1,
 }
 
 // applier is the half that speaks for a direction, v10 or v11 by whose changes; nil: none answers.

@@ -30,7 +30,8 @@ holds it. A direction that a change holds stands until somebody acts: the last c
 Without the network's folder name the sockets of the halves with --socket, V10's change log with --port, and a validator with
 --endpoint; what is not named is not shown.
 
-Exit codes: 0 both directions go on, or the initial copy is under way; 1 one is held or in trouble, or does not answer.`,
+Exit codes: 0 both directions go on, the initial copy is under way, or the migration is closed; 1 one is held or in trouble, or
+does not answer.`,
 		Example: `  aurigraph sync status
   aurigraph sync status -w --network /srv/trial
   aurigraph sync status --socket /srv/aurigraph/node0/admin.sock --socket sync-v10.sock --port http://v10:4005 --json`,
@@ -151,14 +152,14 @@ func (p *syncPicture) directions() []*directionJSON {
 }
 
 // goesOn reports whether nobody has to look.
-func (p *syncPicture) goesOn() bool {
-	for _, d := range p.directions() {
-		ok := d.State == control.StateApplying || d.State == control.StateCopying || d.State == control.StateStarting
-		if !ok || d.Capture != nil && d.Capture.State == control.StateTrouble {
-			return false
-		}
+func (p *syncPicture) goesOn() bool { return p.V10ToV11.goesOn() && p.V11ToV10.goesOn() }
+
+func (d *directionJSON) goesOn() bool {
+	if d.State == stateSilent && d.Capture != nil && d.Capture.State == control.StateClosed {
+		return true // it is told nothing more, and may be gone
 	}
-	return true
+	ok := d.State == control.StateApplying || d.State == control.StateCopying || d.State == control.StateStarting || d.State == control.StateClosed
+	return ok && (d.Capture == nil || d.Capture.State != control.StateTrouble)
 }
 
 // lookAtSync asks all who know something of the sync. What does not answer is in the picture as that.

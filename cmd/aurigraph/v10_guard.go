@@ -177,6 +177,8 @@ func moveKind(m *client.HomeMove) guard.MoveKind {
 		return guard.Aborted
 	case m.ToV11:
 		return guard.ToV11
+	case m.Closed:
+		return guard.Over
 	}
 	return guard.ToV10
 }

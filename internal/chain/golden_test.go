@@ -174,7 +174,7 @@ func TestGoldenNames(t *testing.T) {
 	for _, o := range Outcomes() {
 		fmt.Fprintf(&out, "outcome %d %s\n", o, o)
 	}
-	for k := TxKind(0); k <= TxAbortMove+1; k++ {
+	for k := TxKind(0); k <= TxCloseMigration+1; k++ {
 		fmt.Fprintf(&out, "tx %d %s\n", k, k)
 	}
 	golden(t, "names", out.String())

@@ -5,7 +5,7 @@ package chain
 // Bounds of moves.
 const (
 	MoveRangesMax = 256     // ranges of slots in one move
-	HomeMovesMax  = 1 << 20 // moves of a chain's life, each of which makes a version of the home table
+	HomeMovesMax  = 1 << 20 // moves of a chain's life, each of which makes a version of the home table; the last is left for the close
 )
 
 // SetMover says who may move slots (Mover, a key of an institution, also a delegated one; 0: governance alone) and whose fences count
@@ -32,6 +32,14 @@ type AbortMove struct {
 	Slots       []SlotRange
 }
 
+// CloseMigration ends the way back for ever: V10 owns no slot any more, everything that it did is here, and what was bound to portable
+// accounts is free. It makes the last version of the home table. Governance only, not the mover.
+type CloseMigration struct {
+	HomeVersion uint64
+	Life        uint32       // of V10, as the inbox is open for; 0: it was never opened
+	Position    SyncPosition // of V10's newest change, read when V10 owned no slot any more; the inbox must have it
+}
+
 // Fence is a guard's word that V10 takes nothing more that debits Slots behind Position while the home table is at HomeVersion.
 type Fence struct {
 	Incarnation [16]byte // V10's
@@ -48,6 +56,9 @@ func (*MoveSlots) Kind() TxKind { return TxMoveSlots }
 
 // Kind returns TxAbortMove.
 func (*AbortMove) Kind() TxKind { return TxAbortMove }
+
+// Kind returns TxCloseMigration.
+func (*CloseMigration) Kind() TxKind { return TxCloseMigration }
 
 // CheckRanges says why ranges name no slots, or nil: there are 1 to MoveRangesMax, in order and apart from each other.
 func CheckRanges(ranges []SlotRange) error {
@@ -86,4 +97,14 @@ func (b *AbortMove) validate() error {
 		return badTx("home_version", "must be the present one, not 0")
 	}
 	return CheckRanges(b.Slots)
+}
+
+func (b *CloseMigration) validate() error {
+	switch {
+	case b.HomeVersion == 0:
+		return badTx("home_version", "must be the present one, not 0")
+	case b.Life == 0 && b.Position != SyncPosition{}:
+		return badTx("position", "stands without a life of V10, which it is a place in")
+	}
+	return nil
 }

@@ -41,7 +41,7 @@ const (
 	LastValidator                     // the membership's only member cannot be removed
 	EpochEnding                       // another change ends the epoch with this block: ask again in the next
 	Duplicate                         // the key of this keyed leg was used before: ask what became of that one
-	InboxClosed                       // no inbox is open for this signer and this life of the other ledger
+	InboxClosed                       // no inbox is open for this signer and this life of the other ledger, or the migration is over
 	InboxElsewhere                    // the inbox is not where this sync batch begins: read its position and go on from there
 	InboxHeld                         // a change before this one could not be applied, and is looked at first
 	BadOrigin                         // the change's origin is none, lies before what was applied, or has an outcome that it cannot have
@@ -49,7 +49,7 @@ const (
 	FrozenSlot                        // the account's slot is frozen until a person has looked at it
 	HomesMoved                        // the home table is at another version than the move is made for: read it again
 	BadFence                          // the guard's signature does not fit the fence, or no guard was named
-	SyncBehind                        // the inbox has not applied the changes up to the fence's position yet: wait for them
+	SyncBehind                        // the inbox has not applied the changes up to the position that is asked for yet: wait for them
 	outcomeCount
 )
 

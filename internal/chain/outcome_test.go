@@ -21,7 +21,7 @@ func TestTxKinds(t *testing.T) {
 	bodies := []Body{
 		&Transfer{}, &Hold{}, &Post{}, &Void{}, &Issue{}, &Redeem{}, &CreateAsset{}, &OpenAccount{}, &OpenAccounts{}, &Freeze{},
 		&RegisterInstitution{}, &AddKey{}, &RevokeKey{}, &ChangeValidator{}, &AddDelegate{},
-		&OpenInbox{}, &SkipSync{}, &FreezeSlot{}, &SetMover{}, &MoveSlots{}, &AbortMove{},
+		&OpenInbox{}, &SkipSync{}, &FreezeSlot{}, &SetMover{}, &MoveSlots{}, &AbortMove{}, &CloseMigration{},
 	}
 	for i, b := range bodies {
 		if b.Kind() != TxKind(i+1) {

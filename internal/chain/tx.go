@@ -28,6 +28,7 @@ const (
 	TxSetMover            TxKind = 19
 	TxMoveSlots           TxKind = 20
 	TxAbortMove           TxKind = 21
+	TxCloseMigration      TxKind = 22
 )
 
 var txKindNames = map[TxKind]string{
@@ -37,6 +38,7 @@ var txKindNames = map[TxKind]string{
 	TxChangeValidator: "change_validator", TxAddDelegate: "add_delegate",
 	TxOpenInbox: "open_inbox", TxSkipSync: "skip_sync", TxFreezeSlot: "freeze_slot",
 	TxSetMover: "set_mover", TxMoveSlots: "move_slots", TxAbortMove: "abort_move",
+	TxCloseMigration: "close_migration",
 }
 
 // String returns the kind's stable name.

@@ -58,6 +58,8 @@ func (t *Tx) Validate() error {
 		return b.validate()
 	case *AbortMove:
 		return b.validate()
+	case *CloseMigration:
+		return b.validate()
 	case *FreezeSlot:
 		if b.Slot == SlotNone {
 			return badTx("slot", "%d is none", uint16(SlotNone))

@@ -112,6 +112,10 @@ func TestTxValidate(t *testing.T) {
 		{&AbortMove{HomeVersion: 1, Slots: []SlotRange{{From: 7, To: 7}}}, ""},
 		{&AbortMove{Slots: []SlotRange{{}}}, "home_version"},
 		{&AbortMove{HomeVersion: 1}, "slots"},
+		{&CloseMigration{HomeVersion: 1, Life: 1, Position: SyncPosition{Major: 2}}, ""},
+		{&CloseMigration{HomeVersion: 1}, ""},
+		{&CloseMigration{Life: 1}, "home_version"},
+		{&CloseMigration{HomeVersion: 1, Position: SyncPosition{Minor: 2}}, "position"},
 		{&AddDelegate{PublicKey: append(longest, 0)}, "public_key"},
 		{&AddKey{PublicKey: append(longest, 0)}, "public_key"},
 

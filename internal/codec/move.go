@@ -23,6 +23,11 @@ func appendMoveBody(w *writer, body chain.Body) {
 	case *chain.AbortMove:
 		w.u64(b.HomeVersion)
 		appendRanges(w, b.Slots)
+	case *chain.CloseMigration:
+		w.u64(b.HomeVersion)
+		w.u32(b.Life)
+		w.u64(b.Position.Major)
+		w.u32(b.Position.Minor)
 	}
 }
 
@@ -39,6 +44,8 @@ func readMoveBody(r *reader, kind chain.TxKind) chain.Body {
 		return b
 	case chain.TxAbortMove:
 		return &chain.AbortMove{HomeVersion: r.u64(), Slots: readRanges(r)}
+	case chain.TxCloseMigration:
+		return &chain.CloseMigration{HomeVersion: r.u64(), Life: r.u32(), Position: readSyncPosition(r)}
 	}
 	return nil
 }

@@ -82,7 +82,7 @@ func appendBody(w *writer, body chain.Body) {
 		appendApprovals(w, b.Approvals, chain.ApprovalsMax)
 	case *chain.OpenInbox, *chain.SkipSync, *chain.FreezeSlot:
 		appendSyncBody(w, body)
-	case *chain.SetMover, *chain.MoveSlots, *chain.AbortMove:
+	case *chain.SetMover, *chain.MoveSlots, *chain.AbortMove, *chain.CloseMigration:
 		appendMoveBody(w, body)
 	default:
 		fault.Invariant(false, "a transaction has a body of no known kind")

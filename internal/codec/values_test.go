@@ -97,6 +97,7 @@ func sampleBodies() map[string]chain.Body {
 			ToV11: true, HomeVersion: 9, Slots: []chain.SlotRange{{From: 1, To: 99}, {From: 10_001, To: 10_001}}, Position: chain.SyncPosition{Major: 77, Minor: 8}, Fence: make([]byte, 64),
 		},
 		"abort_move":       &chain.AbortMove{HomeVersion: 9, Slots: []chain.SlotRange{{From: 1, To: 99}}},
+		"close_migration":  &chain.CloseMigration{HomeVersion: 9, Life: 2, Position: chain.SyncPosition{Major: 77, Minor: 8}},
 		"revoke_key":       &chain.RevokeKey{Key: 0x01020304},
 		"change_validator": sampleChange(),
 		"remove_validator": &chain.ChangeValidator{Epoch: 0x0102030405060708, Validator: 3},
@@ -229,6 +230,7 @@ func anyBody(t *rapid.T) chain.Body {
 		&chain.AddKey{Account: to, PublicKey: key},
 		&chain.AddDelegate{PublicKey: key},
 		&chain.RevokeKey{Key: chain.KeyNo(n)},
+		&chain.CloseMigration{HomeVersion: amount.Hi, Life: n, Position: chain.SyncPosition{Major: amount.Lo, Minor: n}},
 		&chain.ChangeValidator{
 			Epoch: chain.Epoch(amount.Lo), Validator: chain.ValidatorNo(n), Name: name,
 			Ed25519: key[:min(len(key), chain.Ed25519KeyBytes)], MLDSA65: key[:min(len(key), chain.MLDSA65KeyBytes)],

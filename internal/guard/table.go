@@ -39,6 +39,7 @@ const (
 	ToV11   MoveKind = "to_v11"
 	ToV10   MoveKind = "to_v10"
 	Aborted MoveKind = "abort" // V10 keeps what it had closed
+	Over    MoveKind = "close" // the migration's end: V10 owns nothing, and no version follows
 )
 
 // Move made a version of the home table.
@@ -51,6 +52,9 @@ type Move struct {
 
 // check says why a move cannot be one.
 func (m *Move) check() error {
+	if m.Kind == Over && len(m.Slots) == 0 {
+		return nil
+	}
 	if m.Kind != ToV11 && m.Kind != ToV10 && m.Kind != Aborted {
 		return fault.New(fault.Corrupt, "move %d is of the kind %q, which this guard does not know: use the program that V11 runs", m.Version, m.Kind)
 	}

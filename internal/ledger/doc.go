@@ -59,6 +59,8 @@
 //     holds those behind it until governance says otherwise.
 //  9. The initial copy of the other ledger is the beginning of its order: what only a copy makes is made while one is under way, and only
 //     the copy's end leads out of it.
+//  10. A migration is closed once, when V10 owns no slot and all that it did is here. From then on nothing of the other ledger's is
+//     applied and no slot moves.
 //
 // One goroutine owns a Ledger, reads included. RunBatch does not allocate for transfers between existing holdings.
 package ledger

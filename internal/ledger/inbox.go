@@ -30,7 +30,7 @@ func (r *inboxRecord) position() chain.SyncPosition {
 func (l *Ledger) admitSync(h *chain.BatchHeader, head *chain.SyncHead) chain.Outcome {
 	in := l.inbox.Ref(0)
 	switch {
-	case in.Life == 0 || head.Life != in.Life || h.Institution != in.Institution || h.Key != in.Key:
+	case !l.MigrationOpen() || in.Life == 0 || head.Life != in.Life || h.Institution != in.Institution || h.Key != in.Key:
 		return chain.InboxClosed
 	case head.Previous != in.position():
 		return chain.InboxElsewhere

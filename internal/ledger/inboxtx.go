@@ -13,7 +13,7 @@ func (l *Ledger) runOpenInbox(who actor, b *chain.OpenInbox) chain.Outcome {
 		return chain.NotAuthorized
 	case b.Life == 0 || b.Ledger.IsZero():
 		return chain.BadField
-	case l.meta.Ref(0).MigrationOpen == 0: // it is over, or never began
+	case !l.MigrationOpen(): // it is over, or never began
 		return chain.InboxClosed
 	case !l.institutionExists(b.Institution):
 		return chain.UnknownInstitution
@@ -46,7 +46,7 @@ func (l *Ledger) runSkipSync(who actor, b *chain.SkipSync) chain.Outcome {
 	switch {
 	case !who.governs():
 		return chain.NotAuthorized
-	case in.Life == 0 || b.Life != in.Life:
+	case !l.MigrationOpen() || in.Life == 0 || b.Life != in.Life:
 		return chain.InboxClosed
 	case !in.position().Before(b.Position):
 		return chain.InboxElsewhere

@@ -81,11 +81,11 @@ func (l *Ledger) checkMove(who actor, version uint64, slots []chain.SlotRange, o
 		return chain.NotAuthorized
 	case chain.CheckRanges(slots) != nil:
 		return chain.BadField
-	case m.MigrationOpen == 0:
+	case !l.MigrationOpen():
 		return chain.InboxClosed
 	case version != m.HomeVersion:
 		return chain.HomesMoved
-	case m.HomeVersion-genesisHomeVersion >= chain.HomeMovesMax:
+	case m.HomeVersion-genesisHomeVersion >= chain.HomeMovesMax-1: // the last is the close's
 		return chain.LimitReached
 	}
 	for _, r := range slots {
@@ -135,7 +135,7 @@ func (l *Ledger) nextHome(id chain.Hash) (version uint64) {
 
 // HomeMove is how a version of the home table was made.
 type HomeMove struct {
-	Tx     chain.Hash // id of the MoveSlots or AbortMove
+	Tx     chain.Hash // id of the MoveSlots, AbortMove or CloseMigration
 	Height chain.Height
 }
 
@@ -176,6 +176,9 @@ func (l *Ledger) attachMoves() error {
 	}
 	if m.HomeVersion < genesisHomeVersion || m.HomeVersion-genesisHomeVersion > chain.HomeMovesMax {
 		return corrupt("the home table is at version %d", m.HomeVersion)
+	}
+	if !l.MigrationOpen() && l.V10Homes() != [homeWords]uint64{} {
+		return corrupt("the migration is over, and V10 owns slots")
 	}
 	last := chain.Height(0)
 	for v := uint64(genesisHomeVersion) + 1; v <= m.HomeVersion; v++ {

@@ -130,6 +130,7 @@ func change(record any, path, name string) {
 func TestAttachFindsDamage(t *testing.T) {
 	for name, damage := range map[string]func(l *Ledger){
 		"no chain":               func(l *Ledger) { l.meta.Mut(0).Chain = 0 },
+		"V10's slots after all":  func(l *Ledger) { l.meta.Mut(0).MigrationOpen = 0 },
 		"accounts above limit":   func(l *Ledger) { l.meta.Mut(0).Accounts = 1001 },
 		"limit too high":         func(l *Ledger) { l.meta.Mut(0).AccountsMax = chain.AccountsMaxMax + 1 },
 		"too many assets":        func(l *Ledger) { l.meta.Mut(0).Assets = AssetsMax + 1 },

@@ -104,6 +104,8 @@ func (l *Ledger) runBody(who actor, body chain.Body, id chain.Hash) (chain.Outco
 		return l.runMoveSlots(who, b, id), 0
 	case *chain.AbortMove:
 		return l.runAbortMove(who, b, id), 0
+	case *chain.CloseMigration:
+		return l.runCloseMigration(who, b, id), 0
 	}
 	return chain.BadKind, 0
 }

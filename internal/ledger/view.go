@@ -36,7 +36,7 @@ func (l *Ledger) Height() chain.Height { return l.meta.Ref(0).Height }
 // TimeUs is the proposer's time of the last block begun, in microseconds since 1970.
 func (l *Ledger) TimeUs() uint64 { return l.meta.Ref(0).TimeUs }
 
-// MigrationOpen reports whether portable assets are bound to portable accounts.
+// MigrationOpen reports whether portable assets are bound to portable accounts. Closed says when they were freed.
 func (l *Ledger) MigrationOpen() bool { return l.meta.Ref(0).MigrationOpen != 0 }
 
 // AccountView is an account without its holdings.

@@ -45,7 +45,7 @@ func (c *syncChain) Inbox(ctx context.Context) (*applier.Inbox, error) {
 	}
 	return &applier.Inbox{
 		Life: in.Life, Ledger: in.Ledger, Incarnation: in.Incarnation, Institution: in.Institution, Key: in.Key, Position: in.Position, Tag: in.Tag,
-		Applied: in.Applied, Skipped: in.Skipped, HomeVersion: in.HomeVersion,
+		Applied: in.Applied, Skipped: in.Skipped, HomeVersion: in.HomeVersion, Closed: in.Closed,
 	}, nil
 }
 
@@ -157,6 +157,9 @@ func (c *syncChain) Block(ctx context.Context, h chain.Height) (*chainlog.Block,
 	}
 	return b, nil
 }
+
+// Closed is the height at which the migration was closed.
+func (c *syncChain) Closed(ctx context.Context) (chain.Height, error) { return c.query.Closed(ctx) }
 
 // Parties says which accounts are portable, and what assets are.
 func (c *syncChain) Parties(ctx context.Context, accounts []chain.AccountNo, assets []chain.AssetNo) (map[chain.AccountNo]bool, map[chain.AssetNo]chainlog.Asset, error) {

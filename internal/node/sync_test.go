@@ -82,7 +82,7 @@ type told struct {
 	enough func(*envelope.Transfer)
 }
 
-func (s *told) Tip() envelope.Position { return envelope.Position{} }
+func (s *told) Tip() (envelope.Position, bool) { return envelope.Position{}, false }
 
 func (s *told) Publish(_ context.Context, d chainlog.Draft) error {
 	s.mu.Lock()

@@ -87,6 +87,10 @@ func (s *Syncing) captureOf() *control.Capture {
 	out := &control.Capture{Direction: envelope.V11.String(), State: control.StateStarting, Head: uint64(s.chain.query.Height())}
 	c := s.CaptureStatus()
 	out.Position = uint64(c.Height)
+	if s.over.Load() {
+		out.State = control.StateClosed
+		return out
+	}
 	if s.capture.Load() != nil {
 		out.State = control.StateApplying
 	}

@@ -49,6 +49,7 @@ type Syncing struct {
 	capture atomic.Pointer[chainlog.Capture]
 	topics  atomic.Pointer[bus.Publisher] // to which the newest capture tells; nil: none yet
 	ended   atomic.Pointer[error]         // why the newest capture ended, or could not begin; nil: one runs
+	over    atomic.Bool                   // the migration is closed, and the topics have all that V10 is told
 }
 
 // syncConfig reads what the settings name.
@@ -155,11 +156,14 @@ func (s *Syncing) Run(ctx context.Context) error {
 	return both.Wait()
 }
 
-// captures runs one capture after another: one that ended is begun anew from what the topics have.
+// captures runs one capture after another: one that ended is begun anew from what the topics have, until nothing more is to be told.
 func (s *Syncing) captures(ctx context.Context) {
 	told := ""
 	for ctx.Err() == nil {
 		err := s.captureOnce(ctx)
+		if s.over.Load() {
+			return
+		}
 		if err != nil {
 			s.ended.Store(&err)
 		}
@@ -178,6 +182,10 @@ func (s *Syncing) captureOnce(ctx context.Context) error {
 	in, err := s.chain.Inbox(ctx)
 	if err != nil {
 		return err
+	}
+	if in.Life == 0 && in.Closed { // it was closed before anything began
+		s.over.Store(true)
+		return nil
 	}
 	if in.Life == 0 {
 		return fault.Reasoned(fault.Unavailable, "inbox_closed", "the inbox was never opened: V10 is told nothing before")
@@ -203,11 +211,11 @@ func (s *Syncing) captureOnce(ctx context.Context) error {
 	s.capture.Store(c)
 	s.topics.Store(p)
 	s.ended.Store(nil)
-	return runWith(ctx, c, p)
+	return s.runWith(ctx, c, p)
 }
 
 // runWith runs a capture until ctx ends or its publisher does, which nothing else tells while this ledger does nothing.
-func runWith(ctx context.Context, c *chainlog.Capture, p *bus.Publisher) error {
+func (s *Syncing) runWith(ctx context.Context, c *chainlog.Capture, p *bus.Publisher) error {
 	both, inner := errgroup.WithContext(ctx)
 	both.Go(func() error {
 		select {
@@ -221,7 +229,14 @@ func runWith(ctx context.Context, c *chainlog.Capture, p *bus.Publisher) error {
 		if err := c.Run(inner); err != nil || ctx.Err() != nil {
 			return err
 		}
-		return p.Failed()
+		if !c.Status().Closed {
+			return p.Failed()
+		}
+		if err := p.Flush(inner); err != nil {
+			return err
+		}
+		s.over.Store(true)
+		return nil // the heart-beats go on, by which V10's half knows that it has all
 	})
 	return both.Wait()
 }
@@ -238,8 +253,11 @@ func (s *Syncing) open(ctx context.Context, start envelope.Start) (applier.Reade
 // busSink is a publisher as a capture sees it.
 type busSink struct{ *bus.Publisher }
 
-// Tip is the position of the newest record that is sent.
-func (s busSink) Tip() envelope.Position { return s.Publisher.Tip().Position }
+// Tip is the position of the newest record that is sent, and whether it is the last one of its block.
+func (s busSink) Tip() (envelope.Position, bool) {
+	tip := s.Publisher.Tip()
+	return tip.Position, tip.End
+}
 
 // Publish sends a record.
 func (s busSink) Publish(ctx context.Context, d chainlog.Draft) error {

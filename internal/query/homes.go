@@ -53,7 +53,16 @@ func (q *Query) HomeVersionBefore(ctx context.Context, h chain.Height) (version 
 	return version, err
 }
 
-// HomeMove is how a version of the home table was made: Tx is the id of the MoveSlots or AbortMove.
+// Closed is the height at which the migration was closed, 0 if it was not.
+func (q *Query) Closed(ctx context.Context) (height chain.Height, err error) {
+	_, err = q.view(ctx, func(l *ledger.Ledger) error {
+		height, _ = l.Closed()
+		return nil
+	})
+	return height, err
+}
+
+// HomeMove is how a version of the home table was made: Tx is the id of the MoveSlots, AbortMove or CloseMigration.
 type HomeMove = ledger.HomeMove
 
 // HomeMove finds how a version was made. NotFound: it does not exist yet, or is the genesis's.
@@ -75,6 +84,7 @@ type HomeTable struct {
 	V10     []chain.SlotRange // slots that V10 owns, in order
 	Mover   chain.KeyNo       // 0: governance alone
 	Guard   [chain.Ed25519KeyBytes]byte
+	Closed  bool // the migration is over: nothing moves any more
 }
 
 // HomeTable reads the home table whole. Routers and movers ask for it all the time, so the ledger is held for a copy of its words only.
@@ -83,6 +93,7 @@ func (q *Query) HomeTable(ctx context.Context) (*HomeTable, error) {
 	height, err := q.view(ctx, func(l *ledger.Ledger) error {
 		*t = HomeTable{Version: l.HomeVersion()}
 		t.Mover, t.Guard = l.Mover()
+		_, t.Closed = l.Closed()
 		homes = homesOf(l)
 		return nil
 	})

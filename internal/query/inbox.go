@@ -18,13 +18,15 @@ type Inbox struct {
 	ledger.InboxView
 	Height      chain.Height // certified
 	HomeVersion uint64
+	Closed      bool // the migration is over, and so is the inbox
 }
 
 // Inbox reads the inbox. Life 0: it was never opened.
 func (q *Query) Inbox(ctx context.Context) (*Inbox, error) {
 	in := &Inbox{}
 	height, err := q.view(ctx, func(l *ledger.Ledger) error {
-		*in = Inbox{InboxView: l.Inbox(), HomeVersion: l.HomeVersion()}
+		_, closed := l.Closed()
+		*in = Inbox{InboxView: l.Inbox(), HomeVersion: l.HomeVersion(), Closed: closed}
 		return nil
 	})
 	if err != nil {

@@ -28,7 +28,7 @@ func (s *service) GetHomes(ctx context.Context, _ *ledgerv1.GetHomesRequest) (*l
 }
 
 func homes(t *query.HomeTable) *ledgerv1.Homes {
-	out := &ledgerv1.Homes{Height: uint64(t.Height), Version: t.Version, Mover: uint32(t.Mover)}
+	out := &ledgerv1.Homes{Height: uint64(t.Height), Version: t.Version, Mover: uint32(t.Mover), Closed: t.Closed}
 	if t.Guard != [len(t.Guard)]byte{} {
 		out.Guard = t.Guard[:]
 	}

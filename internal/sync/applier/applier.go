@@ -53,7 +53,7 @@ func New(cfg Config, parts Parts) (*Applier, error) {
 // Rate bounds the changes that are applied a second.
 func (a *Applier) Rate() *control.Rate { return a.rate }
 
-// Run applies until ctx ends. Whatever goes wrong is in Status and is tried again.
+// Run applies until ctx ends; once the migration is closed it only waits for that. Whatever goes wrong is in Status and is tried again.
 func (a *Applier) Run(ctx context.Context) error {
 	unregister, err := obs.Register(a.parts.Metrics, "the applier of V10's changes", a.metrics.all(a)...)
 	if err != nil {
@@ -73,8 +73,11 @@ func (a *Applier) Run(ctx context.Context) error {
 		switch {
 		case errors.As(err, &h):
 			a.hold(ctx, h)
-		case errors.Is(err, errElsewhere) && try == 0:
-			// somebody else applied it: on at once
+		case errors.Is(err, errOver):
+			a.noteClosed()
+			<-ctx.Done()
+		case (errors.Is(err, errElsewhere) || errors.Is(err, errClosed)) && try == 0:
+			// somebody else applied it, or the inbox is not for us any more: it is read again at once
 		default:
 			a.trouble(err)
 			pause(ctx, try)
@@ -108,7 +111,7 @@ func (a *Applier) hold(ctx context.Context, h *holdError) {
 		Retry: a.retry,
 		Passed: func(ctx context.Context) bool {
 			in, err := a.parts.Chain.Inbox(ctx)
-			return err == nil && (in.Life != h.life || !in.Position.Before(chain.SyncPosition(h.record.Position)))
+			return err == nil && (in.Closed || in.Life != h.life || !in.Position.Before(chain.SyncPosition(h.record.Position)))
 		},
 	})
 	a.release()
@@ -129,8 +132,13 @@ func (a *Applier) park(ctx context.Context, h *Held) error {
 func (a *Applier) inbox(ctx context.Context) (*Inbox, error) {
 	for {
 		in, err := a.parts.Chain.Inbox(ctx)
-		if err != nil || !in.copying() {
-			return in, err
+		switch {
+		case err != nil:
+			return nil, err
+		case in.Closed:
+			return nil, errOver
+		case !in.copying():
+			return in, nil
 		}
 		a.noteCopying(in)
 		timer := time.NewTimer(copyPoll)
@@ -155,5 +163,7 @@ func pause(ctx context.Context, try int) {
 // The ends of a session that are not errors of a part.
 var (
 	errElsewhere = fault.Reasoned(fault.Conflict, "inbox_elsewhere", "the inbox has moved on: somebody else applies, or a batch was executed late")
+	errClosed    = fault.Reasoned(fault.Refused, chain.InboxClosed.String(), "the ledger refused a sync batch: %s", chain.InboxClosed)
+	errOver      = errors.New("the migration is closed")
 	errNotOpen   = fault.Reasoned(fault.Unavailable, "inbox_closed", "the inbox was never opened: governance opens it (OpenInbox)")
 )

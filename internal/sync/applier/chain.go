@@ -45,6 +45,7 @@ type Inbox struct {
 	Applied     uint64
 	Skipped     uint64
 	HomeVersion uint64 // of the ledger's home table
+	Closed      bool   // the migration is over: no change is taken any more
 }
 
 // copying reports whether the initial copy is under way: it was begun, behind the first position, and none of V10's own changes came yet.

@@ -38,6 +38,8 @@ const (
 	pauseMax = 5 * time.Second
 	// copyPoll is how often the inbox is looked at while the initial copy is under way.
 	copyPoll = time.Second
+	// closePoll is how often it is looked whether the migration was closed.
+	closePoll = time.Second
 	// settleAfter is how long a session goes on before the trouble of the one before it is over: what cannot be read ends it sooner, and
 	// status must not say in between that all is well.
 	settleAfter = 2 * time.Second

@@ -27,6 +27,7 @@
 //  6. No name of V10's is in a log, a metric or the chain.
 //  7. While the initial copy is under way nothing is read: the inbox below its first major position is the copier's.
 //  8. No more changes a second are sent than Rate allows.
+//  9. Once the migration is closed nothing is read or sent, and that is no trouble.
 //
 // docs/adr/0030-v11-sync.md says why.
 package applier

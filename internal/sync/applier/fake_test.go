@@ -160,9 +160,10 @@ func (w *world) Inbox(context.Context) (*Inbox, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	v := w.l.Inbox()
+	_, closed := w.l.Closed()
 	return &Inbox{
 		Life: v.Life, Ledger: v.Ledger, Incarnation: v.Incarnation, Institution: v.Institution, Key: v.Key, Position: v.Position, Tag: v.Tag,
-		Applied: v.Applied, Skipped: v.Skipped, HomeVersion: w.l.HomeVersion(),
+		Applied: v.Applied, Skipped: v.Skipped, HomeVersion: w.l.HomeVersion(), Closed: closed,
 	}, nil
 }
 

@@ -69,6 +69,7 @@ func (a *Applier) session(ctx context.Context) error {
 	both.Go(func() error { return s.produce(inner) })
 	both.Go(func() error { return s.collect(inner) })
 	both.Go(func() error { a.watch(inner); return nil })
+	both.Go(func() error { return s.untilClosed(inner) })
 	return both.Wait()
 }
 
@@ -86,6 +87,22 @@ func (a *Applier) watch(ctx context.Context) {
 		a.sample()
 		a.look(time.Now())
 		a.mu.Unlock()
+	}
+}
+
+// untilClosed ends the session when the migration is closed, also while there is nothing to send.
+func (s *session) untilClosed(ctx context.Context) error {
+	ticks := time.NewTicker(closePoll)
+	defer ticks.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticks.C:
+		}
+		if in, err := s.parts.Chain.Inbox(ctx); err == nil && in.Closed {
+			return errOver
+		}
 	}
 }
 
@@ -232,7 +249,9 @@ func (s *session) settle(b *Batch, codes []chain.Outcome) error {
 	switch codes[0] {
 	case chain.InboxElsewhere:
 		return errElsewhere
-	case chain.InboxClosed, chain.InboxHeld, chain.Stale, chain.Expired, chain.FutureSequence, chain.UnknownKey, chain.UnknownInstitution:
+	case chain.InboxClosed:
+		return errClosed
+	case chain.InboxHeld, chain.Stale, chain.Expired, chain.FutureSequence, chain.UnknownKey, chain.UnknownInstitution:
 		return fault.Reasoned(fault.Refused, codes[0].String(), "the ledger refused a sync batch: %s", codes[0])
 	}
 	for i, r := range b.Records {

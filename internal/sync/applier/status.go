@@ -24,7 +24,8 @@ const (
 	StateCopying  State = control.StateCopying // it waits for the end of the initial copy, and reads nothing
 	StateTrouble  State = control.StateTrouble
 	StateTrying   State = control.StateTrying
-	StateHeld     State = control.StateHeld // a change waits for a person: Retry, or governance's SkipSync
+	StateHeld     State = control.StateHeld   // a change waits for a person: Retry, or governance's SkipSync
+	StateClosed   State = control.StateClosed // the migration is over: nothing of V10's is taken any more
 )
 
 // Status is where an applier is.
@@ -80,6 +81,9 @@ func (a *Applier) Status() Status {
 	s.Stated, s.Lag = a.lag.Stated(), a.lag.Now(now)
 	s.P50, s.P99, s.Samples = a.lag.Figures(now)
 	s.PerSecond, s.RateMax = a.flow.PerSecond(now), a.rate.PerSecond()
+	if s.State == StateClosed {
+		s.Lag = 0 // nothing waits
+	}
 	if s.Held != nil {
 		held := *s.Held
 		s.Held = &held
@@ -224,6 +228,17 @@ func (a *Applier) noteCopying(in *Inbox) {
 	a.status.Life, a.status.Position, a.status.Applied, a.status.Skipped = in.Life, in.Position, in.Applied, in.Skipped
 	a.status.Reason, a.status.Error = "", ""
 	a.enter(StateCopying)
+}
+
+// noteClosed notes that the migration is over.
+func (a *Applier) noteClosed() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.status.Reason, a.status.Error, a.status.Held = "", "", nil
+	if a.status.State != StateClosed {
+		a.parts.Log.Info("the migration is closed: V10's changes are not applied any more")
+	}
+	a.enter(StateClosed)
 }
 
 // release lets the change be tried anew.

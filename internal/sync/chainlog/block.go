@@ -77,7 +77,8 @@ type parsed struct {
 	header chain.BatchHeader // zero for single transactions
 	items  []item
 	opened []chain.KeyNo // for which governance opened the inbox: the applier signs with them from now on
-	moves  uint32        // of slots: each made the next version of the home table
+	moves  uint32        // of slots, or the close: each made the next version of the home table
+	closes bool          // the migration: nothing behind it is V10's to know
 }
 
 // parse reads a batch of a block. Without items there is nothing to tell.
@@ -165,6 +166,10 @@ func parseTxs(payload []byte, o codec.Outcomes, syncKeys []chain.KeyNo) (p parse
 		switch tx.Body.(type) {
 		case *chain.MoveSlots, *chain.AbortMove:
 			p.moves++
+		case *chain.CloseMigration:
+			p.moves++
+			p.closes = true
+			return p, nil
 		}
 		if it, ok := itemOf(tx, uint32(i), o.Results[i]); ok && !slices.Contains(syncKeys, tx.Key) {
 			it.moves = p.moves

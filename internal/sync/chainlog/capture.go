@@ -4,6 +4,7 @@ package chainlog
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"sync"
@@ -37,6 +38,8 @@ type Chain interface {
 	Parties(ctx context.Context, accounts []chain.AccountNo, assets []chain.AssetNo) (portable map[chain.AccountNo]bool, known map[chain.AssetNo]Asset, err error)
 	// Signs reports whether a key belongs to an institution, revoked or not.
 	Signs(ctx context.Context, institution chain.InstitutionNo, key chain.KeyNo) (bool, error)
+	// Closed is the height at which the migration was closed, 0 if it was not.
+	Closed(ctx context.Context) (chain.Height, error)
 }
 
 // Namer knows V10 names by account number, as a names vault does. A number without a known name is left out.
@@ -46,8 +49,8 @@ type Namer interface {
 
 // Sink takes records in order, as a bus publisher does.
 type Sink interface {
-	// Tip is the position of the newest record that it has.
-	Tip() envelope.Position
+	// Tip is the position of the newest record that it has, and whether that is the last one of its block.
+	Tip() (at envelope.Position, end bool)
 	Publish(ctx context.Context, d Draft) error
 }
 
@@ -75,6 +78,7 @@ type Status struct {
 	Reason string       // why it does not go on; empty: it does
 	Error  string
 	Since  time.Time // since when
+	Closed bool      // the migration was closed, and all up to there is handed to the sink: nothing follows
 }
 
 // Capture brings the chain to a sink.
@@ -112,22 +116,42 @@ func New(cfg Config, parts Parts) (*Capture, error) {
 	return c, nil
 }
 
-// Run brings every block to the sink, from the sink's newest record on, until ctx ends. What stops it for a while is asked for again;
-// an error other than ctx's end is final: what follows cannot be had, or cannot be told.
+// Run brings every block to the sink, from the sink's newest record on, until ctx ends or the migration was closed (Status.Closed). What
+// stops it for a while is asked for again; an error other than ctx's end is final: what follows cannot be had, or cannot be told.
 func (c *Capture) Run(ctx context.Context) error {
 	unregister, err := obs.Register(c.parts.Metrics, "the capture of V11", c.metrics.all(c)...)
 	if err != nil {
 		return err
 	}
 	defer unregister()
-	tip := c.parts.Sink.Tip()
-	from := chain.Height(max(tip.Major, 1)) // a block of which the sink has a part is made again
-	err = c.parts.Chain.Follow(ctx, from, func(h chain.Height) error { return c.height(ctx, h, tip) })
-	if ctx.Err() != nil {
+	err = c.run(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case errors.Is(err, errClosed):
+		c.parts.Log.Info("the migration is closed: V10 is told nothing of V11 any more")
 		return nil
 	}
 	c.stopped(err)
 	return err
+}
+
+// errClosed ends a run: the migration was closed, and V10 is told of all before that.
+var errClosed = errors.New("the migration is closed")
+
+// run is Run, and never returns nil.
+func (c *Capture) run(ctx context.Context) error {
+	tip, end := c.parts.Sink.Tip()
+	closed, err := c.parts.Chain.Closed(ctx)
+	if err != nil {
+		return err
+	}
+	if closed != 0 && end && tip.Major >= uint64(closed) { // the block itself may be gone
+		c.went(Status{Height: closed, Closed: true})
+		return errClosed
+	}
+	from := chain.Height(max(tip.Major, 1)) // a block of which the sink has a part is made again
+	return c.parts.Chain.Follow(ctx, from, func(h chain.Height) error { return c.height(ctx, h, tip) })
 }
 
 // Status says where the capture is.
@@ -137,7 +161,7 @@ func (c *Capture) Status() Status {
 	return c.status
 }
 
-// height brings one block to the sink, and tries as long as that may help.
+// height brings one block to the sink, and tries as long as that may help. errClosed: that was the last one.
 func (c *Capture) height(ctx context.Context, h chain.Height, tip envelope.Position) error {
 	for {
 		err := c.block(ctx, h, tip)
@@ -150,7 +174,8 @@ func (c *Capture) height(ctx context.Context, h chain.Height, tip envelope.Posit
 			return ctx.Err()
 		case <-time.After(RetryPause):
 		}
-		tip = maxPosition(tip, c.parts.Sink.Tip()) // what was published before it stopped is there
+		now, _ := c.parts.Sink.Tip()
+		tip = maxPosition(tip, now) // what was published before it stopped is there
 	}
 }
 
@@ -180,7 +205,7 @@ func (c *Capture) block(ctx context.Context, h chain.Height, tip envelope.Positi
 		return err
 	}
 	at := Begin(b)
-	for i := range b.Batches {
+	for i := 0; i < len(b.Batches) && !at.Closed; i++ {
 		f, err := c.facts(ctx, b, i)
 		if err != nil {
 			return err
@@ -197,10 +222,18 @@ func (c *Capture) block(ctx context.Context, h chain.Height, tip envelope.Positi
 	if err := c.publish(ctx, []Draft{EndOf(b, at)}, tip); err != nil {
 		return err
 	}
+	c.went(Status{Height: h, TimeUs: b.Header.TimeUs, Closed: at.Closed})
+	if at.Closed {
+		return errClosed
+	}
+	return nil
+}
+
+// went notes how far all is handed to the sink.
+func (c *Capture) went(s Status) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.status = Status{Height: h, TimeUs: b.Header.TimeUs}
-	return nil
+	c.status = s
 }
 
 func (c *Capture) publish(ctx context.Context, drafts []Draft, tip envelope.Position) error {

@@ -23,7 +23,8 @@
 //  3. Nothing is guessed and nothing passed over. An account without a known name, a party or issuer that V10 cannot name, a hold
 //     of a portable asset, a block whose payload retention let go: each stops the direction with a reason (Status). What may heal
 //     by itself, a name above all, is asked for again every RetryPause.
-//  4. Memory is bounded: one block, DraftsMax records of it, and CacheMax names.
+//  4. The close of the migration is the end: all before it is told, nothing behind it, and then the capture is over.
+//  5. Memory is bounded: one block, DraftsMax records of it, and CacheMax names.
 //
 // docs/adr/0030-v11-sync.md says why.
 package chainlog

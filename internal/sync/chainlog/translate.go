@@ -61,14 +61,18 @@ func MentionsOf(b *Block, index int, syncKeys []chain.KeyNo) (m Mentions, err er
 type Place struct {
 	Minor       uint32
 	HomeVersion uint64 // of the home table there: a move within the block makes the next one
+	Closed      bool   // the migration was closed before it: only the block's own record follows
 }
 
 // Begin is the place of a block's first record.
 func Begin(b *Block) Place { return Place{HomeVersion: b.HomeVersion} }
 
 // Translate makes the records of batch index of a block, from a place on, and says which place is next. An error has one of the reasons
-// above, or is Corrupt; then nothing of the batch is to be told yet.
+// above, or is Corrupt; then nothing of the batch is to be told yet. Behind the close of the migration there is nothing to tell.
 func Translate(b *Block, index int, f *Facts, at Place) ([]Draft, Place, error) {
+	if at.Closed {
+		return nil, at, nil
+	}
 	p, err := parse(b, index, f.SyncKeys)
 	if err != nil {
 		return nil, at, err
@@ -87,7 +91,7 @@ func Translate(b *Block, index int, f *Facts, at Place) ([]Draft, Place, error) 
 			out = append(out, Draft{Position: envelope.Position{Major: uint64(b.Header.Height), Minor: minor}, HomeVersion: home, Change: c})
 		}
 	}
-	return out, Place{Minor: at.Minor + uint32(len(out)), HomeVersion: at.HomeVersion + uint64(p.moves)}, nil
+	return out, Place{Minor: at.Minor + uint32(len(out)), HomeVersion: at.HomeVersion + uint64(p.moves), Closed: p.closes}, nil
 }
 
 // EndOf is the last record of a block, at the place behind all others. It names no signers: each node has its own quorum of signatures in

@@ -37,6 +37,7 @@ type world struct {
 	mu     sync.Mutex // guards all below
 	blocks []*Block
 	pruned chain.Height // everything up to here
+	closed chain.Height // where the migration was closed
 	names  map[chain.AccountNo]string
 	got    []Draft // what the sink has
 	asked  int     // calls of Parties
@@ -50,14 +51,17 @@ func newWorld() *world {
 	}
 }
 
-func (w *world) Tip() envelope.Position {
+func (w *world) Tip() (envelope.Position, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.got) == 0 {
-		return envelope.Position{}
+		return envelope.Position{}, false
 	}
-	return w.got[len(w.got)-1].Position
+	last := w.got[len(w.got)-1]
+	return last.Position, last.End
 }
+
+func (w *world) Closed(context.Context) (chain.Height, error) { return w.closed, nil }
 
 func (w *world) Publish(_ context.Context, d Draft) error {
 	w.mu.Lock()

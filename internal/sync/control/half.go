@@ -18,6 +18,7 @@ const (
 	StateTrouble  = "trouble"  // something does not answer, or cannot be had; it is tried again
 	StateTrying   = "trying"   // a change could not be made, and is tried again
 	StateHeld     = "held"     // a change waits for a person
+	StateClosed   = "closed"   // the migration is over, and all that was to be brought is
 )
 
 // Half is one half of a sync: V11's in a node, or V10's. It applies the other ledger's changes and captures its own ledger's.
@@ -67,7 +68,7 @@ type Held struct {
 // Capture is how far a ledger's own changes are told to the other one.
 type Capture struct {
 	Direction string `json:"direction"` // v10 or v11: whose changes
-	State     string `json:"state"`     // applying: it goes on; trouble
+	State     string `json:"state"`     // applying: it goes on; trouble; closed
 	Reason    string `json:"reason,omitempty"`
 	Error     string `json:"error,omitempty"`
 	Position  uint64 `json:"position"` // major, told

@@ -5476,7 +5476,7 @@ func (x *GetHomeMoveRequest) GetVersion() uint64 {
 type HomeMove struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Version       uint64                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
-	Transaction   []byte                 `protobuf:"bytes,2,opt,name=transaction,proto3" json:"transaction,omitempty"` // id of the move_slots or abort_move, 32 bytes
+	Transaction   []byte                 `protobuf:"bytes,2,opt,name=transaction,proto3" json:"transaction,omitempty"` // id of the move_slots, abort_move or close_migration, 32 bytes
 	Height        uint64                 `protobuf:"varint,3,opt,name=height,proto3" json:"height,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -5573,9 +5573,10 @@ type Homes struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Height        uint64                 `protobuf:"varint,1,opt,name=height,proto3" json:"height,omitempty"` // certified height at which this holds
 	Version       uint64                 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
-	V10           []*SlotRange           `protobuf:"bytes,3,rep,name=v10,proto3" json:"v10,omitempty"`      // slots that V10 owns, in order
-	Mover         uint32                 `protobuf:"varint,4,opt,name=mover,proto3" json:"mover,omitempty"` // key that may move slots; 0: governance alone
-	Guard         []byte                 `protobuf:"bytes,5,opt,name=guard,proto3" json:"guard,omitempty"`  // Ed25519 key whose fences count, 32 bytes; empty: none was named
+	V10           []*SlotRange           `protobuf:"bytes,3,rep,name=v10,proto3" json:"v10,omitempty"`        // slots that V10 owns, in order
+	Mover         uint32                 `protobuf:"varint,4,opt,name=mover,proto3" json:"mover,omitempty"`   // key that may move slots; 0: governance alone
+	Guard         []byte                 `protobuf:"bytes,5,opt,name=guard,proto3" json:"guard,omitempty"`    // Ed25519 key whose fences count, 32 bytes; empty: none was named
+	Closed        bool                   `protobuf:"varint,6,opt,name=closed,proto3" json:"closed,omitempty"` // the migration is over: V10 owns nothing, and nothing moves any more
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5643,6 +5644,13 @@ func (x *Homes) GetGuard() []byte {
 		return x.Guard
 	}
 	return nil
+}
+
+func (x *Homes) GetClosed() bool {
+	if x != nil {
+		return x.Closed
+	}
+	return false
 }
 
 // SlotRange is the slots from..to, both included.
@@ -6173,13 +6181,14 @@ const file_aurigraph_ledger_v1_ledger_proto_rawDesc = "" +
 	"\aversion\x18\x01 \x01(\x04R\aversion\x12 \n" +
 	"\vtransaction\x18\x02 \x01(\fR\vtransaction\x12\x16\n" +
 	"\x06height\x18\x03 \x01(\x04R\x06height\"\x11\n" +
-	"\x0fGetHomesRequest\"\x97\x01\n" +
+	"\x0fGetHomesRequest\"\xaf\x01\n" +
 	"\x05Homes\x12\x16\n" +
 	"\x06height\x18\x01 \x01(\x04R\x06height\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x120\n" +
 	"\x03v10\x18\x03 \x03(\v2\x1e.aurigraph.ledger.v1.SlotRangeR\x03v10\x12\x14\n" +
 	"\x05mover\x18\x04 \x01(\rR\x05mover\x12\x14\n" +
-	"\x05guard\x18\x05 \x01(\fR\x05guard\"/\n" +
+	"\x05guard\x18\x05 \x01(\fR\x05guard\x12\x16\n" +
+	"\x06closed\x18\x06 \x01(\bR\x06closed\"/\n" +
 	"\tSlotRange\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\rR\x04from\x12\x0e\n" +
 	"\x02to\x18\x02 \x01(\rR\x02to2\xc3\x12\n" +

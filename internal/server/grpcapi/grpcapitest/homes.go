@@ -30,7 +30,7 @@ func (n *Node) HomeMove(_ context.Context, version uint64) (query.HomeMove, erro
 	return n.moves[version-2], nil
 }
 
-// HomeTable is one with two ranges.
+// HomeTable has something in every field.
 func (n *Node) HomeTable(context.Context) (*query.HomeTable, error) {
 	if err := n.fail("HomeTable"); err != nil {
 		return nil, err
@@ -39,5 +39,6 @@ func (n *Node) HomeTable(context.Context) (*query.HomeTable, error) {
 	defer n.mu.Unlock()
 	return &query.HomeTable{
 		Height: chain.Height(len(n.blocks)), Version: uint64(len(n.moves)) + 1, V10: []chain.SlotRange{{From: 1, To: 2}, {From: 9, To: 9}}, Mover: 3, Guard: [32]byte{4},
+		Closed: true,
 	}, nil
 }
