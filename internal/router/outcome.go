@@ -28,7 +28,18 @@ type Outcome struct {
 	Server  string  `json:"server"`  // who was asked; several if one was not reached
 	// ServerStatus is what each of them said; where it is not Status, the router itself answered.
 	ServerStatus string `json:"server_status"`
+	// Compared is empty for a client's request. Otherwise this is a comparison by the shadow, and how it ended. Side is then the account's home, and Status and
+	// Seconds are those of the home's answer.
+	Compared string `json:"compared,omitempty"`
 }
+
+// How comparisons end.
+const (
+	ComparedEqual   = "equal"   // also what the rules explain
+	ComparedLate    = "late"    // the other side said the same a moment later
+	ComparedNoise   = "noise"   // the home's own answers differ where the other side's does: nothing is proved
+	ComparedDiffers = "differs" // it is not explained
+)
 
 // ReadOutcome reads a line of nginx's access log. Invalid: it is none, or longer than OutcomeBytesMax.
 func ReadOutcome(line []byte) (Outcome, error) {

@@ -243,7 +243,7 @@ func members(a, b map[string]any) []string {
 // differ as well.
 func (c *comparison) list(at place, a, b []any) {
 	if len(a) != len(b) {
-		c.leaf(at, fmt.Sprintf("%d elements", len(a)), fmt.Sprintf("%d elements", len(b)))
+		c.leaf(at, fmt.Sprint(len(a), elements), fmt.Sprint(len(b), elements))
 		return
 	}
 	if len(a) == 0 {
@@ -267,7 +267,11 @@ func (c *comparison) alone(at place, v any, ofA bool) {
 	c.leaf(at, absent, show(v))
 }
 
-const absent = "(absent)"
+// What is said about values in their place. Text that is a value has quotes.
+const (
+	absent   = "(absent)"
+	elements = " elements"
+)
 
 // leaf compares what we say about two values instead of them.
 func (c *comparison) leaf(at place, a, b any) {

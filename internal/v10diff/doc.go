@@ -14,6 +14,8 @@
 // A corpus is lines of JSON, a request each. What a server answered can be kept under a name and put into later requests to
 // that server: the two have different transaction ids, and each is asked for its own.
 //
+// Reads compares answers that others asked for, pair by pair, by the same rules.
+//
 // Invariants:
 //
 //  1. Numbers are compared as exact decimals: 1 is 1.0, and neither is "1". Nothing passes through a float.

@@ -152,27 +152,32 @@ func (p *player) exchange(ctx context.Context, r *Request, toA, toB concrete) (g
 	if got.answers[1], err = p.b.ask(ctx, toB); err != nil {
 		return got, err
 	}
-	rules := p.rulesOn(r.row)
+	rules := onRow(p.rules, r.row)
 	if r.reads {
 		again, err := p.a.ask(ctx, toA)
 		if err != nil {
 			return got, err
 		}
-		self := newComparison(rules, newIDs(), true)
-		self.compare(got.answers[0], again)
 		got.noisy = map[string]bool{}
-		for _, d := range self.found {
-			got.noisy[d.at.field()] = true
-		}
+		moving(got.noisy, rules, got.answers[0], again)
 	}
 	got.result = newComparison(rules, p.ids, false)
 	got.result.compare(got.answers[0], got.answers[1])
 	return got, nil
 }
 
-func (p *player) rulesOn(row string) []*Rule {
+// moving notes the fields in which a server differs from itself.
+func moving(fields map[string]bool, rules []*Rule, a, b *answer) {
+	self := newComparison(rules, newIDs(), true)
+	self.compare(a, b)
+	for _, d := range self.found {
+		fields[d.at.field()] = true
+	}
+}
+
+func onRow(rules []*Rule, row string) []*Rule {
 	var on []*Rule
-	for _, r := range p.rules {
+	for _, r := range rules {
 		if r.onRow(row) {
 			on = append(on, r)
 		}

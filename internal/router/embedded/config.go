@@ -5,6 +5,7 @@ package embedded
 import (
 	"io"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"time"
 
@@ -41,6 +42,9 @@ type Config struct {
 
 	// Told is called at the end of each request that was routed, by several at once; nil: nobody wants to know. It must not wait.
 	Told func(*router.Outcome)
+	// Shadow is called at the end of each read that was routed and is no stream, by several at once: with the path and query as the client wrote them, and its headers, of
+	// which the router's id is one. It must not wait, and not change the headers. nil: nobody compares.
+	Shadow func(method, requestURI string, h http.Header, way router.Way)
 
 	UnderWayMax    int   // requests under way; default 4096
 	BodiesBytesMax int64 // of gathered bodies in memory; default 256 MiB

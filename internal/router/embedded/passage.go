@@ -41,6 +41,10 @@ func (p *Proxy) passed(x *passage, r *http.Request, rule *router.Rule, began tim
 	if !rule.Stream {
 		p.metrics.seconds.WithLabelValues(side).Observe(now.Sub(began).Seconds())
 	}
+	if p.cfg.Shadow != nil && !rule.Stream && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+		r.Header.Set(router.RequestIDHeader, x.id) // whatever the client wrote there
+		p.cfg.Shadow(r.Method, r.RequestURI, r.Header, x.way)
+	}
 	if p.cfg.Told == nil {
 		return
 	}

@@ -5,6 +5,8 @@ package nginx
 import (
 	"bytes"
 	_ "embed" // the settings' text and the Lua
+	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -51,7 +53,16 @@ type settings struct {
 	Unknown     string
 	RetryAfterS int
 	SlotNone    int
+
+	ShadowHost  string // with the socket's path behind unix:
+	ShadowPort  string // empty for a socket
+	ShadowShare string
+	Names       struct{ Path, Method, URI, Way string } // of what the shadow is told
+	Copied      []copied
 }
+
+// copied is a header that travels with a read to the shadow, and the variable that nginx has it in.
+type copied struct{ Name, Variable string }
 
 // rule is a router.Rule as nginx reads it.
 type rule struct{ Pattern, Word string }
@@ -89,6 +100,7 @@ func Conf(c Config) ([]byte, error) {
 		RetryAfterS: v10.RetryAfterS,
 		SlotNone:    chain.SlotNone,
 	}
+	s.setShadow()
 	for _, r := range router.Rules() {
 		s.Rules = append(s.Rules, rule{pattern(&r), word(&r)})
 		if r.Stream && r.Method != "GET" {
@@ -98,6 +110,20 @@ func Conf(c Config) ([]byte, error) {
 	var out bytes.Buffer
 	err := confTemplate.Execute(&out, &s)
 	return out.Bytes(), fault.Wrap(fault.Internal, err, "write nginx's settings")
+}
+
+func (s *settings) setShadow() {
+	if s.ShadowHost = s.Shadow; !strings.HasPrefix(s.Shadow, socketPrefix) {
+		host, port, _ := net.SplitHostPort(s.Shadow) // checked before
+		if s.ShadowHost, s.ShadowPort = host, port; strings.Contains(host, ":") {
+			s.ShadowHost = "[" + host + "]"
+		}
+	}
+	s.ShadowShare = fmt.Sprintf("%d.%02d%%", s.ShadowBP/100, s.ShadowBP%100)
+	s.Names.Path, s.Names.Method, s.Names.URI, s.Names.Way = router.MirrorPath, router.OriginalMethodHeader, router.OriginalURIHeader, router.OriginalWayHeader
+	for _, name := range append([]string{"Accept"}, router.Credentials()...) {
+		s.Copied = append(s.Copied, copied{name, "http_" + strings.ReplaceAll(strings.ToLower(name), "-", "_")})
+	}
 }
 
 // The classes of requests, as Lua knows them. What is in none is once.

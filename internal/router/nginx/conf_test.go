@@ -20,7 +20,7 @@ func full() Config {
 		Dir: "/etc/aurigraph/router", Listen: []string{":443", "[::1]:8443"}, Admin: "unix:/run/aurigraph/router.sock", User: "www-data", Workers: 4,
 		V10:         Upstream{Servers: []string{"127.0.0.1:9003"}},
 		V11:         Upstream{Servers: []string{"10.0.0.1:9001", "gateway-2:9001"}, CA: "tls/ca.pem", Name: "v11.example.com"},
-		Certificate: "tls/router.pem", Key: "tls/router.key",
+		Certificate: "tls/router.pem", Key: "tls/router.key", Shadow: "[::1]:9190", ShadowBP: 250,
 	}
 }
 
@@ -87,6 +87,9 @@ func TestValidate(t *testing.T) {
 		{func(c *Config) { c.Admin = "localhost:81" }, "loopback"},
 		{func(c *Config) { c.Admin = "unix:run/x" }, "socket"},
 		{func(c *Config) { c.Admin = "unix:/run/x:y" }, "socket"},
+		{func(c *Config) { c.Shadow = "10.0.0.1:81" }, "loopback"},
+		{func(c *Config) { c.Shadow = "unix:run/x" }, "socket"},
+		{func(c *Config) { c.ShadowBP = wholeBP + 1 }, "share"},
 	} {
 		cfg := full()
 		c.change(&cfg)

@@ -16,6 +16,9 @@ const (
 	ServersMax = 64
 	listenMax  = 16
 	workersMax = 256
+
+	shadowBPDefault = 100
+	wholeBP         = 10_000
 )
 
 // modulesDefault is where Debian puts nginx's modules.
@@ -35,6 +38,11 @@ type Config struct {
 	// Certificate and Key are PEM files. Without them clients come in the clear, which is for loopback and tests.
 	Certificate string
 	Key         string
+
+	// Shadow is where reads are named, after they were answered, to whoever compares them with the other side's answers: host:port of a loopback address, or
+	// unix:/path, since the clients' credentials go there. Empty: nowhere. ShadowBP is the share of the reads, in basis points; default 100, which is 1 %.
+	Shadow   string
+	ShadowBP int
 }
 
 // Upstream is one side's servers, which mean the same.
@@ -48,6 +56,9 @@ type Upstream struct {
 func (c *Config) setDefaults() {
 	if c.Modules == "" {
 		c.Modules = modulesDefault
+	}
+	if c.Shadow != "" && c.ShadowBP == 0 {
+		c.ShadowBP = shadowBPDefault
 	}
 }
 
@@ -76,8 +87,16 @@ func (c *Config) validate() error {
 			return bad("%q is not host:port", a)
 		}
 	}
-	if err := checkAdmin(c.Admin); err != nil {
+	if err := checkLocal("the admin address", c.Admin); err != nil {
 		return err
+	}
+	if c.Shadow != "" {
+		if err := checkLocal("the shadow's address", c.Shadow); err != nil {
+			return err
+		}
+	}
+	if c.ShadowBP < 0 || c.ShadowBP > wholeBP {
+		return bad("a share of %d basis points for the shadow, at most %d", c.ShadowBP, wholeBP)
 	}
 	if err := c.V10.validate("V10"); err != nil {
 		return err
@@ -118,17 +137,17 @@ func isAddress(text string, every bool) bool {
 
 const socketPrefix = "unix:"
 
-// checkAdmin: whoever reaches the address may change where payments go first.
-func checkAdmin(address string) error {
+// checkLocal: whoever reaches the admin address may change where payments go first, and credentials go to the shadow's.
+func checkLocal(what, address string) error {
 	if path, socket := strings.CutPrefix(address, socketPrefix); socket {
 		if !filepath.IsAbs(path) || len(path) > 100 || !plain(path) || strings.Contains(path, ":") {
-			return bad("%q is no socket: write unix: and an absolute path of at most 100 bytes", address)
+			return bad("%s %q is no socket: write unix: and an absolute path of at most 100 bytes", what, address)
 		}
 		return nil
 	}
 	host, _, _ := net.SplitHostPort(address)
 	if ip := net.ParseIP(host); !isAddress(address, false) || ip == nil || !ip.IsLoopback() {
-		return bad("the admin address %q is neither unix:/path nor a loopback address and a port", address)
+		return bad("%s %q is neither unix:/path nor a loopback address and a port", what, address)
 	}
 	return nil
 }

@@ -20,6 +20,8 @@
 //  3. GET /map is written from what the worker routes by, not from what it was sent.
 //  4. Only loopback and sockets of the machine can tell a router anything. Who may open the socket, or is on the machine, may.
 //  5. A request is given to another server only of the same side, and after it was sent only where it is a read or its id makes it known.
+//  6. What is told to the shadow is told after the request has ended, by nobody that a client waits for.
 //
-// Bounds: v10.BatchBytesMax of a body, which is in memory; router.TextBytesMax of a map; setMax for a call of the driver; ServersMax.
+// Bounds: v10.BatchBytesMax of a body, which is in memory; router.TextBytesMax of a map; setMax for a call of the driver; ServersMax;
+// 32 reads at once that a worker tells the shadow.
 package nginx

@@ -27,7 +27,7 @@ type Driver struct {
 
 // NewDriver makes a driver for Config.Admin. Invalid: it is no address of this machine.
 func NewDriver(admin string) (*Driver, error) {
-	if err := checkAdmin(admin); err != nil {
+	if err := checkLocal("the admin address", admin); err != nil {
 		return nil, err
 	}
 	network, address := "tcp", admin

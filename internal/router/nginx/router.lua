@@ -183,9 +183,59 @@ end
 
 local function add(key) counts:incr(key, 1, 0) end
 
+-- What one worker tells the shadow at once. More is not told, so that one which hangs costs nothing.
+local TELLING_MAX, READS = 32, { GET = true, HEAD = true }
+local telling = 0
+
+local function exchange(text)
+  local shadow, sock = texts.shadow, ngx.socket.tcp()
+  sock:settimeouts(200, 500, 500)
+  local ok
+  if shadow.port then ok = sock:connect(shadow.host, shadow.port) else ok = sock:connect(shadow.host) end
+  ok = ok and sock:send(text)
+  local status, line = ok and sock:receive("*l"), nil
+  repeat line = status and sock:receive("*l") until not line or line == "" -- its answers have no bodies
+  if not line then
+    sock:close()
+    return false
+  end
+  sock:setkeepalive(4000, TELLING_MAX)
+  return status:find(" 204", 1, true) ~= nil
+end
+
+local function tell(premature, text)
+  if premature then return end -- the worker ends
+  local done, told = pcall(exchange, text)
+  telling = telling - 1
+  add('shadow_total{result="' .. (done and told and "told" or "failed") .. '"}')
+end
+
+-- offer names a read that was answered to the shadow, with what decides its answer.
+local function offer(shadow, var)
+  if telling >= TELLING_MAX then return add('shadow_total{result="full"}') end
+  local lines = {
+    "POST " .. shadow.path .. " HTTP/1.1", "Host: shadow", "Content-Length: 0", shadow.method .. ": " .. var.request_method,
+    shadow.uri .. ": " .. var.request_uri, ("%s: %s %s %s"):format(shadow.way, var.route_side, var.route_by, var.route_slot),
+    shadow.id .. ": " .. var.request_id,
+  }
+  for header, variable in pairs(shadow.copied) do
+    local value = var[variable]
+    if value then lines[#lines + 1] = header .. ": " .. value end
+  end
+  lines[#lines + 1] = "\r\n"
+  telling = telling + 1
+  if not ngx.timer.at(0, tell, table.concat(lines, "\r\n")) then
+    telling = telling - 1
+    add('shadow_total{result="full"}')
+  end
+end
+
 function M.count()
-  local side = ngx.var.route_side
-  if side and side ~= "" then add('requests_total{side="' .. side .. '",by="' .. ngx.var.route_by .. '"}') end
+  local var, shadow = ngx.var, texts.shadow
+  local side = var.route_side
+  if not side or side == "" then return end
+  add('requests_total{side="' .. side .. '",by="' .. var.route_by .. '"}')
+  if shadow and READS[var.request_method] and var.shadow_sample == "1" then offer(shadow, var) end
 end
 
 local function answer(status, reason, body)
