@@ -10,6 +10,7 @@ import (
 
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/keys"
+	"github.com/aurigraph/aurigraph/internal/vouch"
 )
 
 // The ways in which something is mended.
@@ -81,7 +82,7 @@ func PlanOf(r *Report) *Plan {
 
 // SavePlan writes a plan into a new file.
 func SavePlan(path string, p *Plan, signer keys.Signer) error {
-	raw, err := sign(planDomain, p, signer)
+	raw, err := vouch.Sign(planDomain, p, signer)
 	if err != nil {
 		return err
 	}

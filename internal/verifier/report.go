@@ -4,8 +4,6 @@ package verifier
 
 import (
 	"bytes"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,10 +13,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/zeebo/blake3"
-
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/keys"
+	"github.com/aurigraph/aurigraph/internal/vouch"
 )
 
 // Domains of what is signed.
@@ -100,78 +97,24 @@ func aboutMoney(kind string) bool {
 			slices.Contains([]string{TableTransactions, TableApplied, TableIndex, TableImported}, table)
 }
 
-// Signed is a document with who vouches for it.
-type Signed struct {
-	Document  json.RawMessage `json:"document"`
-	Hash      string          `json:"hash"` // BLAKE3 of the document
-	Signer    string          `json:"signer,omitempty"`
-	Signature string          `json:"signature,omitempty"`
-}
-
-// sign makes a document of a value: its JSON as it is hashed and signed, in one line.
-func sign(domain string, v any, signer keys.Signer) ([]byte, error) {
-	text, err := json.Marshal(v)
-	if err != nil {
-		return nil, fault.Wrap(fault.Internal, err, "encode a report")
-	}
-	sum := blake3.Sum256(text)
-	s := Signed{Document: text, Hash: hex.EncodeToString(sum[:])}
-	if signer != nil {
-		signature, err := signer.Sign(keys.Message(domain, sum[:]))
-		if err != nil {
-			return nil, fault.Wrap(fault.Unavailable, err, "sign a report")
-		}
-		s.Signer, s.Signature = signer.Public().String(), hex.EncodeToString(signature)
-	}
-	// Not indented: a document is hashed as it stands.
-	out, err := json.Marshal(s)
-	return append(out, '\n'), fault.Wrap(fault.Internal, err, "encode a report")
-}
-
 // documentBytesMax bounds what is read back.
 const documentBytesMax = 64 << 20
 
-// open reads a document, and checks its hash, and its signature if it has one.
-func open(domain string, raw []byte, into any) (s Signed, err error) {
-	if err := json.Unmarshal(raw, &s); err != nil {
-		return s, fault.Wrap(fault.Corrupt, err, "read a document of the verifier")
-	}
-	sum := blake3.Sum256(s.Document)
-	if s.Hash != hex.EncodeToString(sum[:]) {
-		return s, fault.New(fault.Corrupt, "the document has another hash than it says: somebody changed it")
-	}
-	if s.Signer != "" {
-		public, err := keys.ParsePublicText(s.Signer)
-		if err != nil {
-			return s, fault.Wrap(fault.Corrupt, err, "who signed the document")
-		}
-		v, err := keys.NewVerifier(public)
-		if err != nil {
-			return s, fault.Wrap(fault.Corrupt, err, "who signed the document")
-		}
-		signature, err := hex.DecodeString(s.Signature)
-		if err != nil || !v.Verify(keys.Message(domain, sum[:]), signature) {
-			return s, fault.New(fault.Corrupt, "the document's signature is not its signer's: somebody changed it")
-		}
-	}
-	return s, fault.Wrap(fault.Corrupt, json.Unmarshal(s.Document, into), "read a document of the verifier")
-}
-
 // readDocument reads a file and opens it.
-func readDocument(domain, path string, into any) (Signed, error) {
+func readDocument(domain, path string, into any) (vouch.Document, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return Signed{}, fault.New(fault.NotFound, "there is no %s", path)
+		return vouch.Document{}, fault.New(fault.NotFound, "there is no %s", path)
 	}
 	if err != nil {
-		return Signed{}, fault.Wrap(fault.Unavailable, err, "read a document of the verifier")
+		return vouch.Document{}, fault.Wrap(fault.Unavailable, err, "read a document of the verifier")
 	}
 	defer f.Close()
 	raw, err := io.ReadAll(io.LimitReader(f, documentBytesMax+1))
 	if err != nil || len(raw) > documentBytesMax {
-		return Signed{}, fault.Wrap(fault.Unavailable, errors.Join(err), "%s is longer than %d bytes, or cannot be read", path, documentBytesMax)
+		return vouch.Document{}, fault.Wrap(fault.Unavailable, errors.Join(err), "%s is longer than %d bytes, or cannot be read", path, documentBytesMax)
 	}
-	return open(domain, raw, into)
+	return vouch.Open(domain, raw, into)
 }
 
 // reportsKept is how many reports a folder keeps.
@@ -179,7 +122,7 @@ const reportsKept = 60
 
 // SaveReport writes a report and its text beside each other, and lets the oldest go.
 func SaveReport(dir string, r *Report, signer keys.Signer) error {
-	raw, err := sign(reportDomain, r, signer)
+	raw, err := vouch.Sign(reportDomain, r, signer)
 	if err != nil {
 		return err
 	}
