@@ -6,7 +6,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -20,7 +19,6 @@ import (
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/loadgen/syncload"
 	"github.com/aurigraph/aurigraph/internal/network"
-	"github.com/aurigraph/aurigraph/internal/verifier"
 	"github.com/aurigraph/aurigraph/legacy/ledger"
 )
 
@@ -40,7 +38,10 @@ type moving struct {
 	ended   chan struct{}
 }
 
-// startMoving starts one in a new folder, and returns when it is ready.
+// pairFolder is where a bench's pair is, in the bench's folder.
+func pairFolder(dir string) string { return filepath.Join(dir, "network") }
+
+// startMoving starts one in a folder, and returns when it is ready.
 func (a *app) startMoving(ctx context.Context, dir string, more ...string) (*moving, error) {
 	self, err := thisProgram()
 	if err != nil {
@@ -49,7 +50,7 @@ func (a *app) startMoving(ctx context.Context, dir string, more ...string) (*mov
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fault.Wrap(fault.Unavailable, err, "make the bench's folder")
 	}
-	m := &moving{app: a, dir: filepath.Join(dir, "network"), program: self, ended: make(chan struct{})}
+	m := &moving{app: a, dir: pairFolder(dir), program: self, ended: make(chan struct{})}
 	if m.logs, err = os.Create(filepath.Join(dir, "up.log")); err != nil {
 		return nil, fault.Wrap(fault.Unavailable, err, "make the bench's log")
 	}
@@ -113,8 +114,7 @@ func (m *moving) target() (*syncload.SwitchTarget, error) {
 		return nil, err
 	}
 	t := &syncload.SwitchTarget{Edge: n.Sync.Move.Edge, Move: m.move, Kill: m.kill, Settled: m.settled, Differences: m.differences}
-	t.Changes, t.CAFile, t.Funder, t.Endpoints = n.Sync.ChangesURL(), n.Path(n.CA), ledger.Treasury, n.Validators()
-	if t.Trust, err = n.Trust(); err != nil {
+	if t.Target, err = ledgersOf(n); err != nil {
 		return nil, err
 	}
 	t.Roles = []string{syncload.Controller, besideGuard, besideV10, besideHalf, roleGateway}
@@ -124,14 +124,19 @@ func (m *moving) target() (*syncload.SwitchTarget, error) {
 	return t, nil
 }
 
+// ledgersOf says where both ledgers of a network are read back.
+func ledgersOf(n *network.Network) (t syncload.Target, err error) {
+	t.Changes, t.CAFile, t.Funder, t.Endpoints = n.Sync.ChangesURL(), n.Path(n.CA), ledger.Treasury, n.Validators()
+	t.Trust, err = n.Trust()
+	return t, err
+}
+
 // roleGateway is the gateway's role.
 const roleGateway = "gateway"
 
 // child is a command of this program about the network.
 func (m *moving) child(ctx context.Context, words ...string) *exec.Cmd {
-	c := exec.CommandContext(ctx, m.program, append(words, "--network", m.dir)...)
-	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}
-	return c
+	return childOf(ctx, m.program, append(words, "--network", m.dir)...)
 }
 
 // move starts a process that moves slots.
@@ -204,14 +209,9 @@ func (m *moving) settled(ctx context.Context) error {
 func (m *moving) differences(ctx context.Context) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, scrubMax)
 	defer cancel()
-	c := m.child(ctx, "verify-sync", "run", "--json")
-	var out, errOut bytes.Buffer
-	c.Stdout, c.Stderr = &out, &errOut
-	err := c.Run()
-	var r verifier.Report
-	lines := bytes.Split(bytes.TrimSpace(out.Bytes()), []byte("\n"))
-	if bad := json.Unmarshal(lines[len(lines)-1], &r); bad != nil || r.ID == "" {
-		return 0, fault.New(fault.Unavailable, "the verifier did not come to an end: %v %.300s %.300s", err, out.String(), errOut.String())
+	r, err := runVerifier(ctx, m.program, m.dir)
+	if err != nil {
+		return 0, err
 	}
 	return len(r.Confirmed), nil
 }

@@ -6,10 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"path/filepath"
-	"strings"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,15 +14,6 @@ import (
 	"github.com/aurigraph/aurigraph/internal/loadgen/syncload"
 	"github.com/aurigraph/aurigraph/internal/migrate"
 	"github.com/aurigraph/aurigraph/internal/network"
-	"github.com/aurigraph/aurigraph/internal/router"
-	"github.com/aurigraph/aurigraph/internal/router/nginx"
-	"github.com/aurigraph/aurigraph/legacy/ledger"
-)
-
-// The routers that a bench of weights knows.
-const (
-	routerNginx    = "nginx"
-	routerEmbedded = "embedded"
 )
 
 // weightsWay is how the weight goes: up in the steps of a canary, back to nothing, up to the whole, and down.
@@ -56,15 +43,15 @@ Exit codes: 0 nothing was lost or duplicated; 1 something was; 2 the options wil
 			if err := cfg.Validate(); err != nil {
 				return usage(cmd, "%v", err)
 			}
-			if kind != routerNginx && kind != routerEmbedded {
-				return usage(cmd, "--router %q, must be %s or %s", kind, routerNginx, routerEmbedded)
+			if kind != network.RouterNginx && kind != network.RouterEmbedded {
+				return usage(cmd, "--router %q, must be %s or %s", kind, network.RouterNginx, network.RouterEmbedded)
 			}
 			return a.benchWeights(cmd.Context(), cfg, kind, dir)
 		},
 	}
 	f := c.Flags()
 	f.StringVar(&dir, "network", "", "new folder for the bench's network, kept at the end (default: one that is removed)")
-	f.StringVar(&kind, "router", routerNginx, "nginx, which must be installed, or embedded")
+	f.StringVar(&kind, "router", network.RouterNginx, "nginx, which must be installed, or embedded")
 	f.IntVar(&cfg.Rate, "rate", 3000, "requests a second")
 	f.IntVar(&cfg.Share, "payments", 10, "per cent of the requests that are payments")
 	f.Uint64Var(&cfg.Seed, "seed", 1, "of who is paid, and what is asked")
@@ -80,12 +67,12 @@ func (a *app) benchWeights(ctx context.Context, cfg syncload.WeightsConfig, kind
 	bar := a.newBar()
 	defer bar.clear()
 	bar.spin("starting the pair")
-	m, err := a.startMoving(ctx, dir)
+	m, err := a.startMoving(ctx, dir, "--router", kind)
 	if err != nil {
 		return err
 	}
 	var r *syncload.WeightsReport
-	target, stop, err := a.weightsTarget(ctx, m, kind, dir)
+	target, stop, err := a.weightsTarget(ctx, m, kind)
 	if err == nil {
 		r, err = syncload.Weigh(ctx, cfg, target, &stagesAndShares{stages: stages{above{bar, a.err}}})
 		err = errors.Join(err, stop())
@@ -108,15 +95,14 @@ func (a *app) benchWeights(ctx context.Context, cfg syncload.WeightsConfig, kind
 	return nil
 }
 
-// weightsTarget puts a router before the pair, and says how its weight is changed.
-func (a *app) weightsTarget(ctx context.Context, m *moving, kind, dir string) (t *syncload.WeightsTarget, stop func() error, err error) {
+// weightsTarget says where the pair is, and how its weight is changed.
+func (a *app) weightsTarget(ctx context.Context, m *moving, kind string) (t *syncload.WeightsTarget, stop func() error, err error) {
 	n, err := network.Open(m.dir)
 	if err != nil {
 		return nil, nil, err
 	}
 	t = &syncload.WeightsTarget{Router: n.Sync.Move.Edge, Kind: kind}
-	t.Changes, t.CAFile, t.Funder, t.Endpoints = n.Sync.ChangesURL(), n.Path(n.CA), ledger.Treasury, n.Validators()
-	if t.Trust, err = n.Trust(); err != nil {
+	if t.Target, err = ledgersOf(n); err != nil {
 		return nil, nil, err
 	}
 	mover, c, err := a.mover(ctx, n, nil)
@@ -124,26 +110,7 @@ func (a *app) weightsTarget(ctx context.Context, m *moving, kind, dir string) (t
 		return nil, nil, err
 	}
 	t.Weigh = func(ctx context.Context, weight int) error { return weigh(ctx, mover, weight) }
-	if kind == routerEmbedded {
-		return t, c.Close, nil
-	}
-	front, err := startNginx(ctx, n, filepath.Join(dir, "nginx"))
-	if err != nil {
-		return nil, nil, errors.Join(err, c.Close())
-	}
-	t.Router = front.address
-	if err := routeOnce(ctx, c, front); err != nil {
-		return nil, nil, errors.Join(err, front.Stop(), c.Close())
-	}
-	following, end := context.WithCancel(ctx)
-	var follows sync.WaitGroup
-	follows.Go(func() {
-		for following.Err() == nil {
-			await(following, routesPoll)
-			_ = routeOnce(following, c, front) // a router that is behind costs a hop
-		}
-	})
-	return t, func() error { end(); follows.Wait(); return errors.Join(front.Stop(), c.Close()) }, nil
+	return t, c.Close, nil
 }
 
 func weigh(ctx context.Context, m *migrate.Mover, weight int) error {
@@ -157,41 +124,6 @@ func weigh(ctx context.Context, m *migrate.Mover, weight int) error {
 		}
 	}
 	return nil
-}
-
-// front is an nginx before a pair.
-type front struct {
-	*nginx.Router
-	address string
-}
-
-var _ router.Driver = (*front)(nil)
-
-func startNginx(ctx context.Context, n *network.Network, dir string) (*front, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, fault.Wrap(fault.Unavailable, err, "find a port for nginx")
-	}
-	address := l.Addr().String()
-	if err := l.Close(); err != nil {
-		return nil, fault.Wrap(fault.Unavailable, err, "find a port for nginx")
-	}
-	admin, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, fault.Wrap(fault.Unavailable, err, "find a port for nginx's map")
-	}
-	cfg := nginx.Config{
-		Dir: dir, Listen: []string{address}, Admin: admin.Addr().String(),
-		V10: nginx.Upstream{Servers: []string{n.Sync.Door()}}, V11: nginx.Upstream{Servers: []string{strings.TrimPrefix(n.REST()[0], "http://")}},
-	}
-	if err := admin.Close(); err != nil {
-		return nil, fault.Wrap(fault.Unavailable, err, "find a port for nginx's map")
-	}
-	r, err := nginx.Start(ctx, cfg)
-	if err != nil {
-		return nil, err
-	}
-	return &front{r, address}, nil
 }
 
 func weightsTable(r *syncload.WeightsReport, row func(...any)) {

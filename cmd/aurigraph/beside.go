@@ -231,5 +231,8 @@ func (b *beside) join(ctx context.Context, bar *bar) error {
 	if err := b.startHalf(); err != nil {
 		return err
 	}
-	return b.startRouter(ctx)
+	if err := b.startRouter(ctx); err != nil {
+		return err
+	}
+	return b.startController()
 }

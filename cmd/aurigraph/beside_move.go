@@ -4,10 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"log/slog"
-	"net"
-	"os"
 	"time"
 
 	"github.com/aurigraph/aurigraph/client"
@@ -15,9 +11,6 @@ import (
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/keys"
 	"github.com/aurigraph/aurigraph/internal/network"
-	"github.com/aurigraph/aurigraph/internal/obs"
-	"github.com/aurigraph/aurigraph/internal/router"
-	"github.com/aurigraph/aurigraph/internal/router/embedded"
 )
 
 // besideGuard is the name under which V10's guard is kept running.
@@ -26,11 +19,8 @@ const besideGuard = "v10-guard"
 // guardHold is longer than any move takes where all the processes share a few cores.
 const guardHold = 10 * time.Second
 
-// Bounds of what follows the homes for the router.
-const (
-	routesPoll = 50 * time.Millisecond
-	routesCall = 3 * time.Second
-)
+// besideController is the name under which the migration's controller is kept running.
+const besideController = "migration"
 
 // startGuard has governance name who moves slots, and starts the guard, which is V10's door from then on.
 func (b *beside) startGuard(ctx context.Context) error {
@@ -96,75 +86,15 @@ func (a *app) nameMover(ctx context.Context, n *network.Network) error {
 	return fault.New(fault.Timeout, "it is not known whether the ledger knows who moves slots: run `aurigraph up` again")
 }
 
-// startRouter serves the edge, which clients use, and keeps its map that of the ledger's home table.
-func (b *beside) startRouter(ctx context.Context) error {
-	n := b.network
-	m := n.Sync.Move
-	if m == nil {
+// startController starts what drives the migration. Without a plan it waits for one.
+func (b *beside) startController() error {
+	if b.network.Sync.Move == nil {
 		return nil
 	}
-	dir := n.Path(m.Routes)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fault.Wrap(fault.Unavailable, err, "make the router's folder")
+	args := []string{"migrate", "run", "--json", "--network", b.network.Dir}
+	first, err := b.launch(besideController, args...)
+	if err == nil {
+		b.keep(besideController, first, args)
 	}
-	p, err := embedded.New(embedded.Config{Dir: dir, V10: n.Sync.V10URL(), V11: n.REST()[:1], Log: obs.NewLogger(b.logs("router"), slog.LevelWarn)})
-	if err != nil {
-		return err
-	}
-	trust, err := n.Trust()
-	if err != nil {
-		return err
-	}
-	c, err := client.Dial(ctx, client.Config{Endpoints: n.Validators(), CAFile: n.Path(n.CA), Trust: trust})
-	if err != nil {
-		return err
-	}
-	if err := routeOnce(ctx, c, p); err != nil {
-		return errors.Join(err, c.Close())
-	}
-	l, err := net.Listen("tcp", m.Edge)
-	if err != nil {
-		return errors.Join(fault.Wrap(fault.Unavailable, err, "listen on %s for the edge", m.Edge), c.Close())
-	}
-	b.kept.Go(func() { b.note(p.Serve(b.running, l)) })
-	b.kept.Go(func() {
-		defer func() { b.note(c.Close()) }()
-		b.keepRouted(c, p)
-	})
-	return nil
-}
-
-// keepRouted follows the homes until all is to stop. A router whose map is old costs a hop, nothing else.
-func (b *beside) keepRouted(c *client.Client, d router.Driver) {
-	quiet := true
-	for b.running.Err() == nil {
-		await(b.running, routesPoll)
-		err := routeOnce(b.running, c, d)
-		if err != nil && quiet && b.running.Err() == nil {
-			b.say("the router does not follow the homes for a moment: %v", err)
-		}
-		quiet = err == nil
-	}
-}
-
-// routeOnce gives a router the map that the ledger's home table makes.
-func routeOnce(ctx context.Context, c *client.Client, d router.Driver) error {
-	ctx, cancel := context.WithTimeout(ctx, routesCall)
-	defer cancel()
-	h, err := c.Homes(ctx)
-	if err != nil {
-		return err
-	}
-	present, err := d.Get(ctx)
-	if err != nil || present.Version >= h.Version { // a node that is behind tells an older table
-		return err
-	}
-	m := router.Map{Version: h.Version, Cohorts: present.Cohorts}
-	if err := m.V11.Set(chain.SlotRange{From: 0, To: chain.SlotsMax - 1}); err != nil {
-		return err
-	}
-	if err := m.V11.Clear(h.V10...); err != nil {
-		return err
-	}
-	return router.Apply(ctx, d, m)
+	return err
 }

@@ -18,13 +18,22 @@ import (
 )
 
 func newMigrate(a *app) *cobra.Command {
-	c := group("migrate", "Move accounts between V10 and V11 while both serve", newMigrateMove(a), newMigrateAbort(a), newMigrateStatus(a))
-	c.Long = `Each account of V10's has a slot, and each slot one home: the ledger that may debit it. A move gives slots the other home, while
-clients go on: payments of a slot that moves wait for a moment, and are made once. What the ledgers did on either side comes
-along by the sync. "aurigraph up --with-v10" runs all that this needs; docs/life-of-a-move.md says how it works.`
-	c.Example = `  aurigraph migrate status
-  aurigraph migrate move --to v11 --weight 100
-  aurigraph migrate move --to v10 --slots 0-99`
+	c := group("migrate", "Take the clients of a running V10 to V11, step by step, and back",
+		newMigrateInit(a), newMigratePlan(a), newMigrateStart(a), newMigrateStatus(a), newMigrateExplain(a), newMigrateReport(a), newMigratePromote(a), newMigratePause(a), newMigrateResume(a), newMigrateApprove(a),
+		newMigrateRollback(a), newMigrateDrill(a), newMigrateVerify(a), newMigrateCutover(a), newMigrateClose(a), newMigrateFailback(a), newMigrateRun(a), newMigrateMove(a), newMigrateAbort(a),
+	)
+	c.Long = `Each account of V10's has a slot, and each slot one home: the ledger that may debit it. A move gives slots the other home,
+while clients go on: payments of a slot that moves wait for a moment, and are made once. What the ledgers did on either side
+comes along by the sync. "aurigraph up --with-v10" runs all that this needs; docs/life-of-a-move.md says how it works.
+
+A migration is a plan and a journal: "init" writes the plan, "start" begins, and the controller goes on by itself, step by
+step, until a gate wants a person. It goes back by itself where its judge or an alarm says so. "move" and "abort" are what it
+does one by one, for a network without a plan.`
+	c.Example = `  aurigraph migrate init --plan plan.yaml
+  aurigraph migrate start
+  aurigraph migrate status -w
+  aurigraph migrate explain
+  aurigraph migrate rollback --why "complaints from branch 12"`
 	return c
 }
 

@@ -4,33 +4,33 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/aurigraph/aurigraph/client"
-	"github.com/aurigraph/aurigraph/internal/fault"
-	"github.com/aurigraph/aurigraph/internal/migrate"
-	"github.com/aurigraph/aurigraph/internal/network"
-	"github.com/aurigraph/aurigraph/internal/router"
+	"github.com/aurigraph/aurigraph/internal/canary"
+	"github.com/aurigraph/aurigraph/internal/controller"
+	"github.com/aurigraph/aurigraph/internal/journal/sqlite"
+	"github.com/aurigraph/aurigraph/internal/migration"
+	"github.com/aurigraph/aurigraph/internal/report"
 )
 
-// phaseIdle is that of a migration that no plan drives: slots move when somebody says so.
-const phaseIdle = "idle"
-
-// lagMaxMs is how late a direction may be for the gate of the sync.
-const lagMaxMs = 1000
+// lookMax bounds one look at a migration.
+const lookMax = 10 * time.Second
 
 func newMigrateStatus(a *app) *cobra.Command {
 	var watch bool
-	c := online(a, &cobra.Command{
+	c := networkFlag(a, &cobra.Command{
 		Use:   "status",
-		Short: "Show which share of the accounts is V11's, what is moving, and what stands in the way",
-		Long: `Asks the ledger for the home table, the guard where it stands, and both halves of the sync how late they are. A gate is
-something that must hold before more slots move; a reason is beside each that does not. "rollback ready" says whether all slots
-could go back to V10 now.
+		Short: "Show where the migration stands, which share is V11's, and what stands in the way",
+		Long: `Asks the ledger for the home table, the guard where it stands, both halves of the sync how late they are, and reads the
+migration's journal. A gate is something that must hold before it goes on; a reason is beside each that does not. "rollback
+ready" says whether all slots could go back to V10 now.
 
-Exit codes: 0 it was told; 1 V11 does not answer.`,
+Exit codes: 0 it was told; 1 the network's folder or the journal cannot be used.`,
 		Example: `  aurigraph migrate status
   aurigraph migrate status -w
   aurigraph migrate status --network /srv/trial --json`,
@@ -51,125 +51,256 @@ Exit codes: 0 it was told; 1 V11 does not answer.`,
 
 // migrationJSON is what "migrate status" says.
 type migrationJSON struct {
-	Phase         string             `json:"phase"`
+	Phase         migration.Phase    `json:"phase"`
 	HomeVersion   uint64             `json:"home_version"`
 	WeightBP      int                `json:"weight_bp"`
 	Moving        int                `json:"moving"` // slots that take no debits now
 	LagMs         map[string]float64 `json:"lag_ms"` // by direction; -1: not known
-	Gates         []gateJSON         `json:"gates"`
+	Gates         []migration.Gate   `json:"gates"`
 	RollbackReady bool               `json:"rollback_ready"`
+	RollbackWhy   string             `json:"rollback_why,omitempty"` // what keeps it from being ready
 	Verdict       string             `json:"verdict"`
+
+	TargetBP      int             `json:"target_bp"`
+	Step          int             `json:"step"`  // of the canary, from 1; 0: none is under way
+	Steps         int             `json:"steps"` // of the plan
+	Paused        string          `json:"paused,omitempty"`
+	Reversed      string          `json:"reversed,omitempty"`
+	Drills        int             `json:"drills"`
+	DrillsWanted  int             `json:"drills_wanted"`
+	AutoRollbacks int             `json:"auto_rollbacks"`
+	Failed        string          `json:"failed,omitempty"`
+	Judge         *canary.Verdict `json:"judge,omitempty"` // the newest of the step under way
+	Seq           uint64          `json:"seq"`             // newest entry of the journal
+	Next          string          `json:"next"`            // what the controller does now
 }
 
-// gateJSON is something that must hold before more slots move.
-type gateJSON struct {
-	Name string `json:"name"`
-	OK   bool   `json:"ok"`
-	Why  string `json:"why,omitempty"`
+// migrationSeen is a migration as it stands: its journal and the world.
+type migrationSeen struct {
+	state migration.State
+	facts migration.Facts
+	judge controller.Judge
+	log   []migration.Entry
 }
 
-func (j *migrationJSON) gate(name string, why string) {
-	j.Gates = append(j.Gates, gateJSON{Name: name, OK: why == "", Why: why})
+func (a *app) seeMigration(ctx context.Context) (m *migrationSeen, err error) {
+	ctx, cancel := context.WithTimeout(ctx, lookMax)
+	defer cancel()
+	w, err := a.openWorld(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, w.close()) }()
+	j, err := sqlite.Open(ctx, w.network.Migration())
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, j.Close()) }()
+	m = &migrationSeen{}
+	if m.log, err = j.Read(ctx, 0); err != nil {
+		return nil, err
+	}
+	if m.state, err = migration.Fold(m.log); err != nil {
+		return nil, err
+	}
+	if m.judge, err = controller.ReadJudge(ctx, j); err != nil {
+		return nil, err
+	}
+	m.facts = w.Look(ctx).Facts
+	m.facts.NowMs = uint64(time.Now().UnixMilli())
+	if m.judge.Seq != 0 && m.judge.Seq == m.state.StepSeq {
+		m.facts.Verdict = m.judge.Verdict
+	}
+	return m, nil
 }
 
 func (a *app) lookAtMigration(ctx context.Context) (*migrationJSON, error) {
-	n, err := network.Open(a.network)
+	m, err := a.seeMigration(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if n.Sync == nil || n.Sync.Move == nil {
-		return nil, fault.New(fault.Invalid, "the network in %s has no V10 whose accounts could move", n.Dir)
-	}
-	trust, err := n.Trust()
-	if err != nil {
-		return nil, err
-	}
-	c, err := client.Dial(ctx, client.Config{Endpoints: n.Validators(), CAFile: n.Path(n.CA), Trust: trust})
-	if err != nil {
-		return nil, err
-	}
-	defer c.Close()
-	h, err := c.Homes(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var v10 router.Slots
-	if err := v10.Set(h.V10...); err != nil {
-		return nil, err
-	}
-	j := &migrationJSON{Phase: phaseIdle, HomeVersion: h.Version, WeightBP: router.WeightWhole - v10.Weight(), LagMs: map[string]float64{}}
-	j.askGuard(ctx, n, h.Version)
-	a.askSync(ctx, j)
-	j.judge()
-	return j, nil
+	return m.status(), nil
 }
 
-// askGuard looks whether the guard follows, and what it has closed.
-func (j *migrationJSON) askGuard(ctx context.Context, n *network.Network, version uint64) {
-	g, err := migrate.NewControl("http://" + n.Sync.Move.Control).State(ctx)
-	switch {
-	case err != nil:
-		j.gate("guard", err.Error())
-		return
-	case g.Version < version:
-		j.gate("guard", fmt.Sprintf("it is at version %d of the home table, the ledger at %d", g.Version, version))
-	default:
-		j.gate("guard", "")
+func (m *migrationSeen) status() *migrationJSON {
+	s, f := &m.state, &m.facts
+	j := &migrationJSON{
+		Phase: phaseOf(s), HomeVersion: f.Version, WeightBP: f.WeightBP, Moving: f.Moving, LagMs: map[string]float64{"v10_to_v11": f.ToV11.Ms, "v11_to_v10": f.ToV10.Ms},
+		TargetBP: s.TargetBP, Paused: s.Paused, Drills: s.GoodDrills(), AutoRollbacks: s.AutoRollbacks, Judge: f.Verdict, Seq: s.Seq,
 	}
-	j.Moving = g.Closed.Weight() + g.Coming.Weight()
-	why := ""
-	if closed := g.Closed.Weight(); closed > 0 {
-		why = fmt.Sprintf("%d slots are closed on V10: a move is under way, or nobody ended it (`aurigraph migrate abort`)", closed)
-	}
-	j.gate("slots open", why)
-}
-
-// askSync looks how late both directions are.
-func (a *app) askSync(ctx context.Context, j *migrationJSON) {
-	p, err := a.lookAtSync(ctx, &halfFlags{})
-	if err != nil {
-		j.gate("sync", err.Error())
-		return
-	}
-	for _, d := range p.directions() {
-		name := map[bool]string{true: "v10_to_v11", false: "v11_to_v10"}[d == &p.V10ToV11]
-		j.LagMs[name] = d.LagMs
-		why := ""
-		switch {
-		case !p.goesOn():
-			why = "it does not go on: `aurigraph sync status` says why"
-		case d.LagMs < 0:
-			why = "nobody knows how late it is yet"
-		case d.LagMs > lagMaxMs:
-			why = fmt.Sprintf("it is %.0f ms late, more than %d", d.LagMs, lagMaxMs)
+	lagMax := migration.DefaultPlan().Sync.LagMsMax
+	if s.Plan == nil {
+		j.Gates = migration.Standing(f, lagMax)
+		j.Verdict, j.Next = "may go on", "wait for a plan"
+		if g := firstUnmet(j.Gates); g != nil {
+			j.Verdict = "hold: " + g.Name
 		}
-		j.gate("sync "+name, why)
+		j.RollbackWhy = migration.RollbackReady(s, f)
+		j.RollbackReady = j.RollbackWhy == "" && j.Verdict == "may go on"
+		return j
 	}
+	j.Gates, j.Steps, j.DrillsWanted = migration.Gates(s, f), len(s.Plan.Canary.Steps), s.Plan.Drills.Count
+	if s.StepSeq > 0 {
+		j.Step = s.Step + 1
+	}
+	if r := s.Reversed; r != nil {
+		j.Reversed = fmt.Sprintf("to %d bp by %s: %s", r.ToBP, r.By, r.Why)
+	}
+	if s.Failed != nil {
+		j.Failed = fmt.Sprintf("%s: %s", s.Failed.Action, s.Failed.Why)
+	}
+	j.RollbackWhy = migration.RollbackReady(s, f)
+	j.RollbackReady = j.RollbackWhy == ""
+	a := migration.Next(s, f)
+	j.Next, j.Verdict = actionWords(&a), "goes on"
+	if a.Verb == migration.Hold {
+		j.Verdict = "hold: " + a.Gate
+	}
+	return j
 }
 
-// judge says what the gates come to.
-func (j *migrationJSON) judge() {
-	j.RollbackReady, j.Verdict = true, "may go on"
-	for _, g := range j.Gates {
-		if !g.OK {
-			j.RollbackReady, j.Verdict = false, "hold: "+g.Name
-			return
+func firstUnmet(gates []migration.Gate) *migration.Gate {
+	for i := range gates {
+		if !gates[i].OK {
+			return &gates[i]
 		}
 	}
+	return nil
+}
+
+// actionWords say what the controller does next.
+func actionWords(a *migration.Action) string {
+	switch a.Verb {
+	case migration.Hold:
+		return "wait: " + a.Why
+	case migration.Record:
+		return "write down: " + report.Words(a.Entry)
+	case migration.Weigh:
+		return "move slots until V11 has " + percent(a.ToBP)
+	case migration.Rehearse:
+		return fmt.Sprintf("rehearse a rollback with %d slots", a.Slots)
+	case migration.Compare:
+		return "compare both ledgers"
+	case migration.PutAway:
+		return "archive V10"
+	case migration.EndWayBack:
+		return "have the ledger end the way back"
+	}
+	return string(a.Verb)
 }
 
 func (j *migrationJSON) table(row func(...any)) {
-	row("phase", j.Phase, "home version", j.HomeVersion)
-	row("weight", percent(j.WeightBP)+" V11's", fmt.Sprintf("%d slots moving", j.Moving))
-	for _, g := range j.Gates {
-		word := "ok"
-		if !g.OK {
-			word = "no: " + g.Why
-		}
-		row("gate", g.Name, word)
+	where := string(j.Phase)
+	if j.Step > 0 {
+		where += fmt.Sprintf(", step %d of %d", j.Step, j.Steps)
 	}
-	row("rollback ready", yesNo(j.RollbackReady))
+	row("migration", where, fmt.Sprintf("home version %d", j.HomeVersion), fmt.Sprintf("entry %d", j.Seq))
+	row("weight", weightBar(j.WeightBP), percent(j.WeightBP)+" V11's", fmt.Sprintf("want %s, %d slots moving", percent(j.TargetBP), j.Moving))
+	row("sync", "V10 to V11 "+msText(j.LagMs["v10_to_v11"])+" late", "V11 to V10 "+msText(j.LagMs["v11_to_v10"])+" late")
+	if j.Judge != nil {
+		row("judge", string(j.Judge.Decision), j.Judge.Rule, j.Judge.Why)
+	}
+	for _, g := range j.Gates {
+		box := "[x]"
+		if !g.OK {
+			box = "[ ]"
+		}
+		row("gate", box+" "+g.Name, g.Why)
+	}
+	for _, note := range []struct{ name, text string }{{"paused", j.Paused}, {"went back", j.Reversed}, {"failed", j.Failed}} {
+		if note.text != "" {
+			row(note.name, note.text)
+		}
+	}
+	ready := yesNo(j.RollbackReady)
+	if j.RollbackWhy != "" {
+		ready += ": " + j.RollbackWhy
+	}
+	row("rollback ready", ready, fmt.Sprintf("drills %d of %d", j.Drills, j.DrillsWanted), fmt.Sprintf("%d went back by themselves", j.AutoRollbacks))
+	row("next", j.Next)
 	row("verdict", j.Verdict)
 }
 
+// weightBarCells is how wide the picture of the weight is.
+const weightBarCells = 40
+
+// weightBar draws V11's share.
+func weightBar(bp int) string {
+	cells := []byte("[" + "........................................" + "]")
+	for i := range weightBarCells * bp / 10_000 {
+		cells[i+1] = '#'
+	}
+	return string(cells)
+}
+
 func percent(bp int) string { return fmt.Sprintf("%.2f %%", float64(bp)/100) }
+
+func baseName(dir string) string { return filepath.Base(dir) }
+
+func newMigrateExplain(a *app) *cobra.Command {
+	return networkFlag(a, &cobra.Command{
+		Use:   "explain",
+		Short: "Say why it does not go on: the first gate that does not hold, its evidence, and what would help",
+		Long: `Reads the journal and looks at the world as the controller does, and says what it decides and why.
+
+Exit codes: 0 it was told; 1 the network's folder or the journal cannot be used.`,
+		Example: `  aurigraph migrate explain
+  aurigraph migrate explain --network /srv/pair --json`,
+		Args: args(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			m, err := a.seeMigration(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return a.print(m.explain(), m.explainTable)
+		},
+	})
+}
+
+// explainJSON is what "migrate explain" says.
+type explainJSON struct {
+	Phase   migration.Phase   `json:"phase"`
+	Next    string            `json:"next"`
+	Gate    *migration.Gate   `json:"gate,omitempty"` // the first that does not hold
+	Judge   *canary.Verdict   `json:"judge,omitempty"`
+	Entries []migration.Entry `json:"entries"` // the newest
+}
+
+// entriesExplained is how many entries of the journal explain shows.
+const entriesExplained = 8
+
+func (m *migrationSeen) explain() *explainJSON {
+	a := migration.Next(&m.state, &m.facts)
+	j := &explainJSON{Phase: phaseOf(&m.state), Next: actionWords(&a), Judge: m.facts.Verdict, Entries: append([]migration.Entry{}, m.log[max(0, len(m.log)-entriesExplained):]...)}
+	if a.Verb == migration.Hold {
+		j.Gate = &migration.Gate{Name: a.Gate, Why: a.Why}
+	}
+	for i := range j.Entries {
+		j.Entries[i].Text = "" // a plan is long
+	}
+	return j
+}
+
+func (m *migrationSeen) explainTable(row func(...any)) {
+	j := m.explain()
+	row("phase", string(j.Phase))
+	if j.Gate != nil {
+		row("waits for", j.Gate.Name)
+		row("because", j.Gate.Why)
+	} else {
+		row("next", j.Next)
+	}
+	if v := j.Judge; v != nil {
+		row("judge", fmt.Sprintf("%s by %s: %s", v.Decision, v.Rule, v.Why))
+		for _, n := range v.Numbers {
+			row("", fmt.Sprintf("%s %.4g, limit %.4g", n.Name, n.Value, n.Limit))
+		}
+		for _, s := range v.Samples {
+			row("", fmt.Sprintf("sample %s: %s %s answered %d in %d ms", s.ID, s.Method, s.Path, s.Status, s.Ms))
+		}
+	}
+	for i := range j.Entries {
+		e := &j.Entries[i]
+		row(time.UnixMilli(int64(e.AtMs)).UTC().Format(time.DateTime), e.By, report.Words(e))
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aurigraph/aurigraph/internal/chain"
+	"github.com/aurigraph/aurigraph/internal/migration"
 )
 
 // TestParseSlots reads ranges, and refuses what is none.
@@ -66,16 +67,21 @@ func TestMoveGoals(t *testing.T) {
 	}
 }
 
-// TestMigrationJudge lets nothing go on while a gate does not hold, and says which.
-func TestMigrationJudge(t *testing.T) {
-	j := migrationJSON{}
-	j.gate("guard", "")
-	j.gate("sync v10_to_v11", "")
-	if j.judge(); !j.RollbackReady || j.Verdict != "may go on" {
+// TestMigrationStatus lets nothing go on while a gate does not hold, and says which.
+func TestMigrationStatus(t *testing.T) {
+	var m migrationSeen
+	if j := m.status(); !j.RollbackReady || j.Verdict != "may go on" || j.Phase != migration.Idle {
 		t.Errorf("%+v", j)
 	}
-	j.gate("slots open", "3 slots are closed")
-	if j.judge(); j.RollbackReady || j.Verdict != "hold: slots open" {
+	m.facts.Moving = 3
+	if j := m.status(); j.RollbackReady || j.Verdict != "hold: slots open" {
+		t.Errorf("%+v", j)
+	}
+	if err := m.state.Apply(&migration.Entry{Seq: 1, Kind: migration.KindPlan, Text: migration.Example}); err != nil {
+		t.Fatal(err)
+	}
+	m.facts.Moving = 0
+	if j := m.status(); !j.RollbackReady || j.Verdict != "hold: start" || j.Steps != 7 || j.DrillsWanted != 3 {
 		t.Errorf("%+v", j)
 	}
 }

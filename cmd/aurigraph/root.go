@@ -55,7 +55,7 @@ func run(ctx context.Context, self string, args []string, out, errOut io.Writer)
 
 func newRoot(a *app) *cobra.Command {
 	root := group("aurigraph", "A permissioned ledger: run it, pay on it, prove it",
-		newUp(a), newNode(a), newGateway(a), newAccount(a), newAsset(a), newPay(a), newTx(a), newBlock(a), newStatus(a), newValidators(a), newVerify(a), newVerifySync(a), newBench(a), newSim(a), newV10(a), newSync(a), newMigrate(a), newCopy(a), newAPIKey(a), newAudit(a), newCompletion(a),
+		newUp(a), newNode(a), newGateway(a), newAccount(a), newAsset(a), newPay(a), newTx(a), newBlock(a), newStatus(a), newValidators(a), newVerify(a), newVerifySync(a), newBench(a), newDemo(a), newSim(a), newV10(a), newSync(a), newMigrate(a), newCopy(a), newArchive(a), newAPIKey(a), newAudit(a), newCompletion(a),
 	)
 	root.Long = `A permissioned ledger whose history no liar can rewrite: run a network, pay on it, and prove what happened.
 

@@ -38,13 +38,16 @@ type Sync struct {
 
 // Move is what moves slots between V10 and V11: a guard before V10, a router before both.
 type Move struct {
-	Mover   string `json:"mover"`   // key file of who moves slots, delegated by the network's institution
-	Key     string `json:"key"`     // key file of the guard
-	Dir     string `json:"dir"`     // what the guard must not forget
-	Rest    string `json:"rest"`    // host:port where the guard takes what V10's clients ask for
-	Control string `json:"control"` // host:port where it takes what its controller asks for
-	Edge    string `json:"edge"`    // host:port of the router
-	Routes  string `json:"routes"`  // folder of its map
+	Mover   string `json:"mover"`            // key file of who moves slots, delegated by the network's institution
+	Key     string `json:"key"`              // key file of the guard
+	Dir     string `json:"dir"`              // what the guard must not forget
+	Rest    string `json:"rest"`             // host:port where the guard takes what V10's clients ask for
+	Control string `json:"control"`          // host:port where it takes what its controller asks for
+	Edge    string `json:"edge"`             // host:port of the router
+	Router  string `json:"router,omitempty"` // which it is: embedded or nginx; empty is embedded
+	Routes  string `json:"routes"`           // folder of its map, and of its log
+	Door    string `json:"door,omitempty"`   // host:port at which the router reaches V11's REST; empty: the first validator's
+	Shadow  string `json:"shadow"`           // host:port where the comparer of answers says what it found
 }
 
 // SyncOptions says how a network is kept in step with a V10 beside it.
@@ -57,6 +60,10 @@ type SyncOptions struct {
 	V10Slots []chain.SlotRange
 	// Moves is whether slots can move: a guard and a router run then. Of a new network only.
 	Moves bool
+	// Router is which router: embedded or nginx; empty: as it is, embedded at first.
+	Router string
+	// Door is host:port at which the router reaches V11's REST, such as a balancer's; empty: as it is, the first validator at first.
+	Door string
 }
 
 // Names of what such a network has.
@@ -70,7 +77,12 @@ const (
 	guardKeyName   = "keys/guard.key"
 	guardFolder    = "v10-guard"
 	routesName     = "router"
+	outcomesName   = "outcomes.log" // of the embedded router
+	nginxLogName   = "access.log"
+	comparedName   = "compared.log"
 	storeDefault   = "pebble"
+
+	migrationFolder = "migration"
 )
 
 // Of the institution's channels the last ones are not the desks': the sync's, and the initial copy's.
@@ -119,7 +131,7 @@ func (b *builder) makeSync() error {
 
 // makeMove makes the keys of who moves slots and of the guard. Governance names both when the network runs.
 func (b *builder) makeMove(s *Sync) error {
-	s.Move = &Move{Mover: moverName, Key: guardKeyName, Dir: guardFolder, Rest: anyAddress, Control: anyAddress, Edge: anyAddress, Routes: routesName}
+	s.Move = &Move{Mover: moverName, Key: guardKeyName, Dir: guardFolder, Rest: anyAddress, Control: anyAddress, Edge: anyAddress, Shadow: anyAddress, Routes: routesName}
 	mover, err := b.newKey(moverName, keys.Ed25519)
 	if err != nil {
 		return err
@@ -153,6 +165,12 @@ func (n *Network) useSync(o *SyncOptions) error {
 	case o != nil && o.Kafka != "":
 		n.Sync.Kafka, n.Sync.Embedded = o.Kafka, false
 	}
+	if o != nil && (o.Door != "" || o.Router != "") {
+		if n.Sync.Move == nil {
+			return fault.New(fault.Conflict, "the network in %s has no router: its slots do not move", n.Dir)
+		}
+		n.Sync.Move.Door, n.Sync.Move.Router = cmp.Or(o.Door, n.Sync.Move.Door), cmp.Or(o.Router, n.Sync.Move.Router)
+	}
 	if err := n.Sync.assign(); err != nil {
 		return err
 	}
@@ -164,7 +182,8 @@ func (s *Sync) assign() (err error) {
 	defer func() { err = errors.Join(err, held.release()) }()
 	addresses := []*string{&s.V10, &s.Changes}
 	if m := s.Move; m != nil {
-		addresses = append(addresses, &m.Rest, &m.Control, &m.Edge)
+		m.Shadow = cmp.Or(m.Shadow, anyAddress) // networks of before had none
+		addresses = append(addresses, &m.Rest, &m.Control, &m.Edge, &m.Shadow)
 	}
 	if s.Embedded {
 		if s.Kafka == "" {
@@ -230,6 +249,38 @@ func (n *Network) NoteCopied(sequence uint64) error {
 	now.Sync.Copied, n.Sync.Copied = sequence, sequence
 	return now.Save()
 }
+
+// V11Door is the URL at which the router reaches V11's REST; empty: V11 serves none.
+func (n *Network) V11Door() string {
+	if m := n.Sync.Move; m != nil && m.Door != "" {
+		return "http://" + m.Door
+	}
+	if rest := n.REST(); len(rest) > 0 {
+		return rest[0]
+	}
+	return ""
+}
+
+// The routers.
+const (
+	RouterEmbedded = "embedded"
+	RouterNginx    = "nginx"
+)
+
+// Outcomes is the file in which the router says how each request ended.
+func (n *Network) Outcomes() string {
+	name := outcomesName
+	if n.Sync.Move.Router == RouterNginx {
+		name = nginxLogName
+	}
+	return n.Path(filepath.Join(n.Sync.Move.Routes, name))
+}
+
+// Compared is the file in which the shadow says how each comparison of answers ended.
+func (n *Network) Compared() string { return n.Path(filepath.Join(n.Sync.Move.Routes, comparedName)) }
+
+// Migration is the folder of the migration's journal.
+func (n *Network) Migration() string { return n.Path(migrationFolder) }
 
 // Door is host:port where V10's clients are served: the guard's, if there is one.
 func (s *Sync) Door() string {

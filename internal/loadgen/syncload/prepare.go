@@ -116,6 +116,18 @@ func (r *run) inStep(ctx context.Context) error {
 	return nil
 }
 
+// mark notes where both ledgers stand: what is read back begins there.
+func (r *run) mark(ctx context.Context) (err error) {
+	if r.from.v10, err = r.port.head(ctx); err != nil {
+		return err
+	}
+	s, err := r.v11.client.Status(ctx)
+	if err == nil {
+		r.from.v11 = s.Height + 1
+	}
+	return err
+}
+
 // until asks again and again.
 func (r *run) until(ctx context.Context, done func() (bool, error)) error {
 	for ctx.Err() == nil {
@@ -135,14 +147,9 @@ func nap(d time.Duration) {
 
 // noteStart notes from where both ledgers are read back, and what the accounts hold.
 func (r *run) noteStart(ctx context.Context) (err error) {
-	if r.from.v10, err = r.port.head(ctx); err != nil {
+	if err := r.mark(ctx); err != nil {
 		return err
 	}
-	s, err := r.v11.client.Status(ctx)
-	if err != nil {
-		return err
-	}
-	r.from.v11 = s.Height + 1
 	if r.from.balances, err = r.balances(ctx, V10); err != nil {
 		return err
 	}

@@ -131,15 +131,9 @@ func (s *switching) measure(ctx context.Context) (*SwitchReport, error) {
 	if err := s.inStep(ctx); err != nil {
 		return nil, err
 	}
-	head, err := s.port.head(ctx)
-	if err != nil {
+	if err := s.mark(ctx); err != nil {
 		return nil, err
 	}
-	st, err := s.v11.client.Status(ctx)
-	if err != nil {
-		return nil, err
-	}
-	s.from.v10, s.from.v11 = head, st.Height+1
 	if err := s.moveUnderLoad(ctx); err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aurigraph/aurigraph/internal/fault"
@@ -32,6 +33,7 @@ type payers struct {
 	run      uint64 // begins keys: no other run's are the same
 	http     *http.Client
 	since    func() time.Duration
+	sent     atomic.Uint64 // payments that were begun
 
 	mu       sync.Mutex // guards what follows
 	answered []answered
@@ -90,6 +92,7 @@ func (p *payers) keepPaying(ctx context.Context, from uint32) error {
 func (p *payers) pay(ctx context.Context, pay Payment) error {
 	ctx, cancel := context.WithTimeout(ctx, switchGiveUp)
 	defer cancel()
+	p.sent.Add(1)
 	begin, key := p.since(), fmt.Sprintf("move-%x-%d-%d", p.run, pay.From, pay.Units)
 	for tries := 1; ; tries++ {
 		status, text, err := p.send(ctx, pay, key)

@@ -156,13 +156,7 @@ func (w *weighing) open(ctx context.Context) error {
 	if err := w.inStep(ctx); err != nil {
 		return err
 	}
-	var err error
-	if w.from.v10, err = w.port.head(ctx); err != nil {
-		return err
-	}
-	s, err := w.v11.client.Status(ctx)
-	w.from.v11 = s.Height + 1
-	return err
+	return w.mark(ctx)
 }
 
 // load sends requests while weights change: each when it is due, or later, as soon as a connection is free, if the pair does not take the

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/aurigraph/aurigraph/client"
+	"github.com/aurigraph/aurigraph/internal/chain"
+	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/network"
+	"github.com/aurigraph/aurigraph/internal/obs"
+	"github.com/aurigraph/aurigraph/internal/outcomes"
+	"github.com/aurigraph/aurigraph/internal/router"
+	"github.com/aurigraph/aurigraph/internal/router/embedded"
+	"github.com/aurigraph/aurigraph/internal/router/nginx"
+	"github.com/aurigraph/aurigraph/internal/server"
+	"github.com/aurigraph/aurigraph/internal/shadow"
+)
+
+// Bounds of what follows the homes for the router, and of its log.
+const (
+	routesPoll       = 50 * time.Millisecond
+	routesCall       = 3 * time.Second
+	outcomesBytesMax = 256 << 20
+)
+
+// startRouter serves the edge, which clients use, and keeps its map that of the ledger's home table.
+func (b *beside) startRouter(ctx context.Context) error {
+	n := b.network
+	m := n.Sync.Move
+	if m == nil {
+		return nil
+	}
+	if err := os.MkdirAll(n.Path(m.Routes), 0o755); err != nil {
+		return fault.Wrap(fault.Unavailable, err, "make the router's folder")
+	}
+	trust, err := n.Trust()
+	if err != nil {
+		return err
+	}
+	c, err := client.Dial(ctx, client.Config{Endpoints: n.Validators(), CAFile: n.Path(n.CA), Trust: trust})
+	if err != nil {
+		return err
+	}
+	compare, err := b.startShadow()
+	if err != nil {
+		return errors.Join(err, c.Close())
+	}
+	serve := b.serveEmbedded
+	if m.Router == network.RouterNginx {
+		serve = b.serveNginx
+	}
+	d, err := serve(ctx, compare, func(d router.Driver) error { return routeOnce(ctx, c, d) })
+	if err != nil {
+		return errors.Join(err, c.Close())
+	}
+	b.kept.Go(func() {
+		defer func() { b.note(c.Close()) }()
+		b.keepRouted(c, d)
+	})
+	return nil
+}
+
+// shadowBP is the share of the reads that are asked of both ledgers, in basis points.
+const shadowBP = 1000
+
+// startShadow starts what compares answers of both ledgers.
+func (b *beside) startShadow() (*shadow.Shadow, error) {
+	n := b.network
+	told, err := outcomes.Create(n.Compared(), outcomesBytesMax)
+	if err != nil {
+		return nil, err
+	}
+	s, err := shadow.New(shadow.Config{V10: n.Sync.V10URL(), V11: n.REST()[:1], ShareBP: shadowBP, Told: told.Tell, Log: obs.NewLogger(b.logs("shadow"), slog.LevelWarn)})
+	if err != nil {
+		return nil, errors.Join(err, told.Close())
+	}
+	l, err := net.Listen("tcp", n.Sync.Move.Shadow)
+	if err != nil {
+		return nil, errors.Join(fault.Wrap(fault.Unavailable, err, "listen on %s for the shadow", n.Sync.Move.Shadow), told.Close())
+	}
+	b.kept.Go(func() {
+		serving, ctx := errgroup.WithContext(b.running)
+		serving.Go(func() error { return s.Run(ctx) })
+		serving.Go(func() error { return server.ServeHTTP(ctx, l, s.Handler()) })
+		b.note(serving.Wait())
+		b.note(told.Close())
+	})
+	return s, nil
+}
+
+// serveEmbedded serves by the router in this process, from when it has a map.
+func (b *beside) serveEmbedded(_ context.Context, compare *shadow.Shadow, first func(router.Driver) error) (router.Driver, error) {
+	n := b.network
+	m := n.Sync.Move
+	told, err := outcomes.Create(n.Outcomes(), outcomesBytesMax)
+	if err != nil {
+		return nil, err
+	}
+	p, err := embedded.New(embedded.Config{
+		Dir: n.Path(m.Routes), V10: n.Sync.V10URL(), V11: []string{n.V11Door()}, Told: told.Tell, Shadow: compare.Offer,
+		Log: obs.NewLogger(b.logs("router"), slog.LevelWarn),
+	})
+	if err == nil {
+		err = first(p)
+	}
+	if err != nil {
+		return nil, errors.Join(err, told.Close())
+	}
+	l, err := net.Listen("tcp", m.Edge)
+	if err != nil {
+		return nil, errors.Join(fault.Wrap(fault.Unavailable, err, "listen on %s for the edge", m.Edge), told.Close())
+	}
+	b.kept.Go(func() {
+		b.note(p.Serve(b.running, l))
+		b.note(told.Close())
+	})
+	return p, nil
+}
+
+// serveNginx serves by an nginx, which ends with this process. Until it has a map it sends all to V10.
+func (b *beside) serveNginx(ctx context.Context, _ *shadow.Shadow, first func(router.Driver) error) (router.Driver, error) {
+	n := b.network
+	m := n.Sync.Move
+	admin, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fault.Wrap(fault.Unavailable, err, "find a port for nginx's map")
+	}
+	address := admin.Addr().String()
+	if err := admin.Close(); err != nil {
+		return nil, fault.Wrap(fault.Unavailable, err, "find a port for nginx's map")
+	}
+	r, err := nginx.Start(ctx, nginx.Config{
+		Dir: n.Path(m.Routes), Listen: []string{m.Edge}, Admin: address, Shadow: m.Shadow, ShadowBP: shadowBP,
+		V10: nginx.Upstream{Servers: []string{n.Sync.Door()}}, V11: nginx.Upstream{Servers: []string{strings.TrimPrefix(n.V11Door(), "http://")}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := first(r); err != nil {
+		return nil, errors.Join(err, r.Stop())
+	}
+	b.kept.Go(func() {
+		<-b.running.Done()
+		b.note(r.Stop())
+	})
+	return r, nil
+}
+
+// keepRouted follows the homes until all is to stop. A router whose map is old costs a hop, nothing else.
+func (b *beside) keepRouted(c *client.Client, d router.Driver) {
+	quiet := true
+	for b.running.Err() == nil {
+		await(b.running, routesPoll)
+		err := routeOnce(b.running, c, d)
+		if err != nil && quiet && b.running.Err() == nil {
+			b.say("the router does not follow the homes for a moment: %v", err)
+		}
+		quiet = err == nil
+	}
+}
+
+// routeOnce gives a router the map that the ledger's home table makes.
+func routeOnce(ctx context.Context, c *client.Client, d router.Driver) error {
+	ctx, cancel := context.WithTimeout(ctx, routesCall)
+	defer cancel()
+	h, err := c.Homes(ctx)
+	if err != nil {
+		return err
+	}
+	present, err := d.Get(ctx)
+	if err != nil || present.Version >= h.Version { // a node that is behind tells an older table
+		return err
+	}
+	m := router.Map{Version: h.Version, Cohorts: present.Cohorts}
+	if err := m.V11.Set(chain.SlotRange{From: 0, To: chain.SlotsMax - 1}); err != nil {
+		return err
+	}
+	if err := m.V11.Clear(h.V10...); err != nil {
+		return err
+	}
+	return router.Apply(ctx, d, m)
+}

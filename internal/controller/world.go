@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+	"time"
+
+	"github.com/aurigraph/aurigraph/internal/canary"
+	"github.com/aurigraph/aurigraph/internal/migration"
+	"github.com/aurigraph/aurigraph/internal/router"
+)
+
+// World is what a migration is about. All but Look and Requests may take long and end with ctx; each may be called again after any error.
+type World interface {
+	// Look says how things stand: all of the facts but time, verdict and what is under way. What does not answer is in them as that.
+	Look(ctx context.Context) Sight
+	// Requests hands over the requests that ended since the last call, oldest first.
+	Requests(each func(*router.Outcome))
+	// Weigh moves slots until V11 has a share.
+	Weigh(ctx context.Context, bp int) error
+	// Drill gives slots of V11's, whose share is bp, to V10 and takes them back.
+	Drill(ctx context.Context, bp, slots int) (Drilled, error)
+	// Compare compares both ledgers whole. Differences are no error.
+	Compare(ctx context.Context) (Compared, error)
+	// PutAway archives V10, and returns what the archive is known by.
+	PutAway(ctx context.Context, how migration.ArchivePlan) (string, error)
+	// EndWayBack has the ledger end the migration.
+	EndWayBack(ctx context.Context) error
+}
+
+// Sight is what there was to be seen.
+type Sight struct {
+	migration.Facts
+	Health canary.Health // of V11's door
+}
+
+// Drilled is how a drill went.
+type Drilled struct {
+	Back, Forward time.Duration
+}
+
+// Compared is how a comparison went.
+type Compared struct {
+	Rows, Differences uint64
+	Report            string // its id
+}

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sqlite
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+
+	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/journal"
+	"github.com/aurigraph/aurigraph/internal/migration"
+	"github.com/aurigraph/aurigraph/internal/sqlitefault"
+)
+
+// FileName is the name of the journal's file in its folder.
+const FileName = "journal.db"
+
+// Bounds of an open journal.
+const (
+	connectionsMax = 4
+	busyMax        = 2 * time.Second // how long a call waits for another process's write
+)
+
+// Journal is an open journal.
+type Journal struct {
+	pool *sqlitex.Pool
+}
+
+var _ journal.Journal = (*Journal)(nil)
+
+// Open opens the journal in dir, or makes it. Conflict: it has another version; Corrupt: it is damaged.
+func Open(ctx context.Context, dir string) (*Journal, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fault.Wrap(fault.Unavailable, err, "make the journal's folder")
+	}
+	pool, err := sqlitex.NewPool(filepath.Join(dir, FileName), sqlitex.PoolOptions{
+		Flags: sqlite.OpenReadWrite | sqlite.OpenCreate | sqlite.OpenWAL, PoolSize: connectionsMax, PrepareConn: prepare,
+	})
+	if err != nil {
+		return nil, translate(err, "open the journal")
+	}
+	j := &Journal{pool: pool}
+	if err := j.write(ctx, begin); err != nil {
+		return nil, errors.Join(err, j.Close())
+	}
+	return j, nil
+}
+
+func prepare(c *sqlite.Conn) error {
+	c.SetBusyTimeout(busyMax)
+	for _, p := range []string{"PRAGMA mmap_size = 0", "PRAGMA temp_store = MEMORY", "PRAGMA trusted_schema = OFF", "PRAGMA synchronous = FULL"} {
+		if err := sqlitex.ExecuteTransient(c, p, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ifCorrupt is what to do about a damaged journal.
+const ifCorrupt = "restore it from a copy: the home table in the ledger says which slots are V11's"
+
+func translate(err error, what string) error { return sqlitefault.Wrap(err, what, ifCorrupt) }
+
+// with lends a connection to do.
+func (j *Journal) with(ctx context.Context, do func(*sqlite.Conn) error) error {
+	c, err := j.pool.Take(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			return fault.Wrap(fault.Timeout, ctx.Err(), "wait for the journal")
+		}
+		return translate(err, "use the journal")
+	}
+	defer j.pool.Put(c)
+	return translate(do(c), "use the journal")
+}
+
+// write does something as one transaction, which no other writer disturbs.
+func (j *Journal) write(ctx context.Context, do func(*sqlite.Conn) error) error {
+	return j.with(ctx, func(c *sqlite.Conn) (err error) {
+		end, err := sqlitex.ImmediateTransaction(c)
+		if err != nil {
+			return err
+		}
+		defer end(&err)
+		return do(c)
+	})
+}
+
+// Read returns the entries behind seq.
+func (j *Journal) Read(ctx context.Context, seq uint64) ([]migration.Entry, error) {
+	var all []migration.Entry
+	err := j.with(ctx, func(c *sqlite.Conn) error {
+		return sqlitex.Execute(c, selectEntries, &sqlitex.ExecOptions{Args: []any{int64(seq)}, ResultFunc: func(s *sqlite.Stmt) error {
+			var e migration.Entry
+			if err := json.Unmarshal([]byte(s.ColumnText(1)), &e); err != nil || e.Seq != uint64(s.ColumnInt64(0)) {
+				return fault.New(fault.Corrupt, "entry %d of the journal cannot be read: %s", s.ColumnInt64(0), ifCorrupt)
+			}
+			all = append(all, e)
+			return nil
+		}})
+	})
+	return all, err
+}
+
+// Append makes an entry durable.
+func (j *Journal) Append(ctx context.Context, seq, term uint64, e migration.Entry) (migration.Entry, error) {
+	e.Seq = seq + 1
+	text, err := json.Marshal(&e)
+	if err != nil || len(text) > journal.EntryBytesMax {
+		return e, fault.New(fault.Invalid, "an entry of %d bytes, at most %d: %v", len(text), journal.EntryBytesMax, err)
+	}
+	return e, j.write(ctx, func(c *sqlite.Conn) error {
+		if err := mayWrite(c, term); err != nil {
+			return err
+		}
+		last, err := number(c, selectLast)
+		if err != nil {
+			return err
+		}
+		if uint64(last) != seq {
+			return fault.Reasoned(fault.Conflict, journal.ReasonBehind, "the journal is at entry %d, not %d: read it again", last, seq)
+		}
+		return sqlitex.Execute(c, insertEntry, &sqlitex.ExecOptions{Args: []any{int64(e.Seq), string(text)}})
+	})
+}
+
+// mayWrite says why a term may not write; nil: it may. Operators may always.
+func mayWrite(c *sqlite.Conn, term uint64) error {
+	if term == journal.NoTerm {
+		return nil
+	}
+	have, _, until, err := lease(c)
+	if err == nil && (have != term || time.Now().UnixMilli() >= until) {
+		err = fault.Reasoned(fault.Conflict, journal.ReasonLease, "the lease of term %d has ended: another controller may drive the migration", term)
+	}
+	return err
+}
+
+// Lease takes or renews the lease.
+func (j *Journal) Lease(ctx context.Context, holder string, length time.Duration) (term uint64, err error) {
+	return term, j.write(ctx, func(c *sqlite.Conn) error {
+		have, by, until, err := lease(c)
+		now := time.Now().UnixMilli()
+		switch {
+		case err != nil:
+			return err
+		case now < until && by != holder:
+			return fault.Reasoned(fault.Conflict, journal.ReasonLease, "%s drives the migration, for %d ms at least", by, until-now)
+		}
+		if term = have; now >= until {
+			term++
+		}
+		return sqlitex.Execute(c, upsertLease, &sqlitex.ExecOptions{Args: []any{int64(term), holder, now + length.Milliseconds()}})
+	})
+}
+
+// Release gives it back.
+func (j *Journal) Release(ctx context.Context, term uint64) error {
+	return j.write(ctx, func(c *sqlite.Conn) error {
+		return sqlitex.Execute(c, endLease, &sqlitex.ExecOptions{Args: []any{int64(term)}})
+	})
+}
+
+func lease(c *sqlite.Conn) (term uint64, holder string, untilMs int64, err error) {
+	err = sqlitex.Execute(c, selectLease, &sqlitex.ExecOptions{ResultFunc: func(s *sqlite.Stmt) error {
+		term, holder, untilMs = uint64(s.ColumnInt64(0)), s.ColumnText(1), s.ColumnInt64(2)
+		return nil
+	}})
+	return term, holder, untilMs, err
+}
+
+// SaveSnapshot replaces it.
+func (j *Journal) SaveSnapshot(ctx context.Context, term uint64, text []byte) error {
+	if len(text) > journal.SnapshotBytesMax {
+		return fault.New(fault.Invalid, "a snapshot of %d bytes, at most %d", len(text), journal.SnapshotBytesMax)
+	}
+	return j.write(ctx, func(c *sqlite.Conn) error {
+		if err := mayWrite(c, term); err != nil {
+			return err
+		}
+		return sqlitex.Execute(c, upsertSnapshot, &sqlitex.ExecOptions{Args: []any{text}})
+	})
+}
+
+// Snapshot returns it.
+func (j *Journal) Snapshot(ctx context.Context) (text []byte, err error) {
+	return text, j.with(ctx, func(c *sqlite.Conn) error {
+		return sqlitex.Execute(c, selectSnapshot, &sqlitex.ExecOptions{ResultFunc: func(s *sqlite.Stmt) error {
+			text = make([]byte, s.ColumnLen(0))
+			s.ColumnBytes(0, text)
+			return nil
+		}})
+	})
+}
+
+// AddWindow adds one, and thins out where there are too many.
+func (j *Journal) AddWindow(ctx context.Context, w journal.Window) error {
+	text, err := json.Marshal(&w)
+	if err != nil {
+		return fault.Wrap(fault.Invalid, err, "a window that cannot be written")
+	}
+	return j.write(ctx, func(c *sqlite.Conn) error {
+		if err := sqlitex.Execute(c, insertWindow, &sqlitex.ExecOptions{Args: []any{int64(w.AtMs), string(text)}}); err != nil {
+			return err
+		}
+		n, err := number(c, countWindows)
+		if err != nil || n <= journal.WindowsMax {
+			return err
+		}
+		return sqlitex.Execute(c, thinWindows, &sqlitex.ExecOptions{Args: []any{n / 2}})
+	})
+}
+
+// Windows returns those that are kept.
+func (j *Journal) Windows(ctx context.Context) ([]journal.Window, error) {
+	var all []journal.Window
+	err := j.with(ctx, func(c *sqlite.Conn) error {
+		return sqlitex.Execute(c, selectWindows, &sqlitex.ExecOptions{ResultFunc: func(s *sqlite.Stmt) error {
+			var w journal.Window
+			if err := json.Unmarshal([]byte(s.ColumnText(0)), &w); err != nil {
+				return fault.Wrap(fault.Corrupt, err, "a window of the journal cannot be read")
+			}
+			all = append(all, w)
+			return nil
+		}})
+	})
+	return all, err
+}
+
+func number(c *sqlite.Conn, query string) (n int64, err error) {
+	return n, sqlitex.Execute(c, query, &sqlitex.ExecOptions{ResultFunc: func(s *sqlite.Stmt) error {
+		n = s.ColumnInt64(0)
+		return nil
+	}})
+}
+
+// Close closes it.
+func (j *Journal) Close() error { return translate(j.pool.Close(), "close the journal") }

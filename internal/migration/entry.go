@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package migration
+
+import "github.com/aurigraph/aurigraph/internal/canary"
+
+// Kind is what an entry of the journal says.
+type Kind string
+
+// What operators write.
+const (
+	KindPlan     Kind = "plan"     // Text is the plan, from now on
+	KindStart    Kind = "start"    // begin with the copy
+	KindPause    Kind = "pause"    // nothing goes forward
+	KindResume   Kind = "resume"   // it may again; also after a reverse
+	KindApprove  Kind = "approve"  // For a step, the cutover or the close, by By
+	KindPromote  Kind = "promote"  // do not wait for the step's time and samples
+	KindRollback Kind = "rollback" // to ToBP
+	KindRehearse Kind = "drill"    // go back and forth with some slots
+	KindCutover  Kind = "cutover"  // the operator wants all slots on V11
+	KindCheck    Kind = "verify"   // compare both ledgers again
+	KindClose    Kind = "close"    // the operator wants the way back to end
+	KindStop     Kind = "stop"     // V10 may be switched off once its customers' notice is over
+)
+
+// What the controller writes.
+const (
+	KindPhase    Kind = "phase"    // Phase began
+	KindStep     Kind = "step"     // Step of the canary's plan began: its weight is to be reached
+	KindSlice    Kind = "slice"    // ToBP is to be reached on the way of the cutover
+	KindReverse  Kind = "reverse"  // the judge or an alarm goes back to ToBP
+	KindMoved    Kind = "moved"    // the weight ToBP is reached
+	KindDrilled  Kind = "drilled"  // how a drill went
+	KindVerified Kind = "verified" // how a comparison went
+	KindArchived Kind = "archived"
+	KindClosed   Kind = "closed"
+	KindFailed   Kind = "failed" // Action did not work out: Why
+)
+
+// Controller is who writes what no person wrote.
+const Controller = "controller"
+
+// Entry is a line of the journal. Which members have a meaning, its kind says.
+type Entry struct {
+	Seq  uint64 `json:"seq"`   // from 1, without gaps
+	AtMs uint64 `json:"at_ms"` // since 1970, by its writer's clock
+	By   string `json:"by"`
+	Kind Kind   `json:"kind"`
+	Why  string `json:"why,omitempty"`
+
+	Text   string `json:"text,omitempty"`   // of a plan
+	Phase  Phase  `json:"phase,omitempty"`  // that begins
+	For    string `json:"for,omitempty"`    // of an approval
+	Action Verb   `json:"action,omitempty"` // that failed
+	Step   int    `json:"step,omitempty"`
+	FromBP int    `json:"from_bp,omitempty"`
+	ToBP   int    `json:"to_bp,omitempty"`
+
+	OK          bool              `json:"ok,omitempty"` // of a drill or comparison
+	Ms          float64           `json:"ms,omitempty"` // that it took
+	ReverseMs   float64           `json:"reverse_ms,omitempty"`
+	ForwardMs   float64           `json:"forward_ms,omitempty"`
+	Slots       int               `json:"slots,omitempty"`
+	Rows        uint64            `json:"rows,omitempty"`
+	Differences uint64            `json:"differences,omitempty"`
+	Report      string            `json:"report,omitempty"` // its id, or the archive's manifest
+	Verdict     *canary.Verdict   `json:"verdict,omitempty"`
+	Before      *canary.Reference `json:"before,omitempty"` // what the step before leaves to this one
+}
+
+// What an approval is for, besides the steps of the canary.
+const (
+	ForStep    = "step"
+	ForCutover = "cutover"
+	ForClose   = "close"
+)

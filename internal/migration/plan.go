@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package migration
+
+import (
+	"bytes"
+	_ "embed" // the example
+	"errors"
+	"io"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/aurigraph/aurigraph/internal/canary"
+	"github.com/aurigraph/aurigraph/internal/chain"
+	"github.com/aurigraph/aurigraph/internal/fault"
+)
+
+// Bounds of a plan.
+const (
+	PlanBytesMax = 1 << 20
+	ChecksMax    = 32
+)
+
+// ReasonPlan is the reason of a plan that cannot be followed.
+const ReasonPlan = "migration_plan" // Invalid
+
+// Example is a plan with the values of DefaultPlan, each explained: what an operator begins with.
+//
+//go:embed plan.yaml
+var Example string
+
+// Plan says what has to hold before each phase, and how far the machine goes by itself.
+type Plan struct {
+	Sync         SyncPlan         `yaml:"sync"`
+	Verify       VerifyPlan       `yaml:"verify"`
+	Shadow       ShadowPlan       `yaml:"shadow"`
+	Canary       canary.Plan      `yaml:"canary"`
+	Drills       DrillsPlan       `yaml:"drills"`
+	Cutover      CutoverPlan      `yaml:"cutover"`
+	Warm         WarmPlan         `yaml:"warm"`
+	Close        ClosePlan        `yaml:"close"`
+	Archive      ArchivePlan      `yaml:"archive"`
+	Decommission DecommissionPlan `yaml:"decommission"`
+	WindowMs     int              `yaml:"window_ms"` // how long requests are gathered before they are judged
+}
+
+// SyncPlan is what both directions of the sync must keep.
+type SyncPlan struct {
+	LagMsMax int `yaml:"lag_ms_max"`
+}
+
+// VerifyPlan is about comparisons of all rows.
+type VerifyPlan struct {
+	FreshSeconds int `yaml:"fresh_seconds"` // how old the newest one may be at the cutover
+}
+
+// ShadowPlan is what comparisons of answers must show before the first slot moves.
+type ShadowPlan struct {
+	MinimumCompared int `yaml:"minimum_compared"` // 0: they are no gate
+	DiffersBP       int `yaml:"differs_bp"`       // at most so many of them differ
+}
+
+// DrillsPlan is about rehearsed rollbacks.
+type DrillsPlan struct {
+	Count     int `yaml:"count"`
+	Slots     int `yaml:"slots"`       // that go back and forth
+	MoveMsMax int `yaml:"move_ms_max"` // a drill whose way back takes longer does not count
+}
+
+// CutoverPlan is about the remaining slots.
+type CutoverPlan struct {
+	Approvals int `yaml:"approvals"` // of different people
+	SliceBP   int `yaml:"slice_bp"`  // at once
+}
+
+// WarmPlan is about the time in which all is V11's and can go back.
+type WarmPlan struct {
+	ChecksAfterSeconds []int `yaml:"checks_after_seconds"` // since its begin: both ledgers are compared
+}
+
+// ClosePlan is about the end of the way back.
+type ClosePlan struct {
+	Approvals int `yaml:"approvals"`
+}
+
+// ArchivePlan is about what is kept of V10.
+type ArchivePlan struct {
+	To            string `yaml:"to"` // file:///FOLDER or s3://BUCKET/PREFIX; empty: a folder in the network's
+	S3Endpoint    string `yaml:"s3_endpoint"`
+	S3Region      string `yaml:"s3_region"`
+	S3Credentials string `yaml:"s3_credentials"` // file; empty: the environment of the controller
+	RetainDays    int    `yaml:"retain_days"`
+}
+
+// DecommissionPlan is about V10's last days.
+type DecommissionPlan struct {
+	NoticeDays int `yaml:"notice_days"`
+}
+
+// DefaultPlan is a plan for a ledger with some hundred requests a second.
+func DefaultPlan() Plan {
+	const hour = 3600
+	return Plan{
+		Sync: SyncPlan{LagMsMax: 1000}, Verify: VerifyPlan{FreshSeconds: 24 * hour}, Shadow: ShadowPlan{MinimumCompared: 1000, DiffersBP: 1},
+		Canary: canary.Default(), Drills: DrillsPlan{Count: 3, Slots: 100, MoveMsMax: 5000}, Cutover: CutoverPlan{Approvals: 3, SliceBP: 500},
+		Warm:  WarmPlan{ChecksAfterSeconds: []int{2 * hour, 24 * hour, 48 * hour, 72 * hour}},
+		Close: ClosePlan{Approvals: 3}, Archive: ArchivePlan{RetainDays: 2557}, Decommission: DecommissionPlan{NoticeDays: 30}, WindowMs: 1000,
+	}
+}
+
+// ParsePlan reads a plan over the defaults and checks it. Lists that are given replace those of the default. Invalid: it names the field.
+func ParsePlan(text []byte) (Plan, error) {
+	if len(text) > PlanBytesMax {
+		return Plan{}, bad("the plan", "%d bytes, at most %d", len(text), PlanBytesMax)
+	}
+	p := DefaultPlan()
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	d.KnownFields(true)
+	if err := d.Decode(&p); err != nil && !errors.Is(err, io.EOF) {
+		return Plan{}, bad("the plan", "%v", err)
+	}
+	if err := d.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return Plan{}, bad("the plan", "must be one YAML document: what follows the first would be ignored")
+	}
+	return p, p.Check()
+}
+
+// Check says whether a plan can be followed.
+func (p *Plan) Check() error {
+	if err := p.Canary.Check(); err != nil {
+		return err
+	}
+	if len(p.Canary.Named.First)+len(p.Canary.Named.Back) > 0 {
+		return bad("canary.named", "V10's home table has no slots for named customers: leave it empty")
+	}
+	const secondsMax = 365 * 24 * 3600
+	for _, b := range []struct {
+		field           string
+		value, min, max int
+	}{
+		{"sync.lag_ms_max", p.Sync.LagMsMax, 1, 600_000},
+		{"verify.fresh_seconds", p.Verify.FreshSeconds, 1, secondsMax},
+		{"shadow.minimum_compared", p.Shadow.MinimumCompared, 0, 1_000_000_000},
+		{"shadow.differs_bp", p.Shadow.DiffersBP, 0, chain.SlotsMax},
+		{"drills.count", p.Drills.Count, 0, 100},
+		{"drills.slots", p.Drills.Slots, 1, chain.SlotsMax},
+		{"drills.move_ms_max", p.Drills.MoveMsMax, 1, 600_000},
+		{"cutover.approvals", p.Cutover.Approvals, 0, canary.ApproversMax},
+		{"cutover.slice_bp", p.Cutover.SliceBP, 1, chain.SlotsMax},
+		{"close.approvals", p.Close.Approvals, 0, canary.ApproversMax},
+		{"archive.retain_days", p.Archive.RetainDays, 1, 36_500},
+		{"decommission.notice_days", p.Decommission.NoticeDays, 0, 3650},
+		{"window_ms", p.WindowMs, 50, canary.WindowMsMax},
+	} {
+		if b.value < b.min || b.value > b.max {
+			return bad(b.field, "%d, must be %d to %d", b.value, b.min, b.max)
+		}
+	}
+	return p.Warm.check(secondsMax)
+}
+
+func (w *WarmPlan) check(secondsMax int) error {
+	if n := len(w.ChecksAfterSeconds); n == 0 || n > ChecksMax {
+		return bad("warm.checks_after_seconds", "%d of them, must be 1 to %d", n, ChecksMax)
+	}
+	before := -1
+	for _, s := range w.ChecksAfterSeconds {
+		if s <= before || s > secondsMax {
+			return bad("warm.checks_after_seconds", "%d, must be above the one before and at most %d", s, secondsMax)
+		}
+		before = s
+	}
+	return nil
+}
+
+func bad(field, format string, args ...any) error {
+	return fault.Reasoned(fault.Invalid, ReasonPlan, field+": "+format, args...)
+}
