@@ -36,6 +36,14 @@ build: ## build bin/aurigraph; TAGS=rocksdb for the V10 reference ledger on Rock
 up: build ## build, then run a network on this machine in .aurigraph
 	bin/aurigraph up --network .aurigraph
 
+.PHONY: demo
+demo: build ## watch a running V10 become V11 under paying clients, go back by itself, and get there; the last line is the verdict
+	@bin/aurigraph demo migration
+
+.PHONY: demo-real
+demo-real: ## the same on nginx, RocksDB, Kafka, PostgreSQL and an S3 store; installs what is missing, if it may
+	@scripts/demo-real
+
 .PHONY: deps
 deps: ## install what some tests use (RocksDB, nftables, nginx, PostgreSQL, Java); without it they are skipped aloud
 	@scripts/deps

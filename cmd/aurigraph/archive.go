@@ -73,7 +73,7 @@ Exit codes: 0 it is done; 1 something did not answer, or it was interrupted: sta
 			return a.archiveCreate(cmd.Context(), cfg)
 		},
 	})
-	f.place.add(c, "to", "where the archive goes")
+	f.place.add(c, "to", "where the archive goes (required)")
 	s := c.Flags()
 	s.StringVar(&f.retain, "retain", "7y", "how long it is kept: 7y, 90d, 24h")
 	s.StringArrayVar(&f.files, "file", nil, "NAME=PATH of a file that is kept besides; may be repeated")

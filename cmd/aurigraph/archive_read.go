@@ -32,7 +32,7 @@ type archiveRead struct {
 }
 
 func (f *archiveRead) add(c *cobra.Command) {
-	f.place.add(c, "from", "where the archive is")
+	f.place.add(c, "from", "where the archive is (required)")
 	c.Flags().StringVar(&f.signer, "signer", "", "public key that must have signed the manifest, as text (default: anybody's, which is said)")
 }
 

@@ -32,7 +32,7 @@ type archivePlace struct {
 
 func (p *archivePlace) add(c *cobra.Command, flag, usage string) {
 	s := c.Flags()
-	s.StringVar(&p.url, flag, "", usage+": file:///FOLDER or s3://BUCKET/PREFIX (required)")
+	s.StringVar(&p.url, flag, "", usage+": file:///FOLDER or s3://BUCKET/PREFIX")
 	s.StringVar(&p.endpoint, "s3-endpoint", awsEndpoint, "URL of the server of S3")
 	s.StringVar(&p.region, "s3-region", "", "region of the bucket (default: AWS_REGION, else the server is asked)")
 	s.StringVar(&p.credentials, "s3-credentials", "", "file of the credentials, as AWS has it (default: AWS_ACCESS_KEY_ID …, else ~/.aws/credentials)")

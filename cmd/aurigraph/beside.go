@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/aurigraph/aurigraph/internal/copier"
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/network"
@@ -39,7 +41,8 @@ type beside struct {
 	file    *network.RunFile
 	say     func(format string, args ...any)
 	pause   time.Duration
-	broker  *devbroker.Broker // nil: it is elsewhere
+	broker  *devbroker.Broker    // nil: it is elsewhere
+	metrics *prometheus.Registry // of the router and the shadow
 
 	copied   copier.Report // of the copy that this run made, if it made one
 	copyTook time.Duration
@@ -53,7 +56,7 @@ type beside struct {
 
 // startBeside starts the broker and V10, and returns when V10 serves.
 func (a *app) startBeside(ctx context.Context, n *network.Network, s *supervisor) (*beside, error) {
-	b := &beside{app: a, network: n, program: s.program, more: s.moreV10, file: s.file, say: s.say, pause: s.pause}
+	b := &beside{app: a, network: n, program: s.program, more: s.moreV10, file: s.file, say: s.say, pause: s.pause, metrics: obs.NewRegistry()}
 	b.running, b.stop = context.WithCancel(context.WithoutCancel(ctx))
 	if err := b.startBroker(ctx); err != nil {
 		return nil, errors.Join(err, b.close())

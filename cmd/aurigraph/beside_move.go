@@ -91,7 +91,10 @@ func (b *beside) startController() error {
 	if b.network.Sync.Move == nil {
 		return nil
 	}
-	args := []string{"migrate", "run", "--json", "--network", b.network.Dir}
+	args := []string{"migrate", "run", "--json", "--network", b.network.Dir, "--metrics", b.network.Sync.Move.Metrics}
+	if err := b.network.WriteScrapes(); err != nil {
+		return err
+	}
 	first, err := b.launch(besideController, args...)
 	if err == nil {
 		b.keep(besideController, first, args)

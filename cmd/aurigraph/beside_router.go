@@ -7,16 +7,20 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/aurigraph/aurigraph/client"
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/network"
+	nginxproxy "github.com/aurigraph/aurigraph/internal/nginx"
 	"github.com/aurigraph/aurigraph/internal/obs"
 	"github.com/aurigraph/aurigraph/internal/outcomes"
 	"github.com/aurigraph/aurigraph/internal/router"
@@ -80,7 +84,7 @@ func (b *beside) startShadow() (*shadow.Shadow, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := shadow.New(shadow.Config{V10: n.Sync.V10URL(), V11: n.REST()[:1], ShareBP: shadowBP, Told: told.Tell, Log: obs.NewLogger(b.logs("shadow"), slog.LevelWarn)})
+	s, err := shadow.New(shadow.Config{V10: n.Sync.V10URL(), V11: n.REST()[:1], ShareBP: shadowBP, Told: told.Tell, Metrics: b.metrics, Log: obs.NewLogger(b.logs("shadow"), slog.LevelWarn)})
 	if err != nil {
 		return nil, errors.Join(err, told.Close())
 	}
@@ -91,11 +95,19 @@ func (b *beside) startShadow() (*shadow.Shadow, error) {
 	b.kept.Go(func() {
 		serving, ctx := errgroup.WithContext(b.running)
 		serving.Go(func() error { return s.Run(ctx) })
-		serving.Go(func() error { return server.ServeHTTP(ctx, l, s.Handler()) })
+		serving.Go(func() error { return server.ServeHTTP(ctx, l, withMetrics(s.Handler(), b.metrics)) })
 		b.note(serving.Wait())
 		b.note(told.Close())
 	})
 	return s, nil
+}
+
+// withMetrics shows metrics beside what a handler serves.
+func withMetrics(h http.Handler, r *prometheus.Registry) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", obs.Handler(r, obs.NewHealth()))
+	mux.Handle("/", h)
+	return mux
 }
 
 // serveEmbedded serves by the router in this process, from when it has a map.
@@ -107,7 +119,7 @@ func (b *beside) serveEmbedded(_ context.Context, compare *shadow.Shadow, first 
 		return nil, err
 	}
 	p, err := embedded.New(embedded.Config{
-		Dir: n.Path(m.Routes), V10: n.Sync.V10URL(), V11: []string{n.V11Door()}, Told: told.Tell, Shadow: compare.Offer,
+		Dir: n.Path(m.Routes), V10: n.Sync.V10URL(), V11: []string{n.V11Door()}, Told: told.Tell, Shadow: compare.Offer, Metrics: b.metrics,
 		Log: obs.NewLogger(b.logs("router"), slog.LevelWarn),
 	})
 	if err == nil {
@@ -127,33 +139,70 @@ func (b *beside) serveEmbedded(_ context.Context, compare *shadow.Shadow, first 
 	return p, nil
 }
 
+// besideRouter is the name under which nginx is kept running.
+const besideRouter = "router"
+
 // serveNginx serves by an nginx, which ends with this process. Until it has a map it sends all to V10.
 func (b *beside) serveNginx(ctx context.Context, _ *shadow.Shadow, first func(router.Driver) error) (router.Driver, error) {
 	n := b.network
 	m := n.Sync.Move
-	admin, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := nginxproxy.FreePort()
 	if err != nil {
-		return nil, fault.Wrap(fault.Unavailable, err, "find a port for nginx's map")
+		return nil, err
 	}
-	address := admin.Addr().String()
-	if err := admin.Close(); err != nil {
-		return nil, fault.Wrap(fault.Unavailable, err, "find a port for nginx's map")
-	}
-	r, err := nginx.Start(ctx, nginx.Config{
-		Dir: n.Path(m.Routes), Listen: []string{m.Edge}, Admin: address, Shadow: m.Shadow, ShadowBP: shadowBP,
+	cfg := nginx.Config{
+		Dir: n.Path(m.Routes), Listen: []string{m.Edge}, Admin: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), Shadow: m.Shadow, ShadowBP: shadowBP,
 		V10: nginx.Upstream{Servers: []string{n.Sync.Door()}}, V11: nginx.Upstream{Servers: []string{strings.TrimPrefix(n.V11Door(), "http://")}},
-	})
+	}
+	r, err := b.startNginx(ctx, &cfg)
 	if err != nil {
 		return nil, err
 	}
 	if err := first(r); err != nil {
 		return nil, errors.Join(err, r.Stop())
 	}
-	b.kept.Go(func() {
-		<-b.running.Done()
-		b.note(r.Stop())
-	})
-	return r, nil
+	b.kept.Go(func() { b.keepNginx(&cfg, r) })
+	return r.Driver, nil // an nginx that is started again has the same address
+}
+
+func (b *beside) startNginx(ctx context.Context, cfg *nginx.Config) (*nginx.Router, error) {
+	r, err := nginx.Start(ctx, *cfg)
+	if err == nil {
+		b.note(b.file.SetBeside(besideRouter, r.PID()))
+	}
+	return r, err
+}
+
+// keepNginx keeps it running until the end. One that is started again has its map from its folder.
+func (b *beside) keepNginx(cfg *nginx.Config, r *nginx.Router) {
+	for r != nil {
+		select {
+		case <-r.Ended():
+			r.Kill() // workers go on without their master, and nobody tells them the next map
+			b.note(b.file.SetBeside(besideRouter, 0))
+			b.say("nginx (pid %d) ended; it is started again in %s", r.PID(), b.pause)
+			r = b.nginxAgain(cfg)
+		case <-b.running.Done():
+			b.note(r.Stop())
+			b.note(b.file.SetBeside(besideRouter, 0))
+			return
+		}
+	}
+}
+
+// nginxAgain starts it again, until that works or all is to stop; then it returns nil.
+func (b *beside) nginxAgain(cfg *nginx.Config) *nginx.Router {
+	for {
+		await(b.running, b.pause)
+		if b.running.Err() != nil {
+			return nil
+		}
+		r, err := b.startNginx(b.running, cfg)
+		if err == nil {
+			return r
+		}
+		b.say("nginx: %v; it is tried again in %s", err, b.pause)
+	}
 }
 
 // keepRouted follows the homes until all is to stop. A router whose map is old costs a hop, nothing else.

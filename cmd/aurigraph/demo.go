@@ -34,6 +34,7 @@ type demoConfig struct {
 	kafka    string
 	index    string
 	router   string
+	archive  archivePlace
 }
 
 // Sizes of the demo, and of its quick form.
@@ -88,6 +89,7 @@ Exit codes: 0 the verdict is PASS; 1 it is FAIL, or something did not work; 2 th
 	f.StringVar(&cfg.store, "v10-store", legacy.EnginePebble, "what keeps V10: pebble, or rocksdb where the program was built with it")
 	f.StringVar(&cfg.router, "router", network.RouterEmbedded, "what sends each account to its ledger: embedded, or nginx, which must be installed")
 	f.StringVar(&cfg.kafka, "kafka", "", "brokers that carry the sync, host:port (default: one in the process)")
+	cfg.archive.add(c, "archive", "where V10 is archived (default: a folder in the demo's)")
 	f.StringVar(&cfg.index, "index", "", "where transfers are listed from: sqlite, or postgres://user@host/database?passfile=/path (default: sqlite)")
 	return c
 }

@@ -116,14 +116,15 @@ shadow: {minimum_compared: 20, differs_bp: 500}
 canary:
   steps:
 %s  reverse_to_bp: 9999
-  objectives: {error_rate_bp: 100, wrong_rate_bp: 100, p99_ms: 1500}
+  objectives: {error_rate_bp: 100, wrong_rate_bp: 500, p99_ms: 5000}
   rails: {minimum_requests: 20, error_rate_bp: 1000, error_for_seconds: 2, p99_ms: 10000, p99_for_seconds: 60, health_down_seconds: 2, sync_lag_ms: 10000, hold_ms: 20000}
 sync: {lag_ms_max: 3000}
 drills: {count: %d, slots: 200}
 cutover: {approvals: 2, slice_bp: 1250}
 warm: {checks_after_seconds: [1]}
 close: {approvals: 1}
-`, steps.String(), demoDrills)
+archive: {to: %q, s3_endpoint: %q, s3_region: %q, s3_credentials: %q}
+`, steps.String(), demoDrills, d.cfg.archive.url, d.cfg.archive.endpoint, d.cfg.archive.region, d.cfg.archive.credentials)
 }
 
 func (d *demoRun) start(ctx context.Context) error {

@@ -108,6 +108,9 @@ func (a *app) seeMigration(ctx context.Context) (m *migrationSeen, err error) {
 	}
 	m.facts = w.Look(ctx).Facts
 	m.facts.NowMs = uint64(time.Now().UnixMilli())
+	if m.state.Phase == migration.Cutover {
+		m.facts.Alerts = w.Alerts(ctx, &m.state.Plan.Alerts)
+	}
 	if m.judge.Seq != 0 && m.judge.Seq == m.state.StepSeq {
 		m.facts.Verdict = m.judge.Verdict
 	}

@@ -116,13 +116,15 @@ func newMigrateApprove(a *app) *cobra.Command {
 	var f verbFlags
 	var what string
 	c := a.verb(&cobra.Command{
-		Use: "approve", Short: "Approve the step, the cutover or the close, as one of the people that the plan wants",
-		Long: `Counts once for each --as. A reverse takes approvals away, and a step that begins those of the step before.` + codesOfVerbs,
+		Use: "approve", Short: "Approve the step, the cutover or the close, as one of the people that the plan wants, or say that you are on call",
+		Long: `Counts once for each --as. A reverse takes approvals away, and a step that begins those of the step before. "oncall" says that
+whoever is woken by alarms is there: the cutover waits for it where the plan has an alerts.prometheus.` + codesOfVerbs,
 		Example: `  aurigraph migrate approve --as cto
   aurigraph migrate approve --for cutover --as "head of operations"
+  aurigraph migrate approve --for oncall --as bob
   aurigraph migrate approve --for close --as auditor`,
 	}, &f, false, func() (migration.Entry, error) { return migration.Entry{Kind: migration.KindApprove, For: what}, nil })
-	c.Flags().StringVar(&what, "for", migration.ForStep, "step, cutover or close")
+	c.Flags().StringVar(&what, "for", migration.ForStep, "step, cutover, oncall or close")
 	return c
 }
 

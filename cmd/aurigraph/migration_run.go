@@ -7,18 +7,23 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/aurigraph/aurigraph/internal/controller"
+	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/journal/sqlite"
 	"github.com/aurigraph/aurigraph/internal/obs"
+	"github.com/aurigraph/aurigraph/internal/server"
 )
 
 func newMigrateRun(a *app) *cobra.Command {
-	return networkFlag(a, &cobra.Command{
+	var metrics string
+	c := networkFlag(a, &cobra.Command{
 		Use:   "run",
 		Short: "Drive the migration until Ctrl-C: the controller, which \"aurigraph up --with-v10\" runs by itself",
 		Long: `Does what the plan says and operators ask for, as the journal in the network's folder has it: it moves slots, judges requests
@@ -28,15 +33,20 @@ it did. Without a plan it waits for one.
 It can be killed at any time and started again: the journal and the ledger's home table say where it was. Of several one
 drives, the others wait for its lease to end.
 
-Exit codes: 0 it was told to stop; 1 the network or the journal cannot be opened.`,
+With --metrics it serves /metrics for a Prometheus there. deploy/prometheus has the alerts that belong to it.
+
+Exit codes: 0 it was told to stop; 1 the network or the journal cannot be opened, or the address of --metrics is taken.`,
 		Example: `  aurigraph migrate run
-  aurigraph migrate run --network /srv/pair --json`,
+  aurigraph migrate run --network /srv/pair --json
+  aurigraph migrate run --network /srv/pair --metrics 127.0.0.1:9310`,
 		Args: args(),
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.migrateRun(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.migrateRun(cmd.Context(), metrics) },
 	})
+	c.Flags().StringVar(&metrics, "metrics", "", "address of its metrics, host:port (default: none)")
+	return c
 }
 
-func (a *app) migrateRun(ctx context.Context) (err error) {
+func (a *app) migrateRun(ctx context.Context, metrics string) (err error) {
 	w, err := a.openWorld(ctx)
 	if err != nil {
 		return err
@@ -51,7 +61,30 @@ func (a *app) migrateRun(ctx context.Context) (err error) {
 	if err != nil {
 		host = "this machine"
 	}
-	return controller.Run(ctx, controller.Config{
-		Journal: j, World: w, Holder: fmt.Sprintf("pid %d on %s, begun at %d", os.Getpid(), host, time.Now().UnixNano()), Log: obs.NewLogger(a.err, slog.LevelInfo),
-	})
+	cfg := controller.Config{
+		Journal: j, World: w, Watch: w.watch, Holder: fmt.Sprintf("pid %d on %s, begun at %d", os.Getpid(), host, time.Now().UnixNano()), Log: obs.NewLogger(a.err, slog.LevelInfo),
+	}
+	both, ctx := errgroup.WithContext(ctx)
+	if metrics != "" {
+		serve, err := showMigration(metrics, &cfg)
+		if err != nil {
+			return err
+		}
+		both.Go(func() error { return serve(ctx) })
+	}
+	both.Go(func() error { return controller.Run(ctx, cfg) })
+	return both.Wait()
+}
+
+// showMigration gives a controller metrics, and returns what serves them.
+func showMigration(address string, cfg *controller.Config) (serve func(context.Context) error, err error) {
+	r := obs.NewRegistry()
+	if cfg.Metrics, err = controller.NewMetrics(r); err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fault.Wrap(fault.Unavailable, err, "listen on %s for the metrics: does something run there already?", address)
+	}
+	return func(ctx context.Context) error { return server.ServeHTTP(ctx, l, obs.Handler(r, obs.NewHealth())) }, nil
 }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -270,6 +271,32 @@ func runVerifier(ctx context.Context, program, dir string) (*verifier.Report, er
 		return nil, fault.New(fault.Unavailable, "the verifier did not come to an end: %v %.300s %.300s", err, out.String(), errOut.String())
 	}
 	return &r, nil
+}
+
+// watch runs the verifier beside both ledgers until ctx ends.
+func (w *world) watch(ctx context.Context, tell func(more uint64)) error {
+	program, err := thisProgram()
+	if err != nil {
+		return err
+	}
+	c := childOf(ctx, program, "verify-sync", "watch", "--json", "--topics=false", "--network", w.network.Dir)
+	c.Stderr = w.app.err
+	out, err := c.StdoutPipe()
+	if err == nil {
+		err = c.Start()
+	}
+	if err != nil {
+		return fault.Wrap(fault.Unavailable, err, "start the watch of both ledgers")
+	}
+	lines := bufio.NewScanner(out)
+	lines.Buffer(nil, answerBytesMax)
+	for lines.Scan() {
+		var line watchLineJSON
+		if err := json.Unmarshal(lines.Bytes(), &line); err == nil && line.Verdict != nil {
+			tell(line.Verdict.Confirmed)
+		}
+	}
+	return fault.New(fault.Unavailable, "the watch of both ledgers ended, and its log says why: %v", c.Wait())
 }
 
 // childOf is a command of this program that ends with it, and is told to end before it is killed.

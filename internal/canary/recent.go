@@ -64,4 +64,4 @@ func (s *Since) observe(known, on bool, nowMs uint64) {
 }
 
 // seconds is for how long it has been seen to go on, in whole seconds.
-func (s *Since) seconds() int { return int((s.AtMs - s.FromMs) / 1000) }
+func (s *Since) seconds() int { return int((max(s.AtMs, s.FromMs) - s.FromMs) / 1000) } // a clock may have gone back

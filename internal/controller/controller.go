@@ -33,6 +33,8 @@ type Config struct {
 	Holder  string        // this process, by a name that no other has
 	Lease   time.Duration // 0: leaseDefault
 	Log     *slog.Logger  // nil: nothing is told
+	Metrics *Metrics      // nil: nothing is shown
+	Watch   Watch         // nil: nobody watches
 }
 
 // Run drives until ctx ends. What does not answer is tried again.
@@ -75,20 +77,27 @@ func await(ctx context.Context, done <-chan struct{}, d time.Duration) {
 
 // driver drives under one term of the lease.
 type driver struct {
-	cfg   *Config
-	term  uint64
-	state migration.State
-	judge judge
-	task  *task // under way; nil: none
-	held  held
+	cfg    *Config
+	term   uint64
+	state  migration.State
+	judge  judge
+	task   *task // under way; nil: none
+	held   held
+	tally  tally
+	alerts alerts
+
+	watched *watching // nil: nobody watches now
 }
 
-func newDriver(cfg *Config, term uint64) *driver { return &driver{cfg: cfg, term: term} }
+func newDriver(cfg *Config, term uint64) *driver {
+	return &driver{cfg: cfg, term: term, tally: newTally()}
+}
 
 // drive goes on until ctx or the lease ends.
 func (d *driver) drive(ctx context.Context) (err error) {
 	defer func() {
 		d.drop()
+		d.cfg.Metrics.end()
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastMax)
 		defer cancel()
 		d.save(last)
@@ -100,7 +109,7 @@ func (d *driver) drive(ctx context.Context) (err error) {
 		return err
 	}
 	for at := time.Now(); ctx.Err() == nil; {
-		if _, err := d.cfg.Journal.Lease(ctx, d.cfg.Holder, d.cfg.Lease); err != nil {
+		if err := d.renew(ctx); err != nil {
 			return err
 		}
 		if err := d.tick(ctx); err != nil {
@@ -110,9 +119,37 @@ func (d *driver) drive(ctx context.Context) (err error) {
 		if behind := time.Since(at); behind > 0 { // windows may be longer, never many at once
 			at = at.Add(behind)
 		}
-		await(ctx, d.task.ended(), time.Until(at))
+		if err := d.wait(ctx, at); err != nil {
+			return err
+		}
+		if now := time.Now(); now.Before(at) { // what was under way has ended
+			at = now
+		}
 	}
 	return nil
+}
+
+// renew keeps the lease. Conflict, with ReasonLease: it had run out, and others may have driven between.
+func (d *driver) renew(ctx context.Context) error {
+	term, err := d.cfg.Journal.Lease(ctx, d.cfg.Holder, d.cfg.Lease)
+	if err != nil || term == d.term {
+		return err
+	}
+	return errors.Join(fault.Reasoned(fault.Conflict, journal.ReasonLease, "the lease of term %d had run out", d.term), d.cfg.Journal.Release(ctx, term))
+}
+
+// wait waits for a time or the end of what is under way. Windows may be longer than the lease.
+func (d *driver) wait(ctx context.Context, until time.Time) error {
+	for {
+		left := time.Until(until)
+		await(ctx, d.task.ended(), min(left, d.cfg.Lease/3))
+		if ctx.Err() != nil || d.task.isOver() || left <= d.cfg.Lease/3 {
+			return nil
+		}
+		if err := d.renew(ctx); err != nil {
+			return err
+		}
+	}
 }
 
 func (d *driver) every() time.Duration {
@@ -128,6 +165,7 @@ func (d *driver) tick(ctx context.Context) error {
 		return err
 	}
 	if !d.state.Started() {
+		d.cfg.Metrics.show(&d.state, &d.tally, nil)
 		return nil
 	}
 	if err := d.finish(ctx); err != nil {
@@ -141,6 +179,9 @@ func (d *driver) tick(ctx context.Context) error {
 	}
 	sight.NowMs = nowMs()
 	sight.Verdict = d.look(ctx, &sight)
+	d.askAlerts(ctx, &sight.Facts)
+	d.watch(ctx, &sight.Facts)
+	d.cfg.Metrics.show(&d.state, &d.tally, &sight.Facts)
 	return d.act(ctx, &sight.Facts)
 }
 
@@ -153,12 +194,18 @@ func (d *driver) read(ctx context.Context) error {
 		return err
 	}
 	for i := range entries {
-		if err := d.state.Apply(&entries[i]); err != nil {
+		if err := d.take(&entries[i]); err != nil {
 			return err
 		}
 		d.cfg.Log.Info("journal", "seq", entries[i].Seq, "kind", entries[i].Kind, "by", entries[i].By, "why", entries[i].Why)
 	}
 	return nil
+}
+
+// take takes an entry in.
+func (d *driver) take(e *migration.Entry) error {
+	d.tally.note(e)
+	return d.state.Apply(e)
 }
 
 // act does what is next, until that takes time.
@@ -168,6 +215,9 @@ func (d *driver) act(ctx context.Context, f *migration.Facts) error {
 		a := migration.Next(&d.state, f)
 		switch a.Verb {
 		case migration.Hold:
+			if d.task.verb() == migration.Weigh && d.task.action.ToBP != d.state.TargetBP {
+				d.drop() // it goes elsewhere than where the weight is to be, and is already
+			}
 			return nil
 		case migration.Record:
 			if err := d.record(ctx, a.Entry); err != nil {
@@ -202,7 +252,7 @@ func (d *driver) append(ctx context.Context, e migration.Entry) error {
 		return err
 	}
 	d.cfg.Log.Info("journal", "seq", made.Seq, "kind", made.Kind, "why", made.Why)
-	return d.state.Apply(&made)
+	return d.take(&made)
 }
 
 // appendBehind makes an entry durable that is true whatever others wrote.

@@ -52,6 +52,13 @@ func (j *judge) leaves(to int) *canary.Reference {
 // restore reads the analysis that was under way.
 func (d *driver) restore(ctx context.Context) (err error) {
 	d.judge.Judge, err = ReadJudge(ctx, d.cfg.Journal)
+	if fault.Is(err, fault.Corrupt) { // the way back must not depend on it
+		d.cfg.Log.Warn("the judge's evidence is lost: the step's begins anew", obs.KeyErr, err.Error())
+		d.judge.Judge, err = Judge{}, nil
+	}
+	if a := d.judge.Analysis; a != nil {
+		a.SeenMs = min(a.SeenMs, nowMs()) // the clock of who wrote that may have been ahead
+	}
 	return err
 }
 
@@ -74,6 +81,9 @@ func (d *driver) save(ctx context.Context) {
 func (d *driver) look(ctx context.Context, sight *Sight) *canary.Verdict {
 	w := window{Window: journal.Window{AtMs: sight.NowMs, WeightBP: sight.WeightBP, ToV11LagMs: sight.ToV11.Ms, ToV10LagMs: sight.ToV10.Ms}}
 	from := d.judge.fromMs
+	if sight.NowMs == from { // its requests are the next window's
+		return nil
+	}
 	d.judge.fromMs = sight.NowMs
 	judged := d.judged(sight)
 	o := canary.Observation{FromMs: from, ToMs: sight.NowMs}
@@ -127,6 +137,7 @@ func (d *driver) verdict(ctx context.Context, sight *Sight, o *canary.Observatio
 	o.Approvers = d.state.Approvers(migration.ForStep)
 	v := d.judge.Analysis.Observe(&d.state.Plan.Canary, o)
 	d.judge.Verdict = &v
+	d.tally.windows[v.Decision]++
 	if time.Since(d.judge.saved) >= saveEvery {
 		d.save(ctx)
 	}

@@ -25,6 +25,15 @@ func (t *task) ended() <-chan struct{} {
 	return t.done
 }
 
+func (t *task) isOver() bool {
+	select {
+	case <-t.ended():
+		return true
+	default:
+		return false
+	}
+}
+
 func (t *task) verb() migration.Verb {
 	if t == nil {
 		return ""

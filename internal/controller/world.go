@@ -13,8 +13,10 @@ import (
 
 // World is what a migration is about. All but Look and Requests may take long and end with ctx; each may be called again after any error.
 type World interface {
-	// Look says how things stand: all of the facts but time, verdict and what is under way. What does not answer is in them as that.
+	// Look says how things stand: all of the facts but time, verdict, alerts and what is under way. What does not answer is in them as that.
 	Look(ctx context.Context) Sight
+	// Alerts says why the alarms are not ready for the cutover; empty: they are.
+	Alerts(ctx context.Context, want *migration.AlertsPlan) string
 	// Requests hands over the requests that ended since the last call, oldest first.
 	Requests(each func(*router.Outcome))
 	// Weigh moves slots until V11 has a share.

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package journal is the contract of where a migration is written down: its entries, who may drive it, and what the report plots. sqlite is
-// an engine in a file, for one machine; journaltest is the suite that each engine passes.
+// an engine in a file, for one machine; postgres is one in a database, for controllers on several; journaltest is the suite that each passes.
 //
-//	j, err := sqlite.Open(ctx, dir)
+//	j, err := sqlite.Open(ctx, dir)   // --journal is empty
+//	j, err := postgres.Open(ctx, url) // it is a URL, postgres://…, whose password stands in a passfile
 //	entries, err := j.Read(ctx, 0)
 //	e, err := j.Append(ctx, uint64(len(entries)), journal.NoTerm, migration.Entry{By: "alice", Kind: migration.KindStart})
 //	term, err := j.Lease(ctx, "controller on host 7", time.Minute)

@@ -13,7 +13,7 @@ const (
 	KindStart    Kind = "start"    // begin with the copy
 	KindPause    Kind = "pause"    // nothing goes forward
 	KindResume   Kind = "resume"   // it may again; also after a reverse
-	KindApprove  Kind = "approve"  // For a step, the cutover or the close, by By
+	KindApprove  Kind = "approve"  // For a step, the cutover, the close or being on call, by By
 	KindPromote  Kind = "promote"  // do not wait for the step's time and samples
 	KindRollback Kind = "rollback" // to ToBP
 	KindRehearse Kind = "drill"    // go back and forth with some slots
@@ -73,4 +73,5 @@ const (
 	ForStep    = "step"
 	ForCutover = "cutover"
 	ForClose   = "close"
+	ForOncall  = "oncall" // who is woken by alarms is there
 )

@@ -4,6 +4,7 @@ package migration
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/aurigraph/aurigraph/internal/canary"
 )
@@ -23,7 +24,9 @@ type Facts struct {
 	Shadow   ShadowFacts
 	// Verdict is the judge's about the newest window of the step under way; nil: there is none.
 	Verdict     *canary.Verdict
+	Alerts      string // why the alarms are not ready; empty: they are, or nobody asked
 	Divergences uint64 // confirmed differences between the ledgers that nobody has reacted to
+	Watch       string // why nobody compares the ledgers while they go on; empty: somebody does, or nobody is asked to
 	Running     Verb   // what is under way; empty: nothing
 }
 
@@ -61,7 +64,24 @@ func Gates(s *State, f *Facts) []Gate {
 	if s.Phase == Planned {
 		return []Gate{gate("start", "nobody said so: `aurigraph migrate start`")}
 	}
-	return append(append(always(s, f), openGate(f)), s.ofPhase(f)...)
+	return append(s.ahead(f), s.ofPhase(f)...)
+}
+
+// ahead are the gates of whatever is not in the midst of a move.
+func (s *State) ahead(f *Facts) []Gate {
+	g := append(always(s, f), openGate(f))
+	if s.Watched() {
+		g = append(g, gate("watch", f.Watch))
+	}
+	if v := s.Verified; v != nil && !v.OK && s.Closed == nil {
+		g = append(g, gate("differences", fmt.Sprintf("report %s confirms %d: docs/runbooks/divergence.md, then `aurigraph migrate verify`", v.Report, v.Differences)))
+	}
+	return g
+}
+
+// Watched reports whether the ledgers are to be compared while they go on.
+func (s *State) Watched() bool {
+	return s.Plan != nil && s.Plan.Verify.Watch && s.Phase.moves() && s.Closed == nil
 }
 
 // Standing are the gates that count whatever is planned: the ledger answers, its guard follows, nothing is closed, both directions are in step.
@@ -136,11 +156,8 @@ func (s *State) ofPhase(f *Facts) []Gate {
 
 func (s *State) comparedGate(f *Facts) Gate {
 	v := s.Verified
-	switch {
-	case v == nil:
-		return gate("compared", "both ledgers were not compared whole yet")
-	case !v.OK:
-		return gate("compared", fmt.Sprintf("%d differences are confirmed (report %s): docs/runbooks/divergence.md", v.Differences, v.Report))
+	if v == nil || !v.OK {
+		return gate("compared", "both ledgers were not compared whole yet, with nothing that differs")
 	}
 	old := (max(f.NowMs, v.AtMs) - v.AtMs) / 1000
 	return gate("compared", unless(old <= uint64(s.Plan.Verify.FreshSeconds), "the newest comparison is %d s old, more than %d: `aurigraph migrate verify`", old, s.Plan.Verify.FreshSeconds))
@@ -169,10 +186,11 @@ func (s *State) stepGates(f *Facts) []Gate {
 	if f.Verdict == nil {
 		return []Gate{gate("judge", "no window of requests is judged yet")}
 	}
-	if len(f.Verdict.Gates) > 0 {
-		return append([]Gate{}, f.Verdict.Gates...)
+	gates := append([]Gate{}, f.Verdict.Gates...)
+	if f.Verdict.Decision != canary.Promote && blocked(gates) == nil {
+		gates = append(gates, gate("judge", f.Verdict.Why))
 	}
-	return []Gate{gate("judge", f.Verdict.Why)}
+	return gates
 }
 
 func (s *State) cutoverGates(f *Facts) []Gate {
@@ -185,9 +203,25 @@ func (s *State) cutoverGates(f *Facts) []Gate {
 		s.comparedGate(f),
 		gate("drills", unless(s.GoodDrills() >= p.Drills.Count, "%d good ones, of %d: `aurigraph migrate drill`", s.GoodDrills(), p.Drills.Count)),
 		s.approvalGate(ForCutover, p.Cutover.Approvals),
+		s.alertsGate(f),
 		gate("registry", ""), // of real-world assets: absent, there is none
 		gate("cutover", unless(s.Cutover != nil, "nobody said so: `aurigraph migrate cutover`")),
 	}
+}
+
+// alertsGate is about who is woken if it goes wrong.
+func (s *State) alertsGate(f *Facts) Gate {
+	want := &s.Plan.Alerts
+	who := s.Approvers(ForOncall)
+	switch {
+	case want.Prometheus == "":
+		return Gate{Name: "alerts", OK: true, Why: "not asked for"}
+	case f.Alerts != "":
+		return gate("alerts", f.Alerts)
+	case want.Oncall != "":
+		return gate("alerts", unless(slices.Contains(who, want.Oncall), "%s is not known to be on call: `aurigraph migrate approve --for oncall --as %[1]q`", want.Oncall))
+	}
+	return gate("alerts", unless(len(who) > 0, "nobody said that they are on call: `aurigraph migrate approve --for oncall`"))
 }
 
 func (s *State) approvalGate(what string, want int) Gate {
@@ -198,9 +232,6 @@ func (s *State) approvalGate(what string, want int) Gate {
 func (s *State) warmGates() []Gate {
 	want := len(s.Plan.Warm.ChecksAfterSeconds)
 	checks := gate("checks", unless(s.WarmChecks >= want, "%d comparisons, of %d; the next one %d s after the cutover", s.WarmChecks, want, s.nextCheck()))
-	if v := s.Verified; v != nil && !v.OK {
-		checks = gate("checks", fmt.Sprintf("%d differences are confirmed (report %s)", v.Differences, v.Report))
-	}
 	return []Gate{checks, s.approvalGate(ForClose, s.Plan.Close.Approvals), gate("close", unless(s.Closing != nil, "nobody said so: `aurigraph migrate close`"))}
 }
 

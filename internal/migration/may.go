@@ -31,6 +31,9 @@ func May(s *State, e *Entry) error {
 	}
 	switch e.Kind {
 	case KindPause:
+		if e.Why == "" {
+			return fault.New(fault.Invalid, "a pause needs a reason: whoever looks next wants to know it")
+		}
 		return unlessAlready(s.Paused != "", "it is paused: %s", s.Paused)
 	case KindResume:
 		return unlessAlready(s.Paused == "" && s.Reversed == nil && s.Failed == nil, "there is nothing to resume after")
@@ -45,6 +48,12 @@ func May(s *State, e *Entry) error {
 	case KindCutover:
 		return s.mayCutover()
 	case KindCheck:
+		switch {
+		case s.Phase == Copy:
+			return order("the initial copy is under way: there is nothing to compare yet")
+		case s.Closed != nil || Warm.Before(s.Phase):
+			return order("the migration is closed, and V11 has gone on without V10")
+		}
 		return unlessAlready(s.Check != nil, "a comparison is asked for")
 	case KindClose:
 		return s.mayClose()
@@ -98,15 +107,16 @@ func (p *Plan) weights() []int {
 }
 
 func (s *State) mayApprove(e *Entry) error {
-	in := map[string]bool{ForStep: s.Phase == Canary || s.Phase == Cutover, ForCutover: s.Phase == Canary || s.Phase == Cutover, ForClose: s.Phase == Warm}
+	climbs := s.Phase == Canary || s.Phase == Cutover
+	in := map[string]bool{ForStep: climbs, ForCutover: climbs, ForOncall: climbs, ForClose: s.Phase == Warm}
 	now, known := in[e.For]
 	switch {
 	case !known:
-		return fault.New(fault.Invalid, "an approval is for %s, %s or %s", ForStep, ForCutover, ForClose)
+		return fault.New(fault.Invalid, "an approval is for %s, %s, %s or %s", ForStep, ForCutover, ForOncall, ForClose)
 	case !now:
-		return order("a %s cannot be approved in the phase %s", e.For, s.Phase)
+		return order("%s cannot be approved in the phase %s", e.For, s.Phase)
 	}
-	return unlessAlready(slices.Contains(s.Approvers(e.For), e.By), "%s has approved the %s", e.By, e.For)
+	return unlessAlready(slices.Contains(s.Approvers(e.For), e.By), "%s has approved %s", e.By, e.For)
 }
 
 // halted says why nothing may be asked for that goes forward; nil: it may.

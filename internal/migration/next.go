@@ -76,7 +76,7 @@ func (s *State) reverse(f *Facts) (Action, bool) {
 	case f.Divergences > 0:
 		why := fmt.Sprintf("%s: %d differences between the ledgers are confirmed", canary.RuleDivergence, f.Divergences)
 		return record(Entry{Kind: KindReverse, FromBP: s.TargetBP, Why: why}), true
-	case s.Phase == Warm && s.Verified != nil && !s.Verified.OK && s.Verified.AtMs >= s.SinceMs:
+	case s.Verified != nil && !s.Verified.OK && s.Verified.Seq > s.BackSeq:
 		why := fmt.Sprintf("%s: report %s confirms %d differences", canary.RuleDivergence, s.Verified.Report, s.Verified.Differences)
 		return record(Entry{Kind: KindReverse, FromBP: s.TargetBP, Why: why}), true
 	}
@@ -123,7 +123,7 @@ func (s *State) unlessFailed(f *Facts, a Action) Action {
 	if a.Verb == Weigh && a.ToBP < f.WeightBP {
 		pause = againMsMin // a way back does not wait longer
 	}
-	if f.NowMs >= s.Failed.AtMs+pause {
+	if f.NowMs >= s.Failed.AtMs+pause || f.NowMs < s.Failed.AtMs { // the clock of who wrote that was ahead
 		return a
 	}
 	return Action{Verb: Hold, Gate: "failed", Why: fmt.Sprintf("%s did not work: %s; it is tried again in %d s", a.Verb, s.Failed.Why, (s.Failed.AtMs+pause-f.NowMs)/1000+1)}
@@ -131,7 +131,7 @@ func (s *State) unlessFailed(f *Facts, a Action) Action {
 
 // forward does what the present phase is for, or begins the next one.
 func (s *State) forward(f *Facts) Action {
-	if g := blocked(append(always(s, f), openGate(f))); g != nil {
+	if g := blocked(s.ahead(f)); g != nil {
 		return Action{Verb: Hold, Gate: g.Name, Why: g.Why}
 	}
 	switch {

@@ -7,6 +7,8 @@ import (
 	_ "embed" // the example
 	"errors"
 	"io"
+	"net/url"
+	"slices"
 
 	"go.yaml.in/yaml/v3"
 
@@ -19,6 +21,7 @@ import (
 const (
 	PlanBytesMax = 1 << 20
 	ChecksMax    = 32
+	AlertsMax    = 200
 )
 
 // ReasonPlan is the reason of a plan that cannot be followed.
@@ -37,6 +40,7 @@ type Plan struct {
 	Canary       canary.Plan      `yaml:"canary"`
 	Drills       DrillsPlan       `yaml:"drills"`
 	Cutover      CutoverPlan      `yaml:"cutover"`
+	Alerts       AlertsPlan       `yaml:"alerts"`
 	Warm         WarmPlan         `yaml:"warm"`
 	Close        ClosePlan        `yaml:"close"`
 	Archive      ArchivePlan      `yaml:"archive"`
@@ -51,7 +55,8 @@ type SyncPlan struct {
 
 // VerifyPlan is about comparisons of all rows.
 type VerifyPlan struct {
-	FreshSeconds int `yaml:"fresh_seconds"` // how old the newest one may be at the cutover
+	FreshSeconds int  `yaml:"fresh_seconds"` // how old the newest one may be at the cutover
+	Watch        bool `yaml:"watch"`         // both ledgers are compared while they go on, too: what differs goes back by itself
 }
 
 // ShadowPlan is what comparisons of answers must show before the first slot moves.
@@ -71,6 +76,13 @@ type DrillsPlan struct {
 type CutoverPlan struct {
 	Approvals int `yaml:"approvals"` // of different people
 	SliceBP   int `yaml:"slice_bp"`  // at once
+}
+
+// AlertsPlan is about who is woken: at the cutover a Prometheus must have the rules, and a person who is on call must have said so.
+type AlertsPlan struct {
+	Prometheus string   `yaml:"prometheus"` // its URL; empty: this is no gate
+	Rules      []string `yaml:"rules"`      // names of alerts that it must have
+	Oncall     string   `yaml:"oncall"`     // whose approval counts; empty: anybody's
 }
 
 // WarmPlan is about the time in which all is V11's and can go back.
@@ -101,10 +113,11 @@ type DecommissionPlan struct {
 func DefaultPlan() Plan {
 	const hour = 3600
 	return Plan{
-		Sync: SyncPlan{LagMsMax: 1000}, Verify: VerifyPlan{FreshSeconds: 24 * hour}, Shadow: ShadowPlan{MinimumCompared: 1000, DiffersBP: 1},
+		Sync: SyncPlan{LagMsMax: 1000}, Verify: VerifyPlan{FreshSeconds: 24 * hour, Watch: true}, Shadow: ShadowPlan{MinimumCompared: 1000, DiffersBP: 1},
 		Canary: canary.Default(), Drills: DrillsPlan{Count: 3, Slots: 100, MoveMsMax: 5000}, Cutover: CutoverPlan{Approvals: 3, SliceBP: 500},
-		Warm:  WarmPlan{ChecksAfterSeconds: []int{2 * hour, 24 * hour, 48 * hour, 72 * hour}},
-		Close: ClosePlan{Approvals: 3}, Archive: ArchivePlan{RetainDays: 2557}, Decommission: DecommissionPlan{NoticeDays: 30}, WindowMs: 1000,
+		Alerts: AlertsPlan{Rules: slices.Clone(alertsDefault)},
+		Warm:   WarmPlan{ChecksAfterSeconds: []int{2 * hour, 24 * hour, 48 * hour, 72 * hour}},
+		Close:  ClosePlan{Approvals: 3}, Archive: ArchivePlan{RetainDays: 2557}, Decommission: DecommissionPlan{NoticeDays: 30}, WindowMs: 1000,
 	}
 }
 
@@ -156,7 +169,33 @@ func (p *Plan) Check() error {
 			return bad(b.field, "%d, must be %d to %d", b.value, b.min, b.max)
 		}
 	}
+	if err := p.Alerts.check(); err != nil {
+		return err
+	}
+	if p.Drills.Count > 0 && len(p.Canary.Steps) == 1 {
+		return bad("drills.count", "%d, must be 0 where the canary has one step: there are no slots to go back and forth before the cutover", p.Drills.Count)
+	}
 	return p.Warm.check(secondsMax)
+}
+
+// alertsDefault are the alerts of deploy/prometheus/aurigraph.rules.yaml that wake somebody.
+var alertsDefault = []string{
+	"NoQuorum", "HeightStuck", "ValidatorEvidence", "InvariantBroken", "GatewayRefuses", "SyncLagging", "SyncHeld", "SyncStopped", "GuardDown",
+	"GuardBehind", "SlotsClosed", "RouterDown", "RouterFails", "LedgersDiffer", "MigrationNotDriven", "MigrationReversed", "RollbackNotReady",
+}
+
+func (a *AlertsPlan) check() error {
+	switch u, err := url.Parse(a.Prometheus); {
+	case a.Prometheus == "" && a.Oncall != "":
+		return bad("alerts.oncall", "is of use only where alerts.prometheus is given: give that, or leave it empty")
+	case a.Prometheus == "":
+		return nil
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return bad("alerts.prometheus", "%.200q, must be like http://HOST:9090, without a password", a.Prometheus)
+	case len(a.Rules) == 0 || len(a.Rules) > AlertsMax || slices.Contains(a.Rules, ""):
+		return bad("alerts.rules", "%d names, must be 1 to %d of alerts", len(a.Rules), AlertsMax)
+	}
+	return nil
 }
 
 func (w *WarmPlan) check(secondsMax int) error {

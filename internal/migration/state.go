@@ -24,6 +24,7 @@ type State struct {
 
 	Paused    string // why; empty: it is not
 	Reversed  *Entry // the reverse or rollback that nobody has resumed after
+	BackSeq   uint64 // of the newest reverse or rollback
 	Approvals []Entry
 	Promote   *Entry // asked for
 	Rehearse  *Entry // asked for
@@ -60,8 +61,13 @@ func (s *State) Apply(e *Entry) error {
 	if e.Seq != s.Seq+1 {
 		return fault.New(fault.Corrupt, "the journal goes on with entry %d behind %d: entries are missing", e.Seq, s.Seq)
 	}
-	if s.Plan == nil && e.Kind != KindPlan {
-		return fault.New(fault.Corrupt, "entry %d of the journal, %.40q, stands before any plan", e.Seq, e.Kind)
+	switch {
+	case s.Plan == nil && e.Kind != KindPlan:
+		return fault.New(fault.Corrupt, "entry %d of the journal is %.40q, and there is no plan before it", e.Seq, e.Kind)
+	case e.Kind == KindStep && (e.Step < 0 || e.Step >= len(s.Plan.Canary.Steps)):
+		return fault.New(fault.Corrupt, "entry %d of the journal begins step %d of %d", e.Seq, e.Step, len(s.Plan.Canary.Steps))
+	case e.Kind == KindPhase && !slices.Contains(phases, e.Phase):
+		return fault.New(fault.Corrupt, "entry %d of the journal begins the phase %.40q, which there is not", e.Seq, e.Phase)
 	}
 	s.Seq = e.Seq
 	if s.byOperator(e) {
@@ -73,9 +79,6 @@ func (s *State) Apply(e *Entry) error {
 	case KindPhase:
 		s.enter(e.Phase, e.AtMs)
 	case KindStep:
-		if e.Step < 0 || e.Step >= len(s.Plan.Canary.Steps) {
-			return fault.New(fault.Corrupt, "entry %d of the journal begins step %d, of %d", e.Seq, e.Step, len(s.Plan.Canary.Steps))
-		}
 		s.step(e)
 	case KindSlice:
 		s.TargetBP = e.ToBP
@@ -148,7 +151,9 @@ func (s *State) plan(e *Entry) error {
 		s.enter(Planned, e.AtMs)
 		return nil
 	}
-	s.Step, s.StepSeq = s.stepAt(s.TargetBP), 0
+	if s.Phase != Warm { // there the last step's judge goes on
+		s.Step, s.StepSeq = s.stepAt(s.TargetBP), 0
+	}
 	return nil
 }
 
@@ -163,7 +168,7 @@ func (s *State) step(e *Entry) {
 
 // back goes back to a weight, and forgets what was wanted before.
 func (s *State) back(e *Entry) {
-	s.Reversed, s.TargetBP = e, e.ToBP
+	s.Reversed, s.BackSeq, s.TargetBP = e, e.Seq, e.ToBP
 	s.Step, s.StepSeq = s.stepAt(e.ToBP), 0
 	s.Promote, s.Rehearse, s.Cutover, s.Closing = nil, nil, nil, nil
 	s.Approvals = nil

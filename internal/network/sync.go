@@ -48,6 +48,7 @@ type Move struct {
 	Routes  string `json:"routes"`           // folder of its map, and of its log
 	Door    string `json:"door,omitempty"`   // host:port at which the router reaches V11's REST; empty: the first validator's
 	Shadow  string `json:"shadow"`           // host:port where the comparer of answers says what it found
+	Metrics string `json:"metrics"`          // host:port where the migration's controller shows its metrics
 }
 
 // SyncOptions says how a network is kept in step with a V10 beside it.
@@ -131,7 +132,7 @@ func (b *builder) makeSync() error {
 
 // makeMove makes the keys of who moves slots and of the guard. Governance names both when the network runs.
 func (b *builder) makeMove(s *Sync) error {
-	s.Move = &Move{Mover: moverName, Key: guardKeyName, Dir: guardFolder, Rest: anyAddress, Control: anyAddress, Edge: anyAddress, Shadow: anyAddress, Routes: routesName}
+	s.Move = &Move{Mover: moverName, Key: guardKeyName, Dir: guardFolder, Rest: anyAddress, Control: anyAddress, Edge: anyAddress, Shadow: anyAddress, Metrics: anyAddress, Routes: routesName}
 	mover, err := b.newKey(moverName, keys.Ed25519)
 	if err != nil {
 		return err
@@ -182,8 +183,8 @@ func (s *Sync) assign() (err error) {
 	defer func() { err = errors.Join(err, held.release()) }()
 	addresses := []*string{&s.V10, &s.Changes}
 	if m := s.Move; m != nil {
-		m.Shadow = cmp.Or(m.Shadow, anyAddress) // networks of before had none
-		addresses = append(addresses, &m.Rest, &m.Control, &m.Edge, &m.Shadow)
+		m.Shadow, m.Metrics = cmp.Or(m.Shadow, anyAddress), cmp.Or(m.Metrics, anyAddress) // networks of before had none
+		addresses = append(addresses, &m.Rest, &m.Control, &m.Edge, &m.Shadow, &m.Metrics)
 	}
 	if s.Embedded {
 		if s.Kafka == "" {

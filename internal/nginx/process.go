@@ -199,6 +199,9 @@ func (n *Nginx) Address() string { return n.address }
 // PID is that of the master.
 func (n *Nginx) PID() int { return n.cmd.Process.Pid }
 
+// Ended is closed when the master has ended. Its workers may go on: Kill ends them too.
+func (n *Nginx) Ended() <-chan struct{} { return n.ended }
+
 // Kill kills nginx and its workers, which would go on serving without it, and waits until nobody takes connections at its address.
 func (n *Nginx) Kill() {
 	_ = syscall.Kill(-n.PID(), syscall.SIGKILL) // the group is its own; it may have ended already

@@ -131,7 +131,11 @@ func cutoverWaits(p *migration.Plan) []string {
 	if p.Drills.Count > 0 {
 		w = append(w, fmt.Sprintf("%s with %s, whose way back takes at most %s", count(p.Drills.Count, "drill"), count(p.Drills.Slots, "slot"), Length(float64(p.Drills.MoveMsMax))))
 	}
-	w = append(people(w, p.Cutover.Approvals, migration.ForCutover), "`aurigraph migrate cutover`", "slices of "+percent(p.Cutover.SliceBP)+" until V11 has all")
+	w = people(w, p.Cutover.Approvals, migration.ForCutover)
+	if p.Alerts.Prometheus != "" {
+		w = append(w, "alerts loaded in "+p.Alerts.Prometheus+", none that pages is firing, and somebody is on call")
+	}
+	w = append(w, "`aurigraph migrate cutover`", "slices of "+percent(p.Cutover.SliceBP)+" until V11 has all")
 	last := &p.Canary.Steps[len(p.Canary.Steps)-1]
 	if then := stepWaits(last); len(then) > 0 {
 		w = append(w, "with all: "+strings.Join(then, ", "))

@@ -144,7 +144,7 @@ func filled(s string) *Input {
 		{Kind: migration.KindPlan, Text: "{} # " + strings.Map(func(r rune) rune { return []rune{r, ' '}[b2i(r < ' ' || r == '\ufffd')] }, s)},
 		{Kind: migration.KindStart}, {Kind: migration.KindApprove, For: s},
 		{Kind: migration.KindReverse, Verdict: v}, {Kind: migration.KindRollback}, {Kind: migration.KindVerified, Report: s}, {Kind: migration.KindDrilled},
-		{Kind: migration.KindFailed, Action: migration.Verb(s)}, {Kind: migration.KindPhase, Phase: migration.Phase(s)}, {Kind: migration.KindArchived, Report: s},
+		{Kind: migration.KindFailed, Action: migration.Verb(s)}, {Kind: migration.KindPhase, Phase: migration.Canary}, {Kind: migration.KindArchived, Report: s},
 	}
 	for i := range entries {
 		entries[i].Seq, entries[i].By, entries[i].Why, entries[i].AtMs = uint64(i+1), s, s, startMs+uint64(i)

@@ -36,8 +36,8 @@ const (
 	classesMax       = 256
 )
 
-// pausesDefault are between tries. A sync that is well is through within the first.
-var pausesDefault = []time.Duration{100 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond, 800 * time.Millisecond}
+// pausesDefault are between tries. A sync that is well is through within the first; one that is later than all of them is the rail's business.
+var pausesDefault = []time.Duration{100 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond, 800 * time.Millisecond, 1600 * time.Millisecond, 3200 * time.Millisecond}
 
 // Config says who is asked. A number that is 0 takes its default.
 type Config struct {

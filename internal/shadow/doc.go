@@ -10,7 +10,7 @@
 //
 // One comparison is a try or several. A try asks the home, the other side, and the home again: what differs between the home's own answers is noise.
 // What rules explain does not count: those of package v10diff, and rules.yaml for what two ledgers in step still tell differently. If something is left,
-// the sync may not have carried it yet: another try follows after 100, 200, 400 and 800 ms. judge.go decides, and does nothing else.
+// the sync may not have carried it yet: another try follows after 100, 200, 400, 800, 1600 and 3200 ms. judge.go decides, and does nothing else.
 //
 //	equal    at the first try
 //	late     at a later one

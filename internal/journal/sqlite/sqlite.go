@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"time"
@@ -97,7 +98,7 @@ func (j *Journal) write(ctx context.Context, do func(*sqlite.Conn) error) error 
 func (j *Journal) Read(ctx context.Context, seq uint64) ([]migration.Entry, error) {
 	var all []migration.Entry
 	err := j.with(ctx, func(c *sqlite.Conn) error {
-		return sqlitex.Execute(c, selectEntries, &sqlitex.ExecOptions{Args: []any{int64(seq)}, ResultFunc: func(s *sqlite.Stmt) error {
+		return sqlitex.Execute(c, selectEntries, &sqlitex.ExecOptions{Args: []any{int64(min(seq, math.MaxInt64))}, ResultFunc: func(s *sqlite.Stmt) error {
 			var e migration.Entry
 			if err := json.Unmarshal([]byte(s.ColumnText(1)), &e); err != nil || e.Seq != uint64(s.ColumnInt64(0)) {
 				return fault.New(fault.Corrupt, "entry %d of the journal cannot be read: %s", s.ColumnInt64(0), ifCorrupt)
@@ -113,8 +114,11 @@ func (j *Journal) Read(ctx context.Context, seq uint64) ([]migration.Entry, erro
 func (j *Journal) Append(ctx context.Context, seq, term uint64, e migration.Entry) (migration.Entry, error) {
 	e.Seq = seq + 1
 	text, err := json.Marshal(&e)
-	if err != nil || len(text) > journal.EntryBytesMax {
-		return e, fault.New(fault.Invalid, "an entry of %d bytes, at most %d: %v", len(text), journal.EntryBytesMax, err)
+	if err != nil {
+		return e, fault.Wrap(fault.Invalid, err, "an entry that cannot be written")
+	}
+	if len(text) > journal.EntryBytesMax {
+		return e, fault.New(fault.Invalid, "an entry of %d bytes, at most %d", len(text), journal.EntryBytesMax)
 	}
 	return e, j.write(ctx, func(c *sqlite.Conn) error {
 		if err := mayWrite(c, term); err != nil {
