@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/aurigraph/aurigraph/internal/fault"
-	"github.com/aurigraph/aurigraph/internal/journal/sqlite"
+	"github.com/aurigraph/aurigraph/internal/journal"
 	"github.com/aurigraph/aurigraph/internal/loadgen/syncload"
 	"github.com/aurigraph/aurigraph/internal/migration"
 	"github.com/aurigraph/aurigraph/internal/network"
@@ -35,7 +35,7 @@ type demoRun struct {
 	pair    *moving
 	door    *door
 	network *network.Network
-	journal *sqlite.Journal
+	journal journal.Journal
 	story   *syncload.Story
 	state   migration.State
 	log     []migration.Entry
@@ -58,7 +58,7 @@ func (d *demoRun) tell(ctx context.Context) (j *demoJSON, err error) {
 		return nil, err
 	}
 	d.door.lead(strings.TrimPrefix(d.network.REST()[0], "http://"))
-	if d.journal, err = sqlite.Open(ctx, d.network.Migration()); err != nil {
+	if d.journal, err = openJournal(ctx, d.network); err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, d.journal.Close()) }()
@@ -111,7 +111,11 @@ func (d *demoRun) plan() string {
 	for _, bp := range demoSteps {
 		fmt.Fprintf(&steps, "    - {weight_bp: %d, minimum_seconds: %d, minimum_requests: 20}\n", bp, seconds)
 	}
-	return fmt.Sprintf(`window_ms: 250
+	window := 250
+	if d.cfg.router == network.RouterNginx { // which writes its log once a second
+		window = 1000
+	}
+	return fmt.Sprintf(`window_ms: %d
 shadow: {minimum_compared: 20, differs_bp: 500}
 canary:
   steps:
@@ -124,7 +128,7 @@ cutover: {approvals: 2, slice_bp: 1250}
 warm: {checks_after_seconds: [1]}
 close: {approvals: 1}
 archive: {to: %q, s3_endpoint: %q, s3_region: %q, s3_credentials: %q}
-`, steps.String(), demoDrills, d.cfg.archive.url, d.cfg.archive.endpoint, d.cfg.archive.region, d.cfg.archive.credentials)
+`, window, steps.String(), demoDrills, d.cfg.archive.url, d.cfg.archive.endpoint, d.cfg.archive.region, d.cfg.archive.credentials)
 }
 
 func (d *demoRun) start(ctx context.Context) error {
@@ -276,7 +280,7 @@ func (d *demoRun) end(ctx context.Context) (*demoJSON, error) {
 func (d *demoRun) report(ctx context.Context, j *demoJSON) error {
 	in := &report.Input{Title: "A running V10 becomes V11", MadeAt: time.Now(), Verdict: j.Verdict}
 	var err error
-	if in.Entries, in.Windows, err = readJournal(ctx, d.network.Migration()); err != nil {
+	if in.Entries, in.Windows, err = readJournal(ctx, d.network); err != nil {
 		return err
 	}
 	if in.Figures, err = report.FiguresOf(in.Entries, in.Windows); err != nil {

@@ -13,7 +13,6 @@ import (
 
 	"github.com/aurigraph/aurigraph/internal/canary"
 	"github.com/aurigraph/aurigraph/internal/controller"
-	"github.com/aurigraph/aurigraph/internal/journal/sqlite"
 	"github.com/aurigraph/aurigraph/internal/migration"
 	"github.com/aurigraph/aurigraph/internal/report"
 )
@@ -91,7 +90,7 @@ func (a *app) seeMigration(ctx context.Context) (m *migrationSeen, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
-	j, err := sqlite.Open(ctx, w.network.Migration())
+	j, err := openJournal(ctx, w.network)
 	if err != nil {
 		return nil, err
 	}

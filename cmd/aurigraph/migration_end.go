@@ -17,7 +17,6 @@ import (
 	"github.com/aurigraph/aurigraph/internal/archive"
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/fault"
-	"github.com/aurigraph/aurigraph/internal/journal/sqlite"
 	"github.com/aurigraph/aurigraph/internal/keys"
 	"github.com/aurigraph/aurigraph/internal/migration"
 	"github.com/aurigraph/aurigraph/internal/sync/v10port"
@@ -137,7 +136,7 @@ func (w *world) writeJournal(ctx context.Context) (path string, err error) {
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
 	}
-	j, err := sqlite.Open(ctx, w.network.Migration())
+	j, err := openJournal(ctx, w.network)
 	if err != nil {
 		return "", err
 	}

@@ -64,7 +64,7 @@ func (a *app) lookAtPlan(ctx context.Context, file string) (*planJSON, error) {
 	if err != nil {
 		return nil, err
 	}
-	entries, _, err := readJournal(ctx, n.Migration())
+	entries, _, err := readJournal(ctx, n)
 	if err != nil {
 		return nil, err
 	}

@@ -14,8 +14,8 @@ import (
 
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/journal"
-	"github.com/aurigraph/aurigraph/internal/journal/sqlite"
 	"github.com/aurigraph/aurigraph/internal/migration"
+	"github.com/aurigraph/aurigraph/internal/network"
 	"github.com/aurigraph/aurigraph/internal/report"
 )
 
@@ -76,7 +76,7 @@ func (a *app) migrateReport(ctx context.Context, f *migrateReportFlags, in *repo
 	if err != nil {
 		return err
 	}
-	if in.Entries, in.Windows, err = readJournal(ctx, n.Migration()); err != nil {
+	if in.Entries, in.Windows, err = readJournal(ctx, n); err != nil {
 		return err
 	}
 	if in.Figures, err = report.FiguresOf(in.Entries, in.Windows); err != nil {
@@ -87,8 +87,8 @@ func (a *app) migrateReport(ctx context.Context, f *migrateReportFlags, in *repo
 }
 
 // readJournal reads all of a journal.
-func readJournal(ctx context.Context, dir string) (entries []migration.Entry, windows []journal.Window, err error) {
-	j, err := sqlite.Open(ctx, dir)
+func readJournal(ctx context.Context, n *network.Network) (entries []migration.Entry, windows []journal.Window, err error) {
+	j, err := openJournal(ctx, n)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -16,7 +16,6 @@ import (
 
 	"github.com/aurigraph/aurigraph/internal/controller"
 	"github.com/aurigraph/aurigraph/internal/fault"
-	"github.com/aurigraph/aurigraph/internal/journal/sqlite"
 	"github.com/aurigraph/aurigraph/internal/obs"
 	"github.com/aurigraph/aurigraph/internal/server"
 )
@@ -52,7 +51,7 @@ func (a *app) migrateRun(ctx context.Context, metrics string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
-	j, err := sqlite.Open(ctx, w.network.Migration())
+	j, err := openJournal(ctx, w.network)
 	if err != nil {
 		return err
 	}

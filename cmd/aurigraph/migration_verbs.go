@@ -16,8 +16,10 @@ import (
 
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/journal"
+	"github.com/aurigraph/aurigraph/internal/journal/postgres"
 	"github.com/aurigraph/aurigraph/internal/journal/sqlite"
 	"github.com/aurigraph/aurigraph/internal/migration"
+	"github.com/aurigraph/aurigraph/internal/network"
 	"github.com/aurigraph/aurigraph/internal/report"
 )
 
@@ -106,7 +108,7 @@ func (a *app) operate(ctx context.Context, f *verbFlags, typed bool, e migration
 	if err != nil {
 		return err
 	}
-	j, err := sqlite.Open(ctx, n.Migration())
+	j, err := openJournal(ctx, n)
 	if err != nil {
 		return err
 	}
@@ -150,6 +152,14 @@ func (o *operatedJSON) table(row func(...any)) {
 	if o.Outcome != nil {
 		row(report.Words(o.Outcome))
 	}
+}
+
+// openJournal opens the journal of a network's migration: in its folder, or in the database that the network names.
+func openJournal(ctx context.Context, n *network.Network) (journal.Journal, error) {
+	if url := n.Sync.Move.Journal; url != "" {
+		return postgres.Open(ctx, url)
+	}
+	return sqlite.Open(ctx, n.Migration())
 }
 
 // writeEntry makes an entry durable if it may stand there. That it is so already is no error.

@@ -31,7 +31,8 @@ import (
 // Bounds of looks.
 const (
 	healthMax = time.Second // until V11's door has answered
-	shadowMax = time.Second
+	shadowMax = time.Second / 2
+	lagsMax   = time.Second
 	drillBack = 30 * time.Second // each way of a drill, before it is given up
 )
 
@@ -128,12 +129,14 @@ func (w *world) lags(ctx context.Context) (toV11, toV10 migration.Lag) {
 		return l, l
 	}
 	defer h.close()
+	ctx, cancel := context.WithTimeout(ctx, lagsMax) // a half that hangs must not take the time in which the ledger is asked
+	defer cancel()
 	h.ask(ctx)
 	lag := func(direction string) migration.Lag {
 		d := h.direction(direction)
 		l := migration.Lag{Ms: d.LagMs}
 		if !d.goesOn() {
-			l.Why = fmt.Sprintf("it does not go on: %s: `aurigraph sync status` says more", d.State)
+			l.Why = fmt.Sprintf("it does not go on: %s: %s (`aurigraph sync status`)", d.trouble(), d.Help)
 		}
 		return l
 	}

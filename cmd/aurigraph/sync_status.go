@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -160,6 +161,14 @@ func (d *directionJSON) goesOn() bool {
 	}
 	ok := d.State == control.StateApplying || d.State == control.StateCopying || d.State == control.StateStarting || d.State == control.StateClosed
 	return ok && (d.Capture == nil || d.Capture.State != control.StateTrouble)
+}
+
+// trouble names what keeps it from going on.
+func (d *directionJSON) trouble() string {
+	if c := d.Capture; c != nil && c.State == control.StateTrouble && d.State != control.StateTrouble {
+		return cmp.Or(c.Reason, c.State)
+	}
+	return cmp.Or(d.Reason, d.State)
 }
 
 // lookAtSync asks all who know something of the sync. What does not answer is in the picture as that.

@@ -34,6 +34,7 @@ type upOptions struct {
 	withV10  bool   // a V10 reference ledger beside the network, in step with it
 	v10Store string // what keeps it
 	kafka    string // host:port of the brokers; empty: as before, one of its own at first
+	journal  string // URL of the database of the migration's journal; empty: as before, a file at first
 	router   string // which router; empty: as before, embedded at first
 	door     string // host:port at which the router reaches V11; empty: as before, the first validator at first
 }
@@ -102,6 +103,7 @@ number of validators.`,
 	c.Flags().BoolVar(&o.withV10, "with-v10", false, "run a V10 reference ledger beside the network, copied to it and kept in step with it")
 	c.Flags().StringVar(&o.v10Store, "v10-store", "", "what keeps that ledger: "+legacy.EnginePebble+" or "+legacy.EngineRocksDB+" (default: as before, "+legacy.EnginePebble+" at first)")
 	c.Flags().StringVar(&o.kafka, "kafka", "", "brokers that carry the sync, host:port (default: as before, one in this process at first)")
+	c.Flags().StringVar(&o.journal, "journal", "", "where the migration's journal is, for several controllers: postgres://user@host/database?passfile=/path (default: as before, a file at first)")
 	c.Flags().StringVar(&o.router, "router", "", "what sends each account to its ledger: embedded, or nginx, which must be installed (default: as before, embedded at first)")
 	c.Flags().StringVar(&o.door, "v11-door", "", "where the router reaches V11's REST, host:port, such as a balancer's (default: as before, the first validator at first)")
 	c.Flags().StringVar(&o.Index, "index", "", "where transfers are listed from: sqlite, a file in the network's folder, or postgres://user@host/database?passfile=/path (default: as before, sqlite at first)")
@@ -130,7 +132,7 @@ func checkValidators(cmd *cobra.Command, n int) error {
 }
 
 func checkV10(cmd *cobra.Command, o *upOptions) error {
-	for _, flag := range []string{"v10-store", "kafka", "router", "v11-door"} {
+	for _, flag := range []string{"v10-store", "kafka", "router", "journal", "v11-door"} {
 		if cmd.Flags().Changed(flag) && !o.withV10 {
 			return usage(cmd, "--%s is for the V10 of --with-v10: give both", flag)
 		}
@@ -144,11 +146,16 @@ func checkV10(cmd *cobra.Command, o *upOptions) error {
 	if !slices.Contains([]string{"", network.RouterEmbedded, network.RouterNginx}, o.router) {
 		return usage(cmd, "--router %q, must be %s or %s", o.router, network.RouterEmbedded, network.RouterNginx)
 	}
+	if o.journal != "" {
+		if err := config.CheckIndexURL(o.journal); err != nil || o.journal == config.IndexSQLite {
+			return usage(cmd, "--journal must be a database: %v", err)
+		}
+	}
 	if _, _, err := net.SplitHostPort(o.door); o.door != "" && err != nil {
 		return usage(cmd, "--v11-door %q, must be host:port", o.door)
 	}
 	if o.withV10 {
-		o.Sync = &network.SyncOptions{Store: o.v10Store, Kafka: o.kafka, Router: o.router, Door: o.door, Moves: true}
+		o.Sync = &network.SyncOptions{Store: o.v10Store, Kafka: o.kafka, Router: o.router, Journal: o.journal, Door: o.door, Moves: true}
 	}
 	return nil
 }

@@ -38,17 +38,18 @@ type Sync struct {
 
 // Move is what moves slots between V10 and V11: a guard before V10, a router before both.
 type Move struct {
-	Mover   string `json:"mover"`            // key file of who moves slots, delegated by the network's institution
-	Key     string `json:"key"`              // key file of the guard
-	Dir     string `json:"dir"`              // what the guard must not forget
-	Rest    string `json:"rest"`             // host:port where the guard takes what V10's clients ask for
-	Control string `json:"control"`          // host:port where it takes what its controller asks for
-	Edge    string `json:"edge"`             // host:port of the router
-	Router  string `json:"router,omitempty"` // which it is: embedded or nginx; empty is embedded
-	Routes  string `json:"routes"`           // folder of its map, and of its log
-	Door    string `json:"door,omitempty"`   // host:port at which the router reaches V11's REST; empty: the first validator's
-	Shadow  string `json:"shadow"`           // host:port where the comparer of answers says what it found
-	Metrics string `json:"metrics"`          // host:port where the migration's controller shows its metrics
+	Mover   string `json:"mover"`             // key file of who moves slots, delegated by the network's institution
+	Key     string `json:"key"`               // key file of the guard
+	Dir     string `json:"dir"`               // what the guard must not forget
+	Rest    string `json:"rest"`              // host:port where the guard takes what V10's clients ask for
+	Control string `json:"control"`           // host:port where it takes what its controller asks for
+	Edge    string `json:"edge"`              // host:port of the router
+	Router  string `json:"router,omitempty"`  // which it is: embedded or nginx; empty is embedded
+	Journal string `json:"journal,omitempty"` // URL of the database that has the migration\'s journal, for several controllers; empty: a file in the folder
+	Routes  string `json:"routes"`            // folder of its map, and of its log
+	Door    string `json:"door,omitempty"`    // host:port at which the router reaches V11's REST; empty: the first validator's
+	Shadow  string `json:"shadow"`            // host:port where the comparer of answers says what it found
+	Metrics string `json:"metrics"`           // host:port where the migration's controller shows its metrics
 }
 
 // SyncOptions says how a network is kept in step with a V10 beside it.
@@ -63,6 +64,8 @@ type SyncOptions struct {
 	Moves bool
 	// Router is which router: embedded or nginx; empty: as it is, embedded at first.
 	Router string
+	// Journal is the URL of the database of the migration's journal; empty: as it is, a file at first.
+	Journal string
 	// Door is host:port at which the router reaches V11's REST, such as a balancer's; empty: as it is, the first validator at first.
 	Door string
 }
@@ -166,11 +169,12 @@ func (n *Network) useSync(o *SyncOptions) error {
 	case o != nil && o.Kafka != "":
 		n.Sync.Kafka, n.Sync.Embedded = o.Kafka, false
 	}
-	if o != nil && (o.Door != "" || o.Router != "") {
+	if o != nil && (o.Door != "" || o.Router != "" || o.Journal != "") {
 		if n.Sync.Move == nil {
 			return fault.New(fault.Conflict, "the network in %s has no router: its slots do not move", n.Dir)
 		}
 		n.Sync.Move.Door, n.Sync.Move.Router = cmp.Or(o.Door, n.Sync.Move.Door), cmp.Or(o.Router, n.Sync.Move.Router)
+		n.Sync.Move.Journal = cmp.Or(o.Journal, n.Sync.Move.Journal)
 	}
 	if err := n.Sync.assign(); err != nil {
 		return err
