@@ -276,11 +276,16 @@ func (s *socket) resume() chain.Height {
 // reply queues a frame for the client.
 func (s *socket) reply(frame []byte) {
 	s.mu.Lock()
+	s.queue(frame)
+	s.mu.Unlock()
+	s.sockets.wake(s)
+}
+
+// queue is reply with mu held. Nobody is woken.
+func (s *socket) queue(frame []byte) {
 	if len(s.replies) >= socketRepliesMax {
 		s.doomed = "replies_not_taken"
 	} else {
 		s.replies = append(s.replies, frame)
 	}
-	s.mu.Unlock()
-	s.sockets.wake(s)
 }

@@ -85,23 +85,23 @@ func (s *socket) change(a *ask) {
 			s.answer(said{Type: "unsubscribed", Channel: name})
 			continue
 		}
-		from, err := s.subscribe(topic, a)
-		if err != nil {
+		if err := s.subscribe(topic, name, a); err != nil {
 			s.answer(said{Type: "error", Channel: name, Error: problemOf(err).Text})
 			continue
 		}
-		s.answer(said{Type: "subscribed", Channel: name, Height: uint64(from)})
+		s.sockets.wake(s)
 		s.sockets.watch(s)
 	}
 }
 
-// subscribe adds a channel, and returns the first height that it will have.
-func (s *socket) subscribe(topic topics, a *ask) (chain.Height, error) {
+// subscribe adds a channel, and answers with the first height that it will have: that stands before all that comes of it, which somebody may be
+// sending as soon as the channel is there.
+func (s *socket) subscribe(topic topics, name string, a *ask) error {
 	var accounts map[chain.AccountNo]string
 	if topic == wantAccounts {
 		var err error
 		if accounts, err = s.resolve(a.Accounts); err != nil {
-			return 0, err
+			return err
 		}
 	}
 	head := chain.Height(s.sockets.head.Load())
@@ -117,7 +117,7 @@ func (s *socket) subscribe(topic topics, a *ask) (chain.Height, error) {
 	}
 	for no, name := range accounts {
 		if _, known := s.accounts[no]; !known && len(s.accounts) >= socketAccountsMax {
-			return 0, fault.Reasoned(fault.Invalid, "accounts_count", "a socket follows at most %d accounts", socketAccountsMax)
+			return fault.Reasoned(fault.Invalid, "accounts_count", "a socket follows at most %d accounts", socketAccountsMax)
 		}
 		s.accounts[no] = name
 	}
@@ -132,7 +132,8 @@ func (s *socket) subscribe(topic topics, a *ask) (chain.Height, error) {
 	if topic == wantMetrics {
 		s.pushDue = now
 	}
-	return from, nil
+	s.queue(frameOf(opText, v10.Marshal(said{Type: "subscribed", Channel: name, Height: uint64(from)})))
+	return nil
 }
 
 // resolve finds the accounts that a client wants to follow.
