@@ -130,7 +130,8 @@ func (d *driver) judged(sight *Sight) bool {
 
 func (d *driver) verdict(ctx context.Context, sight *Sight, o *canary.Observation) *canary.Verdict {
 	o.Health, o.Divergences = sight.Health, sight.Divergences
-	if late := max(sight.ToV11.Ms, sight.ToV10.Ms); sight.ToV11.Ms >= 0 && sight.ToV10.Ms >= 0 {
+	late, both := max(sight.ToV11.Ms, sight.ToV10.Ms), sight.ToV11.Ms >= 0 && sight.ToV10.Ms >= 0
+	if both || late > float64(d.state.Plan.Canary.Rails.SyncLagMs) { // one that is too late is, whatever the other is
 		o.SyncLag = canary.Gauge{Known: true, Ms: uint64(late)}
 	}
 	o.Hold = canary.Gauge{Known: true, Ms: d.held.take()}
