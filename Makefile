@@ -95,6 +95,10 @@ $(TOOLS)/.lint: tools/lint/go.mod tools/lint/go.sum
 		(cd tools/lint && $(GO) build -o $(CURDIR)/$(TOOLS)/ tool) && touch $@; \
 	else echo "*** cannot fetch the modules of tools/lint ***"; fi
 
+.PHONY: coverage
+coverage: ## statement coverage with the integration runs counted, and how many of those there are; half an hour
+	@scripts/coverage
+
 .PHONY: race
 race: ## the short tests under the race detector
 	$(GO) test -race -short -p $(TEST_JOBS) -timeout $(TEST_TIMEOUT) $(PACKAGES)

@@ -17,7 +17,7 @@ import (
 
 // Times.
 const (
-	leaseDefault = 10 * time.Second
+	leaseDefault = 6 * time.Second
 	idlePoll     = 500 * time.Millisecond // between two looks while nothing is planned, and for a lease that another has
 	lookMax      = 3 * time.Second
 	saveEvery    = time.Second

@@ -44,7 +44,7 @@ type Tree struct {
 }
 
 // Unit is a package's name in layers.txt: its path below internal/, "cmd", "client", "gen" for those of the root, or its path
-// for those below legacy and model, whose commands are "cmd" too. Packages elsewhere have none.
+// for those below legacy, model and tools, whose commands are "cmd" too. Packages elsewhere have none.
 func Unit(dir string) string {
 	if rest, ok := strings.CutPrefix(dir, "internal/"); ok {
 		return rest
@@ -56,8 +56,8 @@ func Unit(dir string) string {
 		return "gen"
 	case "legacy":
 		return dir
-	case "model":
-		if Within(dir, "model/cmd") {
+	case "model", "tools":
+		if Within(dir, top+"/cmd") {
 			return "cmd"
 		}
 		return dir

@@ -42,6 +42,8 @@ type Reader struct {
 	topicOf map[string]envelope.Topic
 	watched time.Time
 	broken  error
+	stops   [envelope.TopicCount]error // why a topic is read no further
+	handed  time.Time                  // when a record was handed out, or a topic stopped
 
 	mu    sync.Mutex // guards state
 	state ReaderState
@@ -126,6 +128,7 @@ func (r *Reader) Next(ctx context.Context, limit int) ([]*envelope.Record, error
 		}
 		r.report(err)
 		if len(out) > 0 { // an error behind them comes again
+			r.handed = time.Now()
 			r.metrics.handed.Add(float64(len(out)))
 			return out, nil
 		}
@@ -149,8 +152,10 @@ func (r *Reader) take(limit int) (out []*envelope.Record, err error) {
 
 // more brings records to the merger: those that were read, else from the brokers.
 func (r *Reader) more(ctx context.Context) error {
-	moved, err := r.feed()
-	if err != nil || moved {
+	if r.feed() {
+		return nil
+	}
+	if err := r.stopped(); err != nil {
 		return err
 	}
 	if time.Since(r.watched) >= watchInterval {
@@ -168,24 +173,38 @@ func (r *Reader) more(ctx context.Context) error {
 	if err := fetchFaults(ctx, fetches); err != nil {
 		return err
 	}
-	_, err = r.feed()
-	return err
+	r.feed()
+	return nil
 }
 
 // feed offers what was read to the merger, as far as it has room, and reports whether anything was offered.
-func (r *Reader) feed() (moved bool, err error) {
+func (r *Reader) feed() (moved bool) {
 	for _, t := range envelope.Topics() {
-		for len(r.queues[t]) > 0 && !r.merger.Full(t) {
+		for len(r.queues[t]) > 0 && !r.merger.Full(t) && r.stops[t] == nil {
 			raw := r.queues[t][0]
 			r.queues[t] = r.queues[t][1:]
 			moved = true
-			if err := r.offer(t, raw); err != nil {
-				return moved, err
+			if r.stops[t] = r.offer(t, raw); r.stops[t] != nil {
+				r.handed = time.Now()
 			}
+		}
+		if r.stops[t] != nil {
+			r.queues[t] = nil
 		}
 		r.throttle(t)
 	}
-	return moved, nil
+	return moved
+}
+
+// stopped says why a topic is read no further, once all before it that the others have is handed out: who removes the bad record removes
+// what lies before it too.
+func (r *Reader) stopped() error {
+	for _, err := range r.stops {
+		if err != nil && time.Since(r.handed) >= watchInterval {
+			return err
+		}
+	}
+	return nil
 }
 
 // throttle takes nothing more from a topic while something of it waits here.
