@@ -20,9 +20,6 @@ import (
 	"github.com/aurigraph/aurigraph/legacy"
 )
 
-// archiveFolder is where a network keeps the checkpoint that is archived, and how far that is.
-const archiveFolder = "archive"
-
 func newArchive(a *app) *cobra.Command {
 	c := group("archive", "Keep a V10 that is over for years, where nobody can change it",
 		newArchiveCreate(a), newArchiveVerify(a), newArchiveRestore(a), newArchiveShow(a))
@@ -125,7 +122,7 @@ func (f *archiveCreate) config(a *app, cmd *cobra.Command) (cfg archive.Config, 
 // or fills in what is not named.
 func (f *archiveCreate) or(n *network.Network) {
 	f.changes, f.store, f.ledger = cmp.Or(f.changes, n.Sync.ChangesURL()), cmp.Or(f.store, n.Sync.Store), cmp.Or(f.ledger, n.Sync.Ledger)
-	f.dir, f.key = cmp.Or(f.dir, n.Path(archiveFolder)), cmp.Or(f.key, n.Path(n.Institution.Ed25519KeyFile))
+	f.dir, f.key = cmp.Or(f.dir, n.Path(network.ArchiveFolder)), cmp.Or(f.key, n.Path(n.Institution.Ed25519KeyFile))
 }
 
 func (a *app) archiveCreate(ctx context.Context, cfg archive.Config) error {

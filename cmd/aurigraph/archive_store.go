@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -36,6 +37,15 @@ func (p *archivePlace) add(c *cobra.Command, flag, usage string) {
 	s.StringVar(&p.endpoint, "s3-endpoint", awsEndpoint, "URL of the server of S3")
 	s.StringVar(&p.region, "s3-region", "", "region of the bucket (default: AWS_REGION, else the server is asked)")
 	s.StringVar(&p.credentials, "s3-credentials", "", "file of the credentials, as AWS has it (default: AWS_ACCESS_KEY_ID …, else ~/.aws/credentials)")
+}
+
+// path is the folder of an archive in a folder; empty: it is elsewhere.
+func (p *archivePlace) path() string {
+	path, is := strings.CutPrefix(p.url, "file://")
+	if !is {
+		return ""
+	}
+	return filepath.Clean(path)
 }
 
 // openArchive opens the store of an archive. It sends nothing.

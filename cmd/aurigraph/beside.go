@@ -28,11 +28,11 @@ import (
 const (
 	besideV10  = "v10"
 	besideHalf = "v10-sync"
-	brokerDir  = "kafka"
 )
 
 // beside is what stands beside a network that is in step with a V10: a broker, V10, and V10's half of the sync. V10 and the half are
-// processes, and are started again like validators; the network goes on without them.
+// processes, and are started again like validators; the network goes on without them. When V10 is switched off the router and the migration's
+// controller stay.
 type beside struct {
 	app     *app
 	network *network.Network
@@ -50,6 +50,9 @@ type beside struct {
 	running context.Context // of what is kept, until stop
 	stop    func()
 	kept    sync.WaitGroup
+	v10     context.Context // of what only V10 needs: until stop too, or until V10 is switched off
+	stopV10 func()
+	keptV10 sync.WaitGroup
 	mu      sync.Mutex // guards fails
 	fails   []error
 }
@@ -58,6 +61,11 @@ type beside struct {
 func (a *app) startBeside(ctx context.Context, n *network.Network, s *supervisor) (*beside, error) {
 	b := &beside{app: a, network: n, program: s.program, more: s.moreV10, file: s.file, say: s.say, pause: s.pause, metrics: obs.NewRegistry()}
 	b.running, b.stop = context.WithCancel(context.WithoutCancel(ctx))
+	b.v10, b.stopV10 = context.WithCancel(b.running)
+	if n.Sync.OffMs != 0 {
+		b.stopV10()
+		return b, nil
+	}
 	if err := b.startBroker(ctx); err != nil {
 		return nil, errors.Join(err, b.close())
 	}
@@ -68,8 +76,33 @@ func (a *app) startBeside(ctx context.Context, n *network.Network, s *supervisor
 	if err != nil {
 		return nil, errors.Join(err, b.close())
 	}
-	b.keep(besideV10, first, b.v10Args())
+	b.keepV10(besideV10, first, b.v10Args())
+	b.kept.Go(b.watchOff)
 	return b, nil
+}
+
+// watchOff ends V10, and what only it needs, when the network's description says that it is to be off: the broker last.
+func (b *beside) watchOff() {
+	for b.running.Err() == nil {
+		await(b.running, followEvery)
+		n, err := network.Open(b.network.Dir)
+		if err != nil || n.Sync == nil || n.Sync.OffMs == 0 { // what cannot be read now is read later
+			continue
+		}
+		b.say("V10 is switched off")
+		b.endV10()
+		return
+	}
+}
+
+// endV10 ends what only V10 needs.
+func (b *beside) endV10() {
+	b.stopV10()
+	b.keptV10.Wait()
+	if b.broker != nil {
+		b.broker.Close()
+		b.broker = nil
+	}
 }
 
 // startBroker starts the network's own broker, if it has one, and makes the topics.
@@ -82,7 +115,7 @@ func (b *beside) startBroker(ctx context.Context) error {
 		}
 		log := obs.NewLogger(b.logs("kafka"), slog.LevelInfo)
 		// Unsynced, as Kafka is: both ledgers' own logs have what a crash of the machine may take from it.
-		if b.broker, err = devbroker.Start(devbroker.Config{Dir: b.network.Path(brokerDir), Port: port, Unsynced: true, Log: log}); err != nil {
+		if b.broker, err = devbroker.Start(devbroker.Config{Dir: b.network.Path(network.BrokerFolder), Port: port, Unsynced: true, Log: log}); err != nil {
 			return err
 		}
 	}
@@ -117,7 +150,7 @@ func (b *beside) startHalf() error {
 	}
 	first, err := b.launch(besideHalf, args...)
 	if err == nil {
-		b.keep(besideHalf, first, args)
+		b.keepV10(besideHalf, first, args)
 	}
 	return err
 }
@@ -135,26 +168,33 @@ func (b *beside) launch(name string, args ...string) (*network.Process, error) {
 
 // keep keeps a process running until the end.
 func (b *beside) keep(name string, first *network.Process, args []string) {
-	b.kept.Go(func() {
-		for p := first; p != nil; p = b.again(name, args) {
-			select {
-			case <-p.Ended():
-				b.note(b.file.SetBeside(name, 0))
-				b.say("%s (pid %d) ended: %s; it is started again in %s", name, p.PID(), p.How(), b.pause)
-			case <-b.running.Done():
-				b.note(p.Stop())
-				b.note(b.file.SetBeside(name, 0))
-				return
-			}
+	b.kept.Go(func() { b.keepUntil(b.running, name, first, args) })
+}
+
+// keepV10 keeps a process running until the end, or V10's.
+func (b *beside) keepV10(name string, first *network.Process, args []string) {
+	b.keptV10.Go(func() { b.keepUntil(b.v10, name, first, args) })
+}
+
+func (b *beside) keepUntil(ctx context.Context, name string, first *network.Process, args []string) {
+	for p := first; p != nil; p = b.again(ctx, name, args) {
+		select {
+		case <-p.Ended():
+			b.note(b.file.SetBeside(name, 0))
+			b.say("%s (pid %d) ended: %s; it is started again in %s", name, p.PID(), p.How(), b.pause)
+		case <-ctx.Done():
+			b.note(p.Stop())
+			b.note(b.file.SetBeside(name, 0))
+			return
 		}
-	})
+	}
 }
 
 // again starts a process again, until that works or all is to stop; then it returns nil.
-func (b *beside) again(name string, args []string) *network.Process {
+func (b *beside) again(ctx context.Context, name string, args []string) *network.Process {
 	for {
-		await(b.running, b.pause)
-		if b.running.Err() != nil {
+		await(ctx, b.pause)
+		if ctx.Err() != nil {
 			return nil
 		}
 		p, err := b.launch(name, args...)
@@ -178,9 +218,7 @@ func (b *beside) note(err error) {
 func (b *beside) close() error {
 	b.stop()
 	b.kept.Wait()
-	if b.broker != nil {
-		b.broker.Close()
-	}
+	b.endV10()
 	return errors.Join(b.fails...)
 }
 
@@ -204,6 +242,18 @@ func (b *beside) logs(name string) io.Writer {
 
 // join brings the two in step, when both serve: V10's changes are let in, what V10 has is copied, once, and its half of the sync starts.
 func (b *beside) join(ctx context.Context, bar *bar) error {
+	if b.network.Sync.OffMs == 0 {
+		if err := b.joinV10(ctx, bar); err != nil {
+			return err
+		}
+	}
+	if err := b.startRouter(ctx); err != nil {
+		return err
+	}
+	return b.startController()
+}
+
+func (b *beside) joinV10(ctx context.Context, bar *bar) error {
 	n := b.network
 	if err := tellHomes(ctx, n); err != nil {
 		return err
@@ -231,11 +281,5 @@ func (b *beside) join(ctx context.Context, bar *bar) error {
 		}
 		b.copied, b.copyTook = report, time.Since(begin)
 	}
-	if err := b.startHalf(); err != nil {
-		return err
-	}
-	if err := b.startRouter(ctx); err != nil {
-		return err
-	}
-	return b.startController()
+	return b.startHalf()
 }

@@ -39,7 +39,7 @@ func (b *beside) startGuard(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.keep(besideGuard, first, args)
+	b.keepV10(besideGuard, first, args)
 	return nil
 }
 

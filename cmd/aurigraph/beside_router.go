@@ -119,7 +119,7 @@ func (b *beside) serveEmbedded(_ context.Context, compare *shadow.Shadow, first 
 		return nil, err
 	}
 	p, err := embedded.New(embedded.Config{
-		Dir: n.Path(m.Routes), V10: n.Sync.V10URL(), V11: []string{n.V11Door()}, Told: told.Tell, Shadow: compare.Offer, Metrics: b.metrics,
+		Dir: n.Path(m.Routes), V10: n.Sync.V10URL(), V11: []string{n.V11Door()}, Told: told.Tell, Shadow: b.offerTo(compare), Metrics: b.metrics,
 		Log: obs.NewLogger(b.logs("router"), slog.LevelWarn),
 	})
 	if err == nil {
@@ -139,6 +139,15 @@ func (b *beside) serveEmbedded(_ context.Context, compare *shadow.Shadow, first 
 	return p, nil
 }
 
+// offerTo offers reads for a comparison, as long as there is a V10 to compare with.
+func (b *beside) offerTo(compare *shadow.Shadow) func(string, string, http.Header, router.Way) {
+	return func(method, target string, h http.Header, way router.Way) {
+		if b.v10.Err() == nil {
+			compare.Offer(method, target, h, way)
+		}
+	}
+}
+
 // besideRouter is the name under which nginx is kept running.
 const besideRouter = "router"
 
@@ -153,6 +162,9 @@ func (b *beside) serveNginx(ctx context.Context, _ *shadow.Shadow, first func(ro
 	cfg := nginx.Config{
 		Dir: n.Path(m.Routes), Listen: []string{m.Edge}, Admin: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), Shadow: m.Shadow, ShadowBP: shadowBP,
 		V10: nginx.Upstream{Servers: []string{n.Sync.Door()}}, V11: nginx.Upstream{Servers: []string{strings.TrimPrefix(n.V11Door(), "http://")}},
+	}
+	if n.Sync.OffMs != 0 {
+		cfg.Shadow, cfg.ShadowBP = "", 0
 	}
 	r, err := b.startNginx(ctx, &cfg)
 	if err != nil {

@@ -53,7 +53,7 @@ func (d *demoRun) tell(ctx context.Context) (j *demoJSON, err error) {
 	if d.pair, err = d.app.startMoving(ctx, d.cfg.dir, "--v10-store", d.cfg.store, "--router", d.cfg.router, "--v11-door", d.door.address); err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, d.pair.stop()) }()
+	defer func() { err = errors.Join(err, d.pair.stop(), d.leave()) }()
 	if d.network, err = network.Open(d.pair.dir); err != nil {
 		return nil, err
 	}
@@ -78,6 +78,16 @@ func (d *demoRun) tell(ctx context.Context) (j *demoJSON, err error) {
 		return nil, err
 	}
 	return d.end(ctx)
+}
+
+// leave has the network reach V11 directly: the door is gone with the demo.
+func (d *demoRun) leave() error {
+	n, err := network.Open(d.pair.dir)
+	if err != nil || n.Sync == nil || n.Sync.Move == nil {
+		return err
+	}
+	n.Sync.Move.Door = ""
+	return n.Save()
 }
 
 // migrate does what operators do, from the plan until all is V11's.

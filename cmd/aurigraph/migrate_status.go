@@ -187,6 +187,10 @@ func actionWords(a *migration.Action) string {
 		return "archive V10"
 	case migration.EndWayBack:
 		return "have the ledger end the way back"
+	case migration.Notify:
+		return fmt.Sprintf("give notice to %d who call V10", len(a.Due))
+	case migration.SwitchOff:
+		return "switch V10 off"
 	}
 	return string(a.Verb)
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/keys"
 	"github.com/aurigraph/aurigraph/internal/migration"
+	"github.com/aurigraph/aurigraph/internal/network"
 	"github.com/aurigraph/aurigraph/internal/sync/v10port"
 )
 
@@ -81,22 +82,27 @@ func (w *world) appliedUpTo(ctx context.Context, last chain.SyncPosition) (*clie
 // closePoll is between two looks at V11's inbox.
 const closePoll = 50 * time.Millisecond
 
+// archiveOf is where a plan wants V10 to be archived.
+func archiveOf(n *network.Network, how *migration.ArchivePlan) archivePlace {
+	return archivePlace{
+		url: cmp.Or(how.To, "file://"+n.Path(archivedHere)), endpoint: cmp.Or(how.S3Endpoint, awsEndpoint), region: how.S3Region, credentials: how.S3Credentials,
+	}
+}
+
 // PutAway archives V10 and the migration's journal, and reads a sample back.
 func (w *world) PutAway(ctx context.Context, how migration.ArchivePlan) (string, error) {
 	n := w.network
-	place := archivePlace{url: how.To, endpoint: cmp.Or(how.S3Endpoint, awsEndpoint), region: how.S3Region, credentials: how.S3Credentials}
-	if place.url == "" {
-		here := n.Path(archivedHere)
-		if err := os.MkdirAll(here, 0o755); err != nil {
+	place := archiveOf(n, &how)
+	if how.To == "" {
+		if err := os.MkdirAll(place.path(), 0o755); err != nil {
 			return "", fault.Wrap(fault.Unavailable, err, "make the archive's folder")
 		}
-		place.url = "file://" + here
 	}
 	store, err := openArchive(&place)
 	if err != nil {
 		return "", err
 	}
-	unlock, err := lockFolder(n.Path(archiveFolder))
+	unlock, err := lockFolder(n.Path(network.ArchiveFolder))
 	if err != nil {
 		return "", err
 	}

@@ -72,7 +72,10 @@ type reportedJSON struct {
 }
 
 func (a *app) migrateReport(ctx context.Context, f *migrateReportFlags, in *report.Input) error {
-	n, err := a.movingNetwork()
+	n, err := network.Open(a.network)
+	if err == nil && n.Retired == nil {
+		n, err = a.movingNetwork()
+	}
 	if err != nil {
 		return err
 	}

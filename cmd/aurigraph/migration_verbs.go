@@ -156,7 +156,7 @@ func (o *operatedJSON) table(row func(...any)) {
 
 // openJournal opens the journal of a network's migration: in its folder, or in the database that the network names.
 func openJournal(ctx context.Context, n *network.Network) (journal.Journal, error) {
-	if url := n.Sync.Move.Journal; url != "" {
+	if url := n.Journal(); url != "" {
 		return postgres.Open(ctx, url)
 	}
 	return sqlite.Open(ctx, n.Migration())

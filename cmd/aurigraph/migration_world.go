@@ -19,6 +19,7 @@ import (
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/controller"
 	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/guard"
 	"github.com/aurigraph/aurigraph/internal/migrate"
 	"github.com/aurigraph/aurigraph/internal/migration"
 	"github.com/aurigraph/aurigraph/internal/network"
@@ -44,6 +45,10 @@ type world struct {
 	control *migrate.Control
 	http    *http.Client
 	logs    []*outcomes.Reader // of requests and comparisons; nil: nobody asks for them
+
+	callers    guard.Callers // who called V10, as the guard last said
+	callersAt  time.Time
+	callersWhy string // it did not say
 }
 
 var _ controller.World = (*world)(nil)
@@ -70,6 +75,9 @@ func (a *app) movingNetwork() (*network.Network, error) {
 	n, err := network.Open(a.network)
 	if err != nil {
 		return nil, err
+	}
+	if n.Retired != nil {
+		return nil, fault.New(fault.Invalid, "V10 beside the network in %s is gone, and its migration is over: `aurigraph migrate report` tells of it", n.Dir)
 	}
 	if n.Sync == nil || n.Sync.Move == nil {
 		return nil, fault.New(fault.Invalid, "the network in %s has no V10 whose accounts could move: make one with `aurigraph up --with-v10 --network NEW`", n.Dir)
@@ -101,6 +109,7 @@ func (w *world) Look(ctx context.Context) controller.Sight {
 	}
 	s.Version, s.Closed, s.WeightBP = h.Version, h.Closed, router.WeightWhole-v10.Weight()
 	s.Copied = w.copied()
+	w.askCallers(ctx, &s.Facts)
 	g, err := w.control.State(ctx)
 	switch {
 	case err != nil:
@@ -123,6 +132,10 @@ func (w *world) copied() bool {
 }
 
 func (w *world) lags(ctx context.Context) (toV11, toV10 migration.Lag) {
+	if w.network.Sync.OffMs != 0 {
+		l := migration.Lag{Ms: -1, Why: "V10 is off"}
+		return l, l
+	}
 	h, err := w.app.findHalves(&halfFlags{})
 	if err != nil {
 		l := migration.Lag{Ms: -1, Why: err.Error()}

@@ -22,7 +22,7 @@ import (
 const halfAskMax = 5 * time.Second
 
 // syncSocket is where V10's half of a network's sync answers who operates it.
-func syncSocket(n *network.Network) string { return n.Path("sync-v10.sock") }
+func syncSocket(n *network.Network) string { return n.Path(network.SyncSocket) }
 
 // halfFlags say where the halves of a sync are, for who has no network's folder.
 type halfFlags struct {

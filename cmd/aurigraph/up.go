@@ -253,7 +253,7 @@ func (a *app) runNetwork(ctx context.Context, n *network.Network, s *supervisor)
 		if b, err = a.startBeside(ctx, n, s); err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, b.close()) }()
+		defer func() { err = errors.Join(err, b.close(), s.file.Remove()) }() // what ends is noted: the file is there again
 	}
 	return s.run(ctx, func(ctx context.Context) error {
 		if b != nil {
@@ -363,7 +363,9 @@ func (a *app) announce(n *network.Network, running []network.RunNode, edge *netw
 		if m := n.Sync.Move; m != nil {
 			j.Edge = "http://" + m.Edge
 		}
-		j.V10, j.Sync = n.Sync.V10URL(), &upSync{n.Sync.Kafka, n.Sync.ChangesURL(), n.Sync.Copied}
+		if n.Sync.OffMs == 0 {
+			j.V10, j.Sync = n.Sync.V10URL(), &upSync{n.Sync.Kafka, n.Sync.ChangesURL(), n.Sync.Copied}
+		}
 	}
 	return a.print(j, func(row func(...any)) {
 		row("network", n.Dir)
@@ -387,9 +389,11 @@ func (a *app) announce(n *network.Network, running []network.RunNode, edge *netw
 			row("try", curlLine(j.REST, j.V10Accounts[0], j.V10Accounts[1]))
 			if j.V10 != "" {
 				row("v10 ledger", "rest "+j.V10, "kept in "+n.Path(n.Sync.Dir))
-				if j.Edge != "" {
-					row("edge", "rest "+j.Edge, "sends each account to the ledger that owns it")
-				}
+			}
+			if j.Edge != "" {
+				row("edge", "rest "+j.Edge, "sends each account to the ledger that owns it")
+			}
+			if j.Sync != nil {
 				row("in step", "kafka "+j.Sync.Kafka, fmt.Sprintf("copied at %d", j.Sync.Copied))
 			}
 		}

@@ -44,9 +44,10 @@ ledger that owns its slot: to V10, stamped with the guard's generation, or once 
 its debits wait for at most --hold and are then told 503. All else passes as it comes. The guard follows V11's certified home
 table by itself; while V11 cannot be reached, the slots that V10 owns are served as before.
 
-The control address is for the migration's controller on this machine: GET /status, POST /fence, GET /metrics. Who reaches it
-can stop payments, so it must be a loopback address. --dir keeps what the guard has closed and must not be lost: a guard without
-it keeps all of V10's slots closed until the home table moves on. One guard serves a V10; one that was overtaken ends by itself.
+The control address is for the migration's controller on this machine: GET /status, GET /callers, POST /fence, GET /metrics.
+Who reaches it can stop payments, so it must be a loopback address. --dir keeps what the guard has closed and must not be
+lost: a guard without it keeps all of V10's slots closed until the home table moves on. One guard serves a V10; one that was
+overtaken ends by itself.
 
 Logs are JSON lines on standard error. With --json it prints one line on standard output once it serves.
 

@@ -35,6 +35,7 @@ func TestWhole(t *testing.T) {
 		s.answers()
 		want := []string{
 			"compare", "weigh 100", "weigh 2500", "drill 50 of 2500", "weigh 6500", "weigh 10000", "compare", "compare", "end the way back", "archive for 2557 days",
+			"switch off",
 		}
 		if !slices.Equal(s.world.calls, want) {
 			s.Errorf("it did %v, want %v", s.world.calls, want)
@@ -44,6 +45,32 @@ func TestWhole(t *testing.T) {
 			s.Errorf("it ends as %+v", state)
 		}
 		s.wantWindows()
+	})
+}
+
+// TestNotices: each who calls V10 has notice, also behind one whose notice finds no way at first, and then V10 is switched off.
+func TestNotices(t *testing.T) {
+	onStage(t, func(s *stage) {
+		s.world.callers, s.world.lost = []string{"key/a", "key/b", "other/refused", "key/c"}, "key/b"
+		stop := s.drive("a", s.journal, s.world)
+		defer stop()
+		s.begin(strings.Replace(planText, "notice_days: 0", "notice_days: 0, webhook: 'https://h/x', webhook_secret: f", 1))
+		s.answersUntil("notice")
+		s.until("a failure", func() bool { state := s.state(); return state.Failed != nil && state.Failed.Action == migration.Notify })
+		if state := s.state(); len(state.Told) != 1 {
+			s.Errorf("before the failure: %v", state.Told)
+		}
+		s.world.set(func() { s.world.lost = "" })
+		s.until("four notices", func() bool { state := s.state(); return len(state.Told) == 4 })
+		before := s.state().Seq
+		await(s.Context(), nil, time.Minute)
+		if state := s.state(); state.Seq != before || state.Failed != nil {
+			s.Errorf("nobody is told twice, and it wrote %d entries; %+v", state.Seq-before, state.Failed)
+		}
+		s.answers()
+		if state := s.state(); state.Off == nil || len(s.world.begun("switch off")) != 1 {
+			s.Errorf("V10 is off: %+v", state.Off)
+		}
 	})
 }
 

@@ -14,7 +14,8 @@ type task struct {
 	action migration.Action
 	cancel context.CancelFunc
 	done   chan struct{}
-	entry  migration.Entry // when done: what came of it; without a kind there is nothing to write
+	entry  migration.Entry   // when done: what came of it; without a kind there is nothing to write
+	before []migration.Entry // that are written before that, also when it did not work
 	err    error
 }
 
@@ -54,7 +55,7 @@ func (d *driver) start(ctx context.Context, a *migration.Action) {
 	t := &task{action: *a, cancel: cancel, done: make(chan struct{})}
 	d.task = t
 	from := d.state.ReachedBP
-	how := d.state.Plan.Archive
+	how := *d.state.Plan
 	most := time.Duration(d.state.Plan.Drills.MoveMsMax) * time.Millisecond
 	bp := d.state.TargetBP
 	w := d.cfg.World
@@ -76,9 +77,16 @@ func (d *driver) start(ctx context.Context, a *migration.Action) {
 			t.entry = migration.Entry{Kind: migration.KindVerified, OK: r.Differences == 0, Rows: r.Rows, Differences: r.Differences, Report: r.Report}
 		case migration.PutAway:
 			t.entry.Kind = migration.KindArchived
-			t.entry.Report, t.err = w.PutAway(running, how)
+			t.entry.Report, t.err = w.PutAway(running, how.Archive)
 		case migration.EndWayBack:
 			t.err = w.EndWayBack(running)
+		case migration.Notify:
+			var all []Noticed
+			all, t.err = w.Notify(running, how.Decommission, a.Due, a.EndMs)
+			t.before = noticedEntries(all)
+		case migration.SwitchOff:
+			t.entry.Kind = migration.KindOff
+			t.err = w.SwitchOff(running)
 		}
 		t.entry.Ms = float64(time.Since(began).Microseconds()) / 1000
 	}()
@@ -91,6 +99,13 @@ func drilledEntry(r *Drilled, slots int, most time.Duration) migration.Entry {
 		e.Why = "the way back took longer than the plan allows"
 	}
 	return e
+}
+
+func noticedEntries(all []Noticed) (entries []migration.Entry) {
+	for _, n := range all {
+		entries = append(entries, migration.Entry{Kind: migration.KindNoticed, For: n.Caller, OK: n.Refused == "", Why: n.Refused})
+	}
+	return entries
 }
 
 // drop ends what is under way, and waits for its end. Nothing is written of it.
@@ -118,6 +133,11 @@ func (d *driver) finish(ctx context.Context) error {
 	t.cancel()
 	d.task = nil
 	d.held.note(t)
+	for _, e := range t.before {
+		if err := d.appendBehind(ctx, e); err != nil {
+			return err
+		}
+	}
 	if t.err != nil {
 		return d.appendBehind(ctx, migration.Entry{Kind: migration.KindFailed, Action: t.action.Verb, ToBP: t.action.ToBP, Why: t.err.Error(), Ms: t.entry.Ms})
 	}

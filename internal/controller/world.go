@@ -29,6 +29,16 @@ type World interface {
 	PutAway(ctx context.Context, how migration.ArchivePlan) (string, error)
 	// EndWayBack has the ledger end the migration.
 	EndWayBack(ctx context.Context) error
+	// Notify gives notice to those who call V10, which may be off from endMs on. It returns what came of each that was tried, also beside an error.
+	Notify(ctx context.Context, how migration.DecommissionPlan, due []migration.Due, endMs uint64) ([]Noticed, error)
+	// SwitchOff has V10 end for good, and all that only it needs.
+	SwitchOff(ctx context.Context) error
+}
+
+// Noticed is what came of a notice.
+type Noticed struct {
+	Caller  string
+	Refused string // why who passes notices on does not take it; empty: it does
 }
 
 // Sight is what there was to be seen.

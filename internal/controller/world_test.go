@@ -53,6 +53,8 @@ type world struct {
 	sent    [2]uint64 // requests, by side
 	alerts  string    // why the alarms are not ready
 	asked   int       // how often somebody wanted to know
+	callers []string  // who call V10 all the time
+	lost    string    // whose first notice finds no way
 
 	failing func(moved int) bool // V11's answer to a request is an error
 	before  func(ctx context.Context, verb migration.Verb) error
@@ -70,8 +72,12 @@ func (w *world) Look(context.Context) Sight {
 func (w *world) sight() Sight {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	var callers []migration.Caller
+	for _, name := range w.callers {
+		callers = append(callers, migration.Caller{Name: name, LastMs: nowMs()})
+	}
 	return Sight{Health: canary.HealthUp, Facts: migration.Facts{
-		Unknown: w.unknown, WeightBP: w.weight, Copied: true, Closed: w.closed, ToV11: migration.Lag{Ms: 3}, ToV10: migration.Lag{Ms: 4}, Divergences: w.alarm,
+		Unknown: w.unknown, WeightBP: w.weight, Copied: true, Closed: w.closed, ToV11: migration.Lag{Ms: 3}, ToV10: migration.Lag{Ms: 4}, Divergences: w.alarm, Callers: callers,
 	}}
 }
 
@@ -178,6 +184,29 @@ func (w *world) EndWayBack(ctx context.Context) error {
 		w.closed = true
 		w.mu.Unlock()
 	}
+	return end(err)
+}
+
+func (w *world) Notify(ctx context.Context, how migration.DecommissionPlan, due []migration.Due, _ uint64) (told []Noticed, err error) {
+	end, err := w.begin(ctx, migration.Notify, fmt.Sprint("notices of ", how.Webhook))
+	for _, d := range due {
+		if err == nil && d.EarlierMs == 0 && d.Caller == w.lost {
+			err = fault.New(fault.Unavailable, "no route")
+		}
+		if err != nil {
+			break
+		}
+		n := Noticed{Caller: d.Caller}
+		if d.Caller == "other/refused" {
+			n.Refused = "nobody knows them"
+		}
+		told = append(told, n)
+	}
+	return told, end(err)
+}
+
+func (w *world) SwitchOff(ctx context.Context) error {
+	end, err := w.begin(ctx, migration.SwitchOff, "switch off")
 	return end(err)
 }
 
@@ -304,9 +333,12 @@ func (s *stage) untilAt(bp int) {
 }
 
 // answers does what the gates ask of people, until the migration is over.
-func (s *stage) answers() {
+func (s *stage) answers() { s.answersUntil("end") }
+
+// answersUntil does what the gates ask of people until one of them stands.
+func (s *stage) answersUntil(gate string) {
 	s.Helper()
-	s.until("an end", func() bool {
+	s.until("the gate "+gate, func() bool {
 		state := s.state()
 		facts := s.world.sight().Facts
 		facts.NowMs = nowMs()
@@ -321,7 +353,7 @@ func (s *stage) answers() {
 		if e, is := answer(&state, a.Gate); is && migration.May(&state, &e) == nil {
 			s.want(e)
 		}
-		return a.Gate == "end"
+		return a.Gate == gate || a.Verb == migration.Notify && gate == "notice"
 	})
 }
 

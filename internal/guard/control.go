@@ -88,6 +88,7 @@ func (g *Guard) Status() Status {
 func (g *Guard) serveControl(ctx context.Context, l net.Listener) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { sendJSON(w, http.StatusOK, g.Status()) })
+	mux.HandleFunc("GET /callers", func(w http.ResponseWriter, _ *http.Request) { sendJSON(w, http.StatusOK, g.callers.list()) })
 	mux.HandleFunc("POST /fence", g.fenceCall)
 	if g.cfg.Metrics != nil {
 		mux.Handle("GET /metrics", obs.Handler(g.cfg.Metrics, obs.NewHealth()))

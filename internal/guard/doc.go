@@ -5,7 +5,7 @@
 //
 //	g, err := guard.New(guard.Config{V10: "http://127.0.0.1:4004", Changes: "http://127.0.0.1:4005", V11: "http://v11:9003", Dir: dir, …})
 //	err = g.Run(ctx, rest, control, ready)          // until ctx ends; an error says why it must not go on
-//	fence, err := g.Fence(ctx, homeVersion, slots)  // also POST /fence on control; GET /status says where it stands
+//	fence, err := g.Fence(ctx, homeVersion, slots)  // also POST /fence on control; GET /status says where it stands, GET /callers who comes
 //
 // core.go is the machine: events in, actions out, nothing else. guard.go carries its actions out, one after the other; the proxy (proxy.go,
 // single.go, parts.go, stream.go) reads a View, which never changes, and takes its slot's side and the generation from the same one.
@@ -28,6 +28,7 @@
 //     what V11 says is V10's, when the guard knows more. What V11 sent here does not go back.
 //  9. It does not begin before a V10 that executes what no guard let through.
 //  10. Who is debited is found as V10 finds it. Where nobody can be found the request is refused here.
+//  11. Callers are known by names that hold no credential (callers.go), at most CallersMax of them. They are counted since the guard began.
 //
 // Bounds: UnderWayMax requests, HeldMax of them waiting for at most Hold, streamsMax streams, BodiesMax of bodies in memory, ConnectionsMax
 // clients, connectionsMax connections to each ledger. Beyond them 503, and each is counted by its reason.

@@ -24,6 +24,7 @@ type Guard struct {
 	port    *port
 	proxy   *proxy
 	metrics *metrics
+	callers *callers
 
 	core    *core // owned by Run's goroutine
 	current atomic.Pointer[served]
@@ -70,7 +71,7 @@ func New(cfg Config) (g *Guard, err error) {
 	}
 	g = &Guard{
 		cfg: cfg, asks: make(chan *ask, asksMax), follows: make(chan *Move), heights: make(chan uint64), soon: make(chan struct{}, 1),
-		failed: make(chan struct{}),
+		failed: make(chan struct{}), callers: newCallers(time.Now()),
 	}
 	g.current.Store(&served{View: View{sides: new(table[side])}, changed: make(chan struct{})})
 	if g.port, err = newPort(cfg.Changes); err != nil {

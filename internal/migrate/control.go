@@ -15,7 +15,11 @@ import (
 	"github.com/aurigraph/aurigraph/internal/guard"
 )
 
-const controlBytesMax = 1 << 20 // of an answer
+// Bounds of an answer.
+const (
+	controlBytesMax = 1 << 20
+	callersBytesMax = 32 << 20 // guard.CallersMax of them, with a count for each endpoint
+)
 
 // Control is the guard by its control interface.
 type Control struct {
@@ -39,6 +43,12 @@ func (c *Control) State(ctx context.Context) (s GuardState, err error) {
 	return s, s.Coming.Set(a.Coming...)
 }
 
+// Callers asks who called V10 by the guard.
+func (c *Control) Callers(ctx context.Context) (a guard.Callers, err error) {
+	err = c.ask(ctx, http.MethodGet, "/callers", nil, &a, callersBytesMax)
+	return a, err
+}
+
 // Fence has the guard close slots.
 func (c *Control) Fence(ctx context.Context, version uint64, slots []chain.SlotRange) (*Fence, error) {
 	var a guard.FenceAnswer
@@ -57,6 +67,10 @@ func (c *Control) Fence(ctx context.Context, version uint64, slots []chain.SlotR
 }
 
 func (c *Control) call(ctx context.Context, method, path string, q, into any) error {
+	return c.ask(ctx, method, path, q, into, controlBytesMax)
+}
+
+func (c *Control) ask(ctx context.Context, method, path string, q, into any, bytesMax int64) error {
 	var body io.Reader
 	if q != nil {
 		text, err := json.Marshal(q)
@@ -74,7 +88,7 @@ func (c *Control) call(ctx context.Context, method, path string, q, into any) er
 		return fault.Wrap(fault.Unavailable, err, "ask the guard of V10")
 	}
 	defer answer.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(answer.Body, controlBytesMax))
+	text, err := io.ReadAll(io.LimitReader(answer.Body, bytesMax))
 	if err != nil {
 		return fault.Wrap(fault.Unavailable, err, "the guard's answer")
 	}

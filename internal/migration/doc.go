@@ -19,5 +19,6 @@
 //  3. What reversed stays until a person says resume: a machine that went back does not try again by itself.
 //  4. A promote of the judge counts for the step that it was told in, once. Reverse beats it.
 //  5. After close nothing goes back, and May says so.
-//  6. Each entry says who and why. Entries are never changed.
+//  6. V10 is switched off only when it is archived, its customers' notice is over, and a person said stop. Nobody is told twice within a week.
+//  7. Each entry says who and why. Entries are never changed.
 package migration

@@ -21,6 +21,7 @@ const (
 	KindCheck    Kind = "verify"   // compare both ledgers again
 	KindClose    Kind = "close"    // the operator wants the way back to end
 	KindStop     Kind = "stop"     // V10 may be switched off once its customers' notice is over
+	KindCleaned  Kind = "cleaned"  // what only V10 needed is removed from the network's folder
 )
 
 // What the controller writes.
@@ -34,7 +35,9 @@ const (
 	KindVerified Kind = "verified" // how a comparison went
 	KindArchived Kind = "archived"
 	KindClosed   Kind = "closed"
-	KindFailed   Kind = "failed" // Action did not work out: Why
+	KindNoticed  Kind = "noticed" // For, who called V10, was told that it ends; not OK: whoever was to pass that on refused it. An operator may write it too
+	KindOff      Kind = "off"     // V10 is switched off
+	KindFailed   Kind = "failed"  // Action did not work out: Why
 )
 
 // Controller is who writes what no person wrote.
@@ -50,19 +53,20 @@ type Entry struct {
 
 	Text   string `json:"text,omitempty"`   // of a plan
 	Phase  Phase  `json:"phase,omitempty"`  // that begins
-	For    string `json:"for,omitempty"`    // of an approval
+	For    string `json:"for,omitempty"`    // of an approval, or of a notice
 	Action Verb   `json:"action,omitempty"` // that failed
 	Step   int    `json:"step,omitempty"`
 	FromBP int    `json:"from_bp,omitempty"`
 	ToBP   int    `json:"to_bp,omitempty"`
 
-	OK          bool              `json:"ok,omitempty"` // of a drill or comparison
+	OK          bool              `json:"ok,omitempty"` // of a drill, comparison or notice
 	Ms          float64           `json:"ms,omitempty"` // that it took
 	ReverseMs   float64           `json:"reverse_ms,omitempty"`
 	ForwardMs   float64           `json:"forward_ms,omitempty"`
 	Slots       int               `json:"slots,omitempty"`
 	Rows        uint64            `json:"rows,omitempty"`
 	Differences uint64            `json:"differences,omitempty"`
+	Bytes       uint64            `json:"bytes,omitempty"`  // that were removed
 	Report      string            `json:"report,omitempty"` // its id, or the archive's manifest
 	Verdict     *canary.Verdict   `json:"verdict,omitempty"`
 	Before      *canary.Reference `json:"before,omitempty"` // what the step before leaves to this one

@@ -28,6 +28,9 @@ type Facts struct {
 	Divergences uint64 // confirmed differences between the ledgers that nobody has reacted to
 	Watch       string // why nobody compares the ledgers while they go on; empty: somebody does, or nobody is asked to
 	Running     Verb   // what is under way; empty: nothing
+
+	Callers    []Caller // who called V10; asked for when the way back has ended
+	CallersWhy string   // nobody knows who did
 }
 
 // Lag is how late a direction of the sync is.
@@ -145,11 +148,10 @@ func (s *State) ofPhase(f *Facts) []Gate {
 	case Warm:
 		return s.warmGates()
 	case Decommission:
-		days := (max(f.NowMs, s.SinceMs) - s.SinceMs) / (24 * 3600 * 1000)
-		return []Gate{
-			gate("notice", unless(days >= uint64(s.Plan.Decommission.NoticeDays), "%d days, of %d", days, s.Plan.Decommission.NoticeDays)),
-			gate("stop", unless(s.Stop != nil, "nobody said so")),
+		if s.Off != nil {
+			return nil
 		}
+		return []Gate{s.noticeGate(f), gate("stop", unless(s.Stop != nil, "nobody said so: `aurigraph migrate stop`"))}
 	}
 	return nil
 }
@@ -204,7 +206,7 @@ func (s *State) cutoverGates(f *Facts) []Gate {
 		gate("drills", unless(s.GoodDrills() >= p.Drills.Count, "%d good ones, of %d: `aurigraph migrate drill`", s.GoodDrills(), p.Drills.Count)),
 		s.approvalGate(ForCutover, p.Cutover.Approvals),
 		s.alertsGate(f),
-		gate("registry", ""), // of real-world assets: absent, there is none
+		{Name: "registry", OK: true, Why: "absent"}, // of real-world assets: there is none
 		gate("cutover", unless(s.Cutover != nil, "nobody said so: `aurigraph migrate cutover`")),
 	}
 }

@@ -3,6 +3,7 @@
 package migration
 
 import (
+	"reflect"
 	"slices"
 
 	"github.com/aurigraph/aurigraph/internal/fault"
@@ -62,6 +63,13 @@ func May(s *State, e *Entry) error {
 			return order("V10 is stopped when its archive is made: the phase is %s", s.Phase)
 		}
 		return unlessAlready(s.Stop != nil, "it was said")
+	case KindNoticed:
+		return s.mayNotice(e)
+	case KindCleaned:
+		if s.Off == nil {
+			return order("V10 is not switched off yet: the phase is %s", s.Phase)
+		}
+		return unlessAlready(s.Cleaned != nil, "it was done")
 	}
 	return fault.New(fault.Invalid, "an operator does not write %q", e.Kind)
 }
@@ -88,12 +96,32 @@ func (s *State) mayPlan(e *Entry) error {
 		return err
 	case !s.Started():
 		return nil
+	case s.Phase == Decommission && s.Off == nil && s.onlyDecommission(p):
+		return nil
 	case Warm.Before(s.Phase):
-		return order("the migration is closed: its plan stays")
+		return order("the migration is closed: its plan stays, but for how V10's customers have notice")
 	case s.Paused == "" && s.Reversed == nil:
 		return order("the plan is followed: `aurigraph migrate pause` first")
 	case s.TargetBP != 0 && !slices.Contains(p.weights(), s.TargetBP):
 		return order("V11 has %d bp, which is no step of the new plan: add one, or roll back first", s.TargetBP)
+	}
+	return nil
+}
+
+// onlyDecommission reports whether a plan is the present one but for V10's last days.
+func (s *State) onlyDecommission(p Plan) bool {
+	p.Decommission = s.Plan.Decommission
+	return reflect.DeepEqual(p, *s.Plan)
+}
+
+func (s *State) mayNotice(e *Entry) error {
+	switch {
+	case e.For == "":
+		return fault.New(fault.Invalid, "a notice is for somebody")
+	case s.Phase != Decommission:
+		return order("V10's customers have notice when its archive is made: the phase is %s", s.Phase)
+	case s.Off != nil:
+		return order("V10 is off: a notice comes too late")
 	}
 	return nil
 }

@@ -17,13 +17,14 @@ var verbs = map[string]Entry{
 	"approve-oncall": {Kind: KindApprove, For: ForOncall},
 	"promote":        {Kind: KindPromote}, "rollback-0": {Kind: KindRollback}, "rollback-100": {Kind: KindRollback, ToBP: 100}, "drill": {Kind: KindRehearse},
 	"cutover": {Kind: KindCutover}, "verify": {Kind: KindCheck}, "close": {Kind: KindClose}, "stop": {Kind: KindStop},
+	"noticed": {Kind: KindNoticed, For: "key/abc", OK: true}, "cleaned": {Kind: KindCleaned},
 }
 
 // TestMayInEachPhase has every verb in every phase: + it may, = it is so already, - it is not its turn.
 func TestMayInEachPhase(t *testing.T) {
 	const table = `
 		verb            idle plan copy sync verify shadow canary cutover warm close archive decommission
-		plan            +    +    -    -    -      -      -      -       -    -     -       -
+		plan            +    +    -    -    -      -      -      -       -    -     -       +
 		start           -    +    =    =    =      =      =      =       =    =     =       =
 		pause           -    -    +    +    +      +      +      +       +    +     +       +
 		resume          -    -    =    =    =      =      =      =       =    =     =       =
@@ -38,7 +39,9 @@ func TestMayInEachPhase(t *testing.T) {
 		cutover         -    -    -    -    -      -      -      +       =    =     =       =
 		verify          -    -    -    +    +      +      +      +       +    -     -       -
 		close           -    -    -    -    -      -      -      -       +    =     =       =
-		stop            -    -    -    -    -      -      -      -       -    -     -       +`
+		stop            -    -    -    -    -      -      -      -       -    -     -       +
+		noticed         -    -    -    -    -      -      -      -       -    -     -       +
+		cleaned         -    -    -    -    -      -      -      -       -    -     -       -`
 	wantMay(t, table, func(phase string) State { return folded(t, atPhase(Phase(phase))...) })
 }
 
@@ -55,25 +58,29 @@ func TestMayWhen(t *testing.T) {
 		"unchecked": atPhase(Warm)[:len(atPhase(Warm))-1],
 		"closing":   append(atPhase(Warm), by("alice", "close")),
 		"stopped":   append(atPhase(Decommission), by("alice", "stop")),
+		"off":       append(atPhase(Decommission), by("alice", "stop"), Entry{By: Controller, Kind: KindOff}),
+		"cleaned":   append(atPhase(Decommission), by("alice", "stop"), Entry{By: Controller, Kind: KindOff}, by("alice", "cleaned")),
 	}
 	const table = `
-		verb            paused reversed resumed failed approved asked moving unchecked closing stopped
-		plan            +      +        -       -      -        -     -      -         -       -
-		start           =      =        =       =      =        =     =      =         =       =
-		pause           =      +        +       +      +        +     +      +         +       +
-		resume          +      +        =       +      =        =     =      =         =       =
-		approve-step    +      +        +       +      =        +     +      -         -       -
-		approve-cutover +      +        +       +      =        +     +      -         -       -
-		approve-close   -      -        -       -      -        -     -      +         +       -
-		approve-oncall  +      +        +       +      +        +     +      -         -       -
-		promote         -      -        -       +      +        =     +      -         -       -
-		rollback-0      +      =        +       +      +        +     +      +         +       -
-		rollback-100    +      -        -       +      +        +     +      +         +       -
-		drill           -      -        -       +      +        =     -      +         +       -
-		cutover         -      -        -       -      +        =     +      =         =       =
-		verify          +      +        +       +      +        =     +      +         +       -
-		close           -      -        -       -      -        -     -      -         =       =
-		stop            -      -        -       -      -        -     -      -         -       =`
+		verb            paused reversed resumed failed approved asked moving unchecked closing stopped off cleaned
+		plan            +      +        -       -      -        -     -      -         -       +       -   -
+		start           =      =        =       =      =        =     =      =         =       =       =   =
+		pause           =      +        +       +      +        +     +      +         +       +       +   +
+		resume          +      +        =       +      =        =     =      =         =       =       =   =
+		approve-step    +      +        +       +      =        +     +      -         -       -       -   -
+		approve-cutover +      +        +       +      =        +     +      -         -       -       -   -
+		approve-close   -      -        -       -      -        -     -      +         +       -       -   -
+		approve-oncall  +      +        +       +      +        +     +      -         -       -       -   -
+		promote         -      -        -       +      +        =     +      -         -       -       -   -
+		rollback-0      +      =        +       +      +        +     +      +         +       -       -   -
+		rollback-100    +      -        -       +      +        +     +      +         +       -       -   -
+		drill           -      -        -       +      +        =     -      +         +       -       -   -
+		cutover         -      -        -       -      +        =     +      =         =       =       =   =
+		verify          +      +        +       +      +        =     +      +         +       -       -   -
+		close           -      -        -       -      -        -     -      -         =       =       =   =
+		stop            -      -        -       -      -        -     -      -         -       =       =   =
+		noticed         -      -        -       -      -        -     -      -         -       +       -   -
+		cleaned         -      -        -       -      -        -     -      -         -       -       +   =`
 	wantMay(t, table, func(name string) State { return folded(t, behind[name]...) })
 }
 
@@ -125,6 +132,7 @@ func answer(err error) string {
 // TestMayNever has what is wrong whenever it is said.
 func TestMayNever(t *testing.T) {
 	s := folded(t, atPhase(Cutover)...)
+	last := folded(t, atPhase(Decommission)...)
 	paused := folded(t, append(atPhase(Cutover), by("alice", "pause"))...)
 	for name, c := range map[string]struct {
 		s    *State
@@ -140,6 +148,8 @@ func TestMayNever(t *testing.T) {
 		"a plan that cannot be followed":   {&paused, Entry{Kind: KindPlan, Text: "window_ms: 1"}, "window_ms"},
 		"a plan without the present share": {&paused, Entry{Kind: KindPlan, Text: strings.ReplaceAll(shortPlan, "2500", "2501")}, "2500 bp"},
 		"a rollback to what is":            {&s, Entry{Kind: KindRollback, ToBP: 2500}, "no way back"},
+		"a notice for nobody":              {&last, Entry{Kind: KindNoticed}, "for somebody"},
+		"another canary in the last days":  {&last, Entry{Kind: KindPlan, Text: strings.ReplaceAll(shortPlan, "2500", "2501")}, "its plan stays"},
 		"a rollback upwards":               {&s, Entry{Kind: KindRollback, ToBP: 10_000}, "no way back"},
 	} {
 		if err := May(c.s, &c.e); err == nil || !strings.Contains(err.Error(), c.says) || answer(err) == "=" {

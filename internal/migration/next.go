@@ -22,6 +22,8 @@ const (
 	Compare    Verb = "verify"       // compare both ledgers whole
 	PutAway    Verb = "archive"      // archive V10
 	EndWayBack Verb = "end_way_back" // have the ledger end the migration
+	Notify     Verb = "notify"       // tell Due that V10 ends
+	SwitchOff  Verb = "switch_off"   // have V10 end, with all that only it needs
 )
 
 // Action is a verb with what it is about.
@@ -32,6 +34,8 @@ type Action struct {
 	ToBP  int    // of Weigh
 	Slots int    // of Rehearse
 	Entry *Entry // of Record
+	Due   []Due  // of Notify
+	EndMs uint64 // of Notify: V10 may be off from then on
 }
 
 // Pauses after an action that did not work.
@@ -151,6 +155,9 @@ func (s *State) forward(f *Facts) Action {
 		return s.begin(s.Step)
 	}
 	if g := blocked(s.ofPhase(f)); g != nil {
+		if due := s.Due(f); len(due) > 0 {
+			return s.unlessFailed(f, Action{Verb: Notify, Due: due, EndMs: s.EndMs(f.NowMs)})
+		}
 		return Action{Verb: Hold, Gate: g.Name, Why: g.Why}
 	}
 	switch s.Phase {
@@ -159,7 +166,7 @@ func (s *State) forward(f *Facts) Action {
 	case Cutover:
 		return s.slice()
 	case Decommission:
-		return Action{Verb: Hold, Gate: "end", Why: "the migration is over: V10 may be stopped and its machine given back (docs/runbooks/cutover.md)"}
+		return s.last(f)
 	}
 	return enter(phases[slices.Index(phases, s.Phase)+1])
 }
@@ -186,6 +193,17 @@ func (s *State) slice() Action {
 		return s.begin(last)
 	}
 	return enter(Warm)
+}
+
+// last switches V10 off. What comes then is a person's.
+func (s *State) last(f *Facts) Action {
+	switch {
+	case s.Off == nil:
+		return s.unlessFailed(f, Action{Verb: SwitchOff})
+	case s.Cleaned == nil:
+		return Action{Verb: Hold, Gate: "end", Why: "the migration is over and V10 is off: `aurigraph migrate cleanup` removes what only it needed (docs/runbooks/decommission.md)"}
+	}
+	return Action{Verb: Hold, Gate: "end", Why: "the migration is over, and what only V10 needed is removed"}
 }
 
 // begin begins a step. Who records it adds what the step before leaves to it.

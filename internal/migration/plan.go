@@ -106,7 +106,11 @@ type ArchivePlan struct {
 
 // DecommissionPlan is about V10's last days.
 type DecommissionPlan struct {
-	NoticeDays int `yaml:"notice_days"`
+	NoticeDays    int    `yaml:"notice_days"`
+	Webhook       string `yaml:"webhook"`        // URL to which a notice for each who still calls V10 is posted; empty: people tell them
+	WebhookSecret string `yaml:"webhook_secret"` // file of the secret that signs them
+	Template      string `yaml:"template"`       // file of their text; empty: a text of this program
+	Address       string `yaml:"address"`        // where V10's customers are served from now on, as the notices say; empty: the router's
 }
 
 // DefaultPlan is a plan for a ledger with some hundred requests a second.
@@ -169,7 +173,7 @@ func (p *Plan) Check() error {
 			return bad(b.field, "%d, must be %d to %d", b.value, b.min, b.max)
 		}
 	}
-	if err := p.Alerts.check(); err != nil {
+	if err := errors.Join(p.Alerts.check(), p.Decommission.check()); err != nil {
 		return err
 	}
 	if p.Drills.Count > 0 && len(p.Canary.Steps) == 1 {
@@ -185,15 +189,35 @@ var alertsDefault = []string{
 }
 
 func (a *AlertsPlan) check() error {
-	switch u, err := url.Parse(a.Prometheus); {
+	switch {
 	case a.Prometheus == "" && a.Oncall != "":
 		return bad("alerts.oncall", "is of use only where alerts.prometheus is given: give that, or leave it empty")
 	case a.Prometheus == "":
 		return nil
-	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+	case !isURL(a.Prometheus):
 		return bad("alerts.prometheus", "%.200q, must be like http://HOST:9090, without a password", a.Prometheus)
 	case len(a.Rules) == 0 || len(a.Rules) > AlertsMax || slices.Contains(a.Rules, ""):
 		return bad("alerts.rules", "%d names, must be 1 to %d of alerts", len(a.Rules), AlertsMax)
+	}
+	return nil
+}
+
+// isURL reports whether a text is a URL of HTTP that shows no password.
+func isURL(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil && u.RawQuery == "" && u.Fragment == ""
+}
+
+func (d *DecommissionPlan) check() error {
+	switch {
+	case d.Webhook == "" && (d.WebhookSecret != "" || d.Template != ""):
+		return bad("decommission.webhook", "is empty, and there is a webhook_secret or a template: give it, or leave them empty")
+	case d.Webhook != "" && !isURL(d.Webhook):
+		return bad("decommission.webhook", "%.200q, must be like https://HOST/PATH, without a password: webhook_secret is for that", d.Webhook)
+	case d.Webhook != "" && d.WebhookSecret == "":
+		return bad("decommission.webhook_secret", "must name a file: without a signature anybody can send notices")
+	case d.Address != "" && !isURL(d.Address):
+		return bad("decommission.address", "%.200q, must be like https://HOST", d.Address)
 	}
 	return nil
 }

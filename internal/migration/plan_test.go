@@ -64,6 +64,11 @@ func TestEachBound(t *testing.T) {
 		{"close.approvals", func(p *Plan) { p.Close.Approvals = -1 }},
 		{"archive.retain_days", func(p *Plan) { p.Archive.RetainDays = 0 }},
 		{"decommission.notice_days", func(p *Plan) { p.Decommission.NoticeDays = -1 }},
+		{"decommission.webhook", func(p *Plan) { p.Decommission.WebhookSecret = "file" }},
+		{"decommission.webhook", func(p *Plan) { p.Decommission.Template = "file" }},
+		{"decommission.webhook", func(p *Plan) { p.Decommission.Webhook = "https://u:secret@h/x" }},
+		{"decommission.webhook_secret", func(p *Plan) { p.Decommission.Webhook = "https://h/x" }},
+		{"decommission.address", func(p *Plan) { p.Decommission.Address = "h:80" }},
 		{"window_ms", func(p *Plan) { p.WindowMs = 49 }},
 		{"window_ms", func(p *Plan) { p.WindowMs = canary.WindowMsMax + 1 }},
 	} {

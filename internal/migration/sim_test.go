@@ -68,7 +68,7 @@ func TestSimulation(t *testing.T) {
 			t.Errorf("something went wrong at %s in no world: the test shows too little (%v)", p, reached)
 		}
 	}
-	for _, k := range []Kind{KindPlan, KindPause, KindApprove, KindPromote, KindRollback, KindDrilled, KindSlice, KindReverse, KindFailed, KindClosed, KindStop} {
+	for _, k := range []Kind{KindPlan, KindPause, KindApprove, KindPromote, KindRollback, KindDrilled, KindSlice, KindReverse, KindFailed, KindClosed, KindStop, KindNoticed, KindOff} {
 		if kinds[k] == 0 {
 			t.Errorf("nobody ever wrote %s: %v", k, kinds)
 		}
@@ -114,9 +114,9 @@ func (s *sim) randomPlan() string {
 		steps += fmt.Sprintf("    - {weight_bp: %d, minimum_seconds: 60, minimum_requests: 1, approvals: %d}\n", bp, s.rng.IntN(2))
 	}
 	return fmt.Sprintf("verify: {fresh_seconds: %d}\nshadow: {minimum_compared: %d}\ncanary:\n  steps:\n%s  reverse_to_bp: %d\ndrills: {count: %d, slots: %d}\n"+
-		"cutover: {approvals: %d, slice_bp: %d}\nwarm: {checks_after_seconds: [%d, 400]}\nclose: {approvals: %d}\ndecommission: {notice_days: %d}\n",
+		"cutover: {approvals: %d, slice_bp: %d}\nwarm: {checks_after_seconds: [%d, 400]}\nclose: {approvals: %d}\ndecommission: {notice_days: %d%s}\n",
 		100+s.rng.IntN(2000), s.rng.IntN(2)*500, steps, s.rng.IntN(2)*500, min(s.rng.IntN(3), len(weights)), 1+s.rng.IntN(3000),
-		s.rng.IntN(3), 700+s.rng.IntN(6000), s.rng.IntN(300), s.rng.IntN(2), s.rng.IntN(3))
+		s.rng.IntN(3), 700+s.rng.IntN(6000), s.rng.IntN(300), s.rng.IntN(2), s.rng.IntN(3), []string{"", ", webhook: 'https://h/x', webhook_secret: s"}[s.rng.IntN(2)])
 }
 
 // now is the time by the clock of who drives.
@@ -198,6 +198,10 @@ func (s *sim) trouble() {
 		s.failing = !s.failing
 	case 8:
 		f.Copied = s.state.Phase != Copy || s.one(2)
+	case 9, 10:
+		f.Callers = append(f.Callers, Caller{fmt.Sprint("key/", len(f.Callers)), s.now()})
+	case 11:
+		f.CallersWhy = "the guard does not answer"
 	default:
 		s.good()
 	}
@@ -208,6 +212,7 @@ func (s *sim) good() {
 	was := s.facts
 	s.facts, s.failing = goodFacts(), false
 	s.facts.NowMs, s.facts.WeightBP, s.facts.Closed, s.facts.Running = was.NowMs, was.WeightBP, was.Closed, was.Running
+	s.facts.Callers = was.Callers
 }
 
 // judge has the judge say something about the step under way, if its requests are judged now.
@@ -442,6 +447,16 @@ func (s *sim) whole(a *Action) Entry {
 	case EndWayBack:
 		f.Closed = true
 		e.Kind = KindClosed
+	case Notify:
+		if at, was := s.state.Told[a.Due[0].Caller]; was && s.now() < at+7*dayMs {
+			s.errorf("%s has notice again", a.Due[0].Caller)
+		}
+		e.Kind, e.For, e.OK = KindNoticed, a.Due[0].Caller, !s.one(3)
+	case SwitchOff:
+		if s.state.Stop == nil || s.state.Archived == nil || !f.Closed {
+			s.errorf("V10 is switched off")
+		}
+		e.Kind = KindOff
 	default:
 		s.errorf("nobody can %s", a.Verb)
 	}
@@ -467,7 +482,7 @@ func (s *sim) peace() {
 	}
 	f := s.facts
 	a := Next(&s.state, &f)
-	if a.Gate != "end" || s.state.Phase != Decommission || s.facts.WeightBP != router.WeightWhole || !s.facts.Closed || s.state.Archived == nil {
+	if a.Gate != "end" || s.state.Phase != Decommission || s.facts.WeightBP != router.WeightWhole || !s.facts.Closed || s.state.Archived == nil || s.state.Off == nil {
 		s.errorf("all is well and it does not end: %+v", a)
 	}
 }

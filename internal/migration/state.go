@@ -41,6 +41,11 @@ type State struct {
 	Failures      int    // of that action, in a row
 	Archived      *Entry
 	Closed        *Entry
+
+	Told     map[string]uint64 // who called V10 and has notice, and since when the newest
+	NoticeMs uint64            // when the first had it; 0: nobody has
+	Off      *Entry            // V10 is switched off
+	Cleaned  *Entry
 }
 
 // Fold is the state that entries come to. Corrupt: there is a gap, or an entry is of a kind that this program does not know.
@@ -99,6 +104,11 @@ func (s *State) Apply(e *Entry) error {
 	case KindClosed:
 		s.Closed = e
 		s.worked(EndWayBack)
+	case KindNoticed:
+		s.noticed(e)
+	case KindOff:
+		s.Off = e
+		s.worked(SwitchOff)
 	case KindFailed:
 		s.fail(e)
 	default:
@@ -132,6 +142,8 @@ func (s *State) byOperator(e *Entry) bool {
 		s.Closing = e
 	case KindStop:
 		s.Stop = e
+	case KindCleaned:
+		s.Cleaned = e
 	default:
 		return false
 	}
@@ -151,7 +163,7 @@ func (s *State) plan(e *Entry) error {
 		s.enter(Planned, e.AtMs)
 		return nil
 	}
-	if s.Phase != Warm { // there the last step's judge goes on
+	if s.Phase.Before(Warm) { // there the last step's judge goes on
 		s.Step, s.StepSeq = s.stepAt(s.TargetBP), 0
 	}
 	return nil

@@ -147,6 +147,8 @@ func (st *story) did(what string) {
 		e.Kind, e.Report, e.OK = KindArchived, "manifest", false
 	case EndWayBack:
 		st.facts.Closed, e.Kind, e.OK = true, KindClosed, false
+	case SwitchOff:
+		e.Kind, e.OK = KindOff, false
 	default:
 		st.t.Fatalf("nobody does %s", verb)
 	}

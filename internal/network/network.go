@@ -37,9 +37,10 @@ type Network struct {
 	Keys        map[string]string `json:"keys,omitempty"`     // key file by address
 	Governance  Institution       `json:"governance"`
 	Institution Institution       `json:"institution"`
-	Asset       string            `json:"asset,omitempty"` // code
-	V10         *V10              `json:"v10,omitempty"`   // nil: V10's clients are not served
-	Sync        *Sync             `json:"sync,omitempty"`  // nil: it is in step with no V10
+	Asset       string            `json:"asset,omitempty"`   // code
+	V10         *V10              `json:"v10,omitempty"`     // nil: V10's clients are not served
+	Sync        *Sync             `json:"sync,omitempty"`    // nil: it is in step with no V10
+	Retired     *Retired          `json:"retired,omitempty"` // nil: none is gone
 
 	// Dir is the folder. It is not in the file.
 	Dir string `json:"-"`

@@ -33,6 +33,7 @@ type Sync struct {
 	Embedded bool   `json:"embedded"`         // the broker is in the process that runs the network
 	Prefix   string `json:"prefix,omitempty"` // before the names of the topics
 	Copied   uint64 `json:"copied,omitempty"` // sequence of V10 that the initial copy is of; 0: it is not done
+	OffMs    uint64 `json:"off_ms,omitempty"` // since 1970, when V10 was switched off: nothing of it is started any more; 0: it was not
 	Move     *Move  `json:"move,omitempty"`   // how slots move between the two; nil: they do not
 }
 
@@ -162,6 +163,8 @@ func (n *Network) useSync(o *SyncOptions) error {
 	switch {
 	case n.Sync == nil && o == nil:
 		return nil
+	case n.Sync == nil && n.Retired != nil:
+		return fault.New(fault.Conflict, "the network in %s goes on without its V10, which is gone: leave --with-v10 out", n.Dir)
 	case n.Sync == nil:
 		return fault.New(fault.Conflict, "the network in %s was made without a V10: its V10 accounts are V11's own; name a new folder with --network", n.Dir)
 	case o != nil && o.Store != "" && o.Store != n.Sync.Store:
@@ -178,6 +181,9 @@ func (n *Network) useSync(o *SyncOptions) error {
 	}
 	if err := n.Sync.assign(); err != nil {
 		return err
+	}
+	if n.Sync.OffMs != 0 {
+		return n.clearSyncSettings()
 	}
 	return n.writeSyncSettings()
 }
@@ -216,32 +222,47 @@ func (n *Network) writeSyncSettings() error {
 		if node.Left() {
 			continue
 		}
-		cfg, err := config.Load(n.Path(node.Dir))
-		if err != nil {
+		if err := n.setSync(node, want); err != nil {
 			return err
-		}
-		if !reflect.DeepEqual(cfg.Sync, want) {
-			cfg.Sync = want
-			if err := config.Replace(cfg.Dir, cfg); err != nil {
-				return err
-			}
 		}
 		want = config.Default().Sync
 		want.Home = s.V10URL()
 	}
-	return n.writeGatewayHome()
+	return n.writeGatewayHome(s.V10URL())
 }
 
-// writeGatewayHome tells the gateway where V10 is.
-func (n *Network) writeGatewayHome() error {
+// clearSyncSettings writes settings that name no V10.
+func (n *Network) clearSyncSettings() error {
+	for _, node := range n.Nodes {
+		if node.Left() {
+			continue
+		}
+		if err := n.setSync(node, config.Default().Sync); err != nil {
+			return err
+		}
+	}
+	return n.writeGatewayHome("")
+}
+
+func (n *Network) setSync(node Node, want config.Sync) error {
+	cfg, err := config.Load(n.Path(node.Dir))
+	if err != nil || reflect.DeepEqual(cfg.Sync, want) {
+		return err
+	}
+	cfg.Sync = want
+	return config.Replace(cfg.Dir, cfg)
+}
+
+// writeGatewayHome tells the gateway where V10 is; empty: nowhere.
+func (n *Network) writeGatewayHome(home string) error {
 	if n.Gateway == nil {
 		return nil
 	}
 	cfg, err := config.LoadGateway(n.Path(n.Gateway.Dir))
-	if err != nil || cfg.Rest.Home == n.Sync.V10URL() {
+	if err != nil || cfg.Rest.Home == home {
 		return err
 	}
-	cfg.Rest.Home = n.Sync.V10URL()
+	cfg.Rest.Home = home
 	return config.ReplaceGateway(cfg.Dir, cfg)
 }
 

@@ -48,6 +48,8 @@ func what(e *migration.Entry) string {
 		return "wants the close"
 	case migration.KindStop:
 		return "says that V10 may stop"
+	case migration.KindCleaned:
+		return "removed what only V10 needed, " + count(int(e.Bytes), "byte")
 	}
 	return whatWasDone(e)
 }
@@ -76,6 +78,13 @@ func whatWasDone(e *migration.Entry) string {
 		return "archived V10: " + e.Report
 	case migration.KindClosed:
 		return "the way back has ended"
+	case migration.KindNoticed:
+		if e.OK {
+			return e.For + " has notice"
+		}
+		return e.For + " has no notice, it was refused"
+	case migration.KindOff:
+		return "V10 is switched off"
 	case migration.KindFailed:
 		return string(e.Action) + " did not work"
 	}
