@@ -97,6 +97,7 @@ func newDriver(cfg *Config, term uint64) *driver {
 func (d *driver) drive(ctx context.Context) (err error) {
 	defer func() {
 		d.drop()
+		d.watched.end()
 		d.cfg.Metrics.end()
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastMax)
 		defer cancel()
@@ -178,9 +179,9 @@ func (d *driver) tick(ctx context.Context) error {
 		return nil
 	}
 	sight.NowMs = nowMs()
+	d.watch(ctx, &sight.Facts) // the judge is told of what is confirmed
 	sight.Verdict = d.look(ctx, &sight)
 	d.askAlerts(ctx, &sight.Facts)
-	d.watch(ctx, &sight.Facts)
 	d.cfg.Metrics.show(&d.state, &d.tally, &sight.Facts)
 	return d.act(ctx, &sight.Facts)
 }

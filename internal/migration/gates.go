@@ -76,6 +76,9 @@ func (s *State) ahead(f *Facts) []Gate {
 	if s.Watched() {
 		g = append(g, gate("watch", f.Watch))
 	}
+	if f.Divergences > 0 {
+		g = append(g, gate("differences", fmt.Sprintf("the watch confirms %d: docs/runbooks/divergence.md; `aurigraph migrate rollback` and `resume` when they are explained", f.Divergences)))
+	}
 	if v := s.Verified; v != nil && !v.OK && s.Closed == nil {
 		g = append(g, gate("differences", fmt.Sprintf("report %s confirms %d: docs/runbooks/divergence.md, then `aurigraph migrate verify`", v.Report, v.Differences)))
 	}

@@ -75,11 +75,11 @@ func (s *State) reverse(f *Facts) (Action, bool) {
 	switch {
 	case !s.Phase.moves() || s.Reversed != nil || s.Closed != nil || s.TargetBP == 0:
 		return Action{}, false
+	case f.Divergences > 0: // whatever weight the plan goes back to otherwise
+		why := fmt.Sprintf("%s: %d differences between the ledgers are confirmed", canary.RuleDivergence, f.Divergences)
+		return record(Entry{Kind: KindReverse, FromBP: s.TargetBP, Why: why, Verdict: v}), true
 	case v != nil && v.Decision == canary.Reverse:
 		return record(Entry{Kind: KindReverse, FromBP: s.TargetBP, ToBP: s.lower(v.ToBP), Why: v.Rule + ": " + v.Why, Verdict: v}), true
-	case f.Divergences > 0:
-		why := fmt.Sprintf("%s: %d differences between the ledgers are confirmed", canary.RuleDivergence, f.Divergences)
-		return record(Entry{Kind: KindReverse, FromBP: s.TargetBP, Why: why}), true
 	case s.Verified != nil && !s.Verified.OK && s.Verified.Seq > s.BackSeq:
 		why := fmt.Sprintf("%s: report %s confirms %d differences", canary.RuleDivergence, s.Verified.Report, s.Verified.Differences)
 		return record(Entry{Kind: KindReverse, FromBP: s.TargetBP, Why: why}), true
