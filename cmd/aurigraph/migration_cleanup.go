@@ -36,9 +36,14 @@ by that: "aurigraph migrate cleanup" does it. Type the name of the network's fol
 
 // SwitchOff implements controller.World. Whoever runs V10 sees the note, and ends it.
 func (w *world) SwitchOff(ctx context.Context) error {
-	if err := w.network.NoteOff(time.Now()); err != nil {
+	n, err := network.Open(w.network.Dir) // looks read the world's own meanwhile
+	if err == nil {
+		err = n.NoteOff(time.Now())
+	}
+	if err != nil {
 		return err
 	}
+	w.off.Store(true)
 	ctx, cancel := context.WithTimeout(ctx, offMax)
 	defer cancel()
 	s := w.network.Sync

@@ -24,6 +24,8 @@ func TestSwitchedOff(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	called(t, n.Sync.V10URL(), "V10's own client")
+	want(t, exitDone, "migrate", "move", "--weight", "10000", "--network", dir)
 	called(t, n.Sync.V10URL(), "hunter2")
 	told := answer(t, exitDone, "migrate", "notify", "--dry-run", "--network", dir)
 	if list := told["notices"].([]any); len(list) != 1 || !strings.HasPrefix(list[0].(map[string]any)["caller"].(string), "other/") {

@@ -30,7 +30,7 @@ const (
 
 // askCallers notes who called V10. It is asked for when the way back has ended: before that all clients still come by V10.
 func (w *world) askCallers(ctx context.Context, f *migration.Facts) {
-	if !f.Closed || w.network.Sync.OffMs != 0 {
+	if !f.Closed || w.isOff() {
 		return
 	}
 	if time.Since(w.callersAt) > callersPoll {

@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"os/exec"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -45,6 +46,8 @@ type world struct {
 	control *migrate.Control
 	http    *http.Client
 	logs    []*outcomes.Reader // of requests and comparisons; nil: nobody asks for them
+
+	off atomic.Bool // V10 was switched off by an action, which goes on beside looks
 
 	callers    guard.Callers // who called V10, as the guard last said
 	callersAt  time.Time
@@ -121,6 +124,8 @@ func (w *world) Look(ctx context.Context) controller.Sight {
 	return s
 }
 
+func (w *world) isOff() bool { return w.network.Sync.OffMs != 0 || w.off.Load() }
+
 // copied reports whether the initial copy is done. Who made it notes that in the network's description.
 func (w *world) copied() bool {
 	if w.network.Sync.Copied == 0 {
@@ -132,7 +137,7 @@ func (w *world) copied() bool {
 }
 
 func (w *world) lags(ctx context.Context) (toV11, toV10 migration.Lag) {
-	if w.network.Sync.OffMs != 0 {
+	if w.isOff() {
 		l := migration.Lag{Ms: -1, Why: "V10 is off"}
 		return l, l
 	}
@@ -312,6 +317,7 @@ func (w *world) watch(ctx context.Context, tell func(more uint64)) error {
 			tell(line.Verdict.Confirmed)
 		}
 	}
+	_ = out.Close() // a line that is too long must not keep it from ending
 	return fault.New(fault.Unavailable, "the watch of both ledgers ended, and its log says why: %v", c.Wait())
 }
 

@@ -22,7 +22,7 @@ const (
 	callerOthers = "others"
 )
 
-// Callers is what GET /callers answers: who called V10 by this guard, since it began.
+// Callers is what GET /callers answers: who called V10 by this guard since it began, while V10 owned no slot.
 type Callers struct {
 	SinceMs uint64       `json:"since_ms"`
 	Callers []CallerSeen `json:"callers"` // by name

@@ -11,15 +11,21 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/hop"
 )
 
-// TestCallers counts who came to V10's door, by whom and for what, and shows no credential.
+// TestCallers counts who comes to V10's door when V10 owns nothing any more, by whom and for what, and shows no credential.
 func TestCallers(t *testing.T) {
 	w := newWorld(t)
 	w.guard()
 	const id = "abcdefghijklmnop"
 	key := "ak_" + id + "_" + strings.Repeat("a", 52)
+	w.pay(alice, "shop", "X-API-Key", key) // V10's own client
+	all := chain.SlotRange{From: 0, To: chain.SlotsMax - 1}
+	w.fences(1, all)
+	version := w.moves.make(ToV11, 3, all)
+	w.until("moved", func() bool { return w.Status().HomeVersion == version })
 	w.pay(alice, "shop", "X-API-Key", key)
 	w.pay(alice, "shop", "Authorization", "Bearer "+key)
 	w.call("GET", w.rest+"/api/v10/assets", "", "X-API-Key", key)

@@ -47,6 +47,9 @@ type served struct {
 	changed chan struct{}
 }
 
+// nothing reports whether V10 owns no slot.
+func (s *served) nothing() bool { return s.count[open]+s.count[closed]+s.count[coming] == 0 }
+
 // ask is a fence that was asked for.
 type ask struct {
 	fenceAsked
