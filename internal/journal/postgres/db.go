@@ -5,6 +5,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -30,7 +31,8 @@ const program = "aurigraph-migration"
 
 // Journal is an open journal.
 type Journal struct {
-	pool *pgxpool.Pool
+	pool    *pgxpool.Pool
+	windows atomic.Int64 // how many there are, as far as this handle knows; 0: it has not counted
 }
 
 var _ journal.Journal = (*Journal)(nil)
