@@ -390,7 +390,8 @@ func TestConfig(t *testing.T) {
 	}
 	s, err := New(good())
 	must(t, err)
-	if s.cfg.ShareBP != ShareBPDefault || len(s.cfg.Rules) == 0 || s.server(router.V11) == s.server(router.V11) {
+	one, other := s.server(router.V11), s.server(router.V11)
+	if s.cfg.ShareBP != ShareBPDefault || len(s.cfg.Rules) == 0 || one == other {
 		t.Error("defaults, or servers in turn")
 	}
 }
