@@ -14,7 +14,7 @@ import (
 // watchAgain is how long the controller waits before it has the ledgers watched again.
 const watchAgain = 3 * time.Second
 
-// Watch compares both ledgers while they go on, until ctx ends, and tells how many differences more are confirmed.
+// Watch compares both ledgers while they go on, until ctx ends, and tells after each comparison how many differences more are confirmed.
 type Watch func(ctx context.Context, tell func(more uint64)) error
 
 // watching is a watch under way. A nil one is none.
@@ -55,8 +55,11 @@ func (d *driver) beginWatch(ctx context.Context) *watching {
 	go func() {
 		defer close(w.done)
 		for ctx.Err() == nil {
-			w.trouble.Store(nil)
-			err := d.cfg.Watch(ctx, func(more uint64) { w.confirmed.Add(more) })
+			// What ended is no better for having been begun again: only a comparison shows that somebody watches.
+			err := d.cfg.Watch(ctx, func(more uint64) {
+				w.trouble.Store(nil)
+				w.confirmed.Add(more)
+			})
 			if ctx.Err() != nil {
 				return
 			}

@@ -65,14 +65,19 @@ func TestWatch(t *testing.T) {
 	})
 }
 
-// TestWatchAway: while nobody can watch, no second step begins: the first may have, before that was known.
+// TestWatchAway: while nobody can watch, no second step begins: the first may have, before that was known. A watch that begins again and has
+// compared nothing is none.
 func TestWatchAway(t *testing.T) {
 	onStage(t, func(s *stage) {
-		var well atomic.Bool
-		watch := func(ctx context.Context, _ func(uint64)) error {
+		var well, begun atomic.Bool
+		watch := func(ctx context.Context, tell func(uint64)) error {
 			if !well.Load() {
+				if begun.Swap(true) {
+					await(ctx, nil, time.Second)
+				}
 				return fault.New(fault.Unavailable, "a log cannot be read")
 			}
+			tell(0)
 			<-ctx.Done()
 			return ctx.Err()
 		}
@@ -88,7 +93,7 @@ func TestWatchAway(t *testing.T) {
 			s.Errorf("V11 has %d bp, and nobody watches", bp)
 		}
 		well.Store(true)
-		s.untilAt(100)
+		s.untilAt(2500)
 		cancel()
 		if err := <-ended; err != nil {
 			s.Error(err)
