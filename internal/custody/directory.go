@@ -92,6 +92,23 @@ func (d *directory) find(ctx context.Context, name string) (e entry, err error) 
 	return e, nil
 }
 
+// findLiteral finds an account by the address that a name reads as (0x and 40 hex digits); unknown is the error if there is none. It is not
+// remembered: a V10 name that reads alike comes first as soon as there is one.
+func (d *directory) findLiteral(ctx context.Context, name string, unknown error) (entry, error) {
+	address, err := chain.ParseAddress(name)
+	if err != nil {
+		return entry{}, unknown
+	}
+	acc, err := d.desk.chain.Account(ctx, AccountName{Address: address})
+	switch {
+	case fault.Is(err, fault.NotFound):
+		return entry{}, unknown
+	case err != nil:
+		return entry{}, err
+	}
+	return entry{acc.Number, acc.Slot}, nil
+}
+
 func (d *directory) remember(e entry, name string) {
 	d.entries.Put(name, e)
 	d.desk.keeper.keep(e.no, name)
@@ -109,18 +126,10 @@ func (d *Desk) Resolve(ctx context.Context, name string) (chain.AccountNo, error
 	if fault.ReasonOf(err) != reasonNoAccount {
 		return e.no, d.refuse(err)
 	}
-	address, malformed := chain.ParseAddress(name)
-	if malformed != nil {
+	if e, err = d.directory.findLiteral(ctx, name, err); err != nil {
 		return 0, d.refuse(err)
 	}
-	acc, byAddress := d.chain.Account(ctx, AccountName{Address: address})
-	switch {
-	case fault.Is(byAddress, fault.NotFound):
-		return 0, d.refuse(err)
-	case byAddress != nil:
-		return 0, d.refuse(byAddress)
-	}
-	return acc.Number, nil
+	return e.no, nil
 }
 
 // Names writes accounts for people: by their V10 names, where the vault has those, else by their addresses. At most NamesMax numbers.

@@ -162,6 +162,7 @@ type noHomes struct{}
 
 func (noHomes) OnV10(uint16) bool { return false }
 func (noHomes) Any() bool         { return false }
+func (noHomes) Migrating() bool   { return false }
 
 func (f *fake) Homes(context.Context, Homes) (Homes, error) {
 	if err := f.enter("homes"); err != nil {

@@ -26,6 +26,8 @@ type Homes interface {
 	OnV10(slot uint16) bool
 	// Any is false if V10 owns nothing.
 	Any() bool
+	// Migrating is false if V10 can never own anything again. Until then a name is a V10 name, also one that reads as an address.
+	Migrating() bool
 }
 
 // homes keeps the newest table.

@@ -21,6 +21,7 @@ type v10Owns map[uint16]bool
 
 func (o v10Owns) OnV10(slot uint16) bool { return o[slot] }
 func (o v10Owns) Any() bool              { return len(o) > 0 }
+func (o v10Owns) Migrating() bool        { return true }
 
 // wantsAway checks that only V10 may do it, and that the text says where that is.
 func wantsAway(t *testing.T, what string, err error) {
@@ -87,6 +88,50 @@ func TestNotHome(t *testing.T) {
 		}
 		if n := testutil.ToFloat64(w.desk.metrics.refused.WithLabelValues(ReasonNotHome)); n != 8 {
 			t.Errorf("%v refusals are counted", n)
+		}
+	})
+}
+
+// TestLiteralPayee: once V10 can own nothing again, a payee that is nobody's V10 name and reads as an address is the account at it, if there is
+// one. Before that it is a V10 name like any other.
+func TestLiteralPayee(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, nil)
+		defer w.close()
+		f := w.fake
+		f.fund("payer", 1000)
+		native := f.fund("it has an alias here, and no desk knows it", 0)
+		address, nobodys := f.accounts[native].address.String(), keys.AliasAddress("nobody").String()
+		pay := func(to ...string) {
+			t.Helper()
+			ps := make([]Payment, len(to))
+			for i := range to {
+				ps[i] = Payment{From: "payer", To: to[i], Amount: chain.Units(1)}
+			}
+			for i, a := range w.desk.PayMany(t.Context(), ps) {
+				if a.Err != nil {
+					t.Errorf("to %s: %v", to[i], a.Err)
+				}
+			}
+		}
+		aliasOf := func(name string) chain.AccountNo { return f.tags[aliasKey.Tag(name)] }
+
+		pay(address, "bob", address, nobodys)
+		if f.balance(native) != 2 || aliasOf(address) != 0 || f.balance(aliasOf(nobodys)) != 1 {
+			t.Errorf("the account has %d, its alias is %d", f.balance(native), aliasOf(address))
+		}
+		f.v10 = v10Owns{}
+		w.desk.homes.expire()
+		pay(address, address)
+		pay(address)
+		alias := aliasOf(address)
+		if alias == 0 || f.balance(native) != 2 || f.balance(alias) != 3 {
+			t.Fatalf("the account has %d, its alias is %d", f.balance(native), alias)
+		}
+		f.v10 = nil
+		w.desk.homes.expire()
+		if pay(address); f.balance(native) != 2 || f.balance(alias) != 4 { // the V10 name first
+			t.Errorf("the account has %d, its alias %d", f.balance(native), f.balance(alias))
 		}
 	})
 }

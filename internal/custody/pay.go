@@ -131,8 +131,32 @@ func (t *till) look(ctx context.Context) map[string]*looked {
 		t.parties[i] = parties{from: d.place(t.payments[i].From, found), to: d.place(t.payments[i].To, found)}
 	}
 	d.findAll(ctx, found)
+	t.literal(ctx, found)
 	t.open(ctx, found)
 	return found
+}
+
+// literal finds the payees that are nobody's V10 name by the address that they read as. While V10 may be a home again such a name would be
+// an account there, and here another.
+func (t *till) literal(ctx context.Context, found map[string]*looked) {
+	if t.homes == nil || t.homes.Migrating() {
+		return
+	}
+	var all errgroup.Group
+	all.SetLimit(lookupsAtOnce)
+	asked := map[*looked]bool{}
+	for i := range t.payments {
+		to := found[t.payments[i].To]
+		if t.parties[i].to.no != 0 || asked[to] || fault.ReasonOf(to.err) != reasonNoAccount {
+			continue
+		}
+		asked[to] = true
+		all.Go(func() error {
+			to.entry, to.err = t.desk.directory.findLiteral(ctx, t.payments[i].To, to.err)
+			return nil
+		})
+	}
+	_ = all.Wait() // every error is in its place
 }
 
 // party is what was found under a name of a payment.

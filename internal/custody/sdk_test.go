@@ -100,6 +100,7 @@ type noHomes struct{}
 
 func (noHomes) OnV10(uint16) bool { return false }
 func (noHomes) Any() bool         { return false }
+func (noHomes) Migrating() bool   { return false }
 
 func (s sdk) Homes(context.Context, custody.Homes) (custody.Homes, error) { return noHomes{}, nil }
 

@@ -15,6 +15,7 @@ type Homes struct {
 	Version uint64
 	owned   [(1 << 16) / 64]uint64
 	any     bool
+	open    bool
 }
 
 // OnV10 reports whether V10 owns a slot. chain.SlotNone nobody owns.
@@ -22,6 +23,9 @@ func (h *Homes) OnV10(slot uint16) bool { return h.owned[slot/64]>>(slot%64)&1 !
 
 // Any reports whether V10 owns any slot.
 func (h *Homes) Any() bool { return h.any }
+
+// Migrating reports whether V10 owns slots or may again: the migration was not closed.
+func (h *Homes) Migrating() bool { return h.open }
 
 // Homes reads the table of homes. last is what it answered before, which is the answer again if nothing moved since; nil at first.
 func (q *Query) Homes(ctx context.Context, last *Homes) (*Homes, error) {
@@ -39,7 +43,7 @@ func (q *Query) Homes(ctx context.Context, last *Homes) (*Homes, error) {
 }
 
 func homesOf(l *ledger.Ledger) *Homes {
-	h := &Homes{Version: l.HomeVersion(), owned: l.V10Homes()}
+	h := &Homes{Version: l.HomeVersion(), owned: l.V10Homes(), open: l.MigrationOpen()}
 	h.any = h.owned != [len(h.owned)]uint64{}
 	return h
 }
