@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package move models how slots change sides while both ledgers take payments: requests that are anywhere, a guard before V10 that crashes,
-// controllers that remember nothing, sync both ways, V11 stopping for ever, the seal, the way back. It shares nothing with the
+// controllers that remember nothing, sync both ways, V11 stopping for ever, the seal, the way back, and the close that ends it. It shares nothing with the
 // product, so that both cannot be wrong in the same way.
 //
 // State: V11's log, published up to a height; V10's captured records; the guard's memory and disk; all fences ever signed; the requests
@@ -18,7 +18,8 @@
 //  3. Whoever was told that it paid has paid, and who was told a final refusal has not and never will.
 //  4. No balance goes below zero by sync, and sync refuses no debit of a slot's owner.
 //  5. At rest both ledgers have the same balances and keys. From every state, steps that are no faults and no aborts lead to rest, each slot
-//     being accepted by exactly one side; with Config.Reverse, by V10.
+//     being accepted by exactly one side; with Config.Reverse, by V10. After the close V10 has what V11 had then.
+//  6. After the close V11 has all that V10 did.
 //
 // What is left out because it adds no behaviour, and why:
 //

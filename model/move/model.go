@@ -25,7 +25,7 @@ func Spec(c Config) (check.Spec[State], error) {
 	for i := range m.rules {
 		m.rules[i] = !slices.Contains(c.Without, Rule(i))
 	}
-	first := State{Moves: c.Moves, Crashes: c.Crashes, Timeouts: c.Timeouts, Stuck: c.Stuck}
+	first := State{Moves: c.Moves, Crashes: c.Crashes, Timeouts: c.Timeouts, Stuck: c.Stuck, Natives: c.Natives}
 	return check.Spec[State]{
 		Initial: []State{first}, Next: m.next, Violation: m.violation, Goal: m.goal, Name: m.name,
 	}, nil
@@ -58,6 +58,7 @@ const (
 	Differ    = "the ledgers differ at rest"
 	Negative  = "a balance goes below zero by sync"
 	NotOwned  = "sync refuses a debit: its side did not own the slot"
+	Dropped   = "what V10 did is never brought to V11: the way back is closed"
 )
 
 func (m *model) violation(s *State) string {
@@ -79,7 +80,10 @@ func (m *model) violation(s *State) string {
 			return TwoHomes
 		}
 	}
-	if m.rest(s, &v) && v.left != v.right && m.has(KeysTravel) && m.has(RefusalsTravel) {
+	if v.end > 0 && v.end <= s.Cert && s.untold(v.applied) {
+		return Dropped
+	}
+	if m.rest(s, &v) && v.left != v.told && m.has(KeysTravel) && m.has(RefusalsTravel) {
 		return Differ
 	}
 	return ""
@@ -94,7 +98,7 @@ func (m *model) goal(s *State) bool {
 	}
 	for slot := range uint8(2) {
 		left, right := m.acceptsV10(s, &v, slot), acceptsV11(s, &v, slot)
-		if left == right || (m.config.Reverse && right) {
+		if left == right || (m.config.Reverse && right && v.end == 0) {
 			return false
 		}
 	}
@@ -123,6 +127,7 @@ func (m *model) next(s *State, out []step) []step {
 	x.fence()
 	x.ledger()
 	x.seal()
+	x.end()
 	return x.out
 }
 
@@ -139,7 +144,7 @@ func (x *moves) add(action uint16, fault bool, change func(s *State) (broken str
 // settle makes states that mean the same equal: it sorts copies, counts generations from the lowest in use, and passes V10 over
 // heights that change nothing there.
 func (m *model) settle(s *State) string {
-	for s.Applied < s.Cert {
+	for s.Applied < m.told(s) {
 		if k := s.Log[s.Applied] & entryKind; k == entryPaid || k == entryRefused {
 			break
 		}

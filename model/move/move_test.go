@@ -56,7 +56,7 @@ func TestMoveHolds(t *testing.T) {
 // TestEachRuleIsNeeded takes one rule away at a time, and wants the shortest way to what then breaks.
 func TestEachRuleIsNeeded(t *testing.T) {
 	const moveIn = "MoveSlots to V11 with the fence of slot 0 at home_version 0"
-	tried := map[string]bool{PositionChecked.String(): true} // TestLeakIsSeen
+	tried := map[string]bool{PositionChecked.String(): true, ClosePosition.String(): true} // TestLeakIsSeen, TestCloseWaitsForALeak
 	for _, c := range []struct {
 		rule     Rule
 		scenario string
@@ -89,6 +89,11 @@ func TestEachRuleIsNeeded(t *testing.T) {
 		{RepeatsAnswered, "credit", 4, Broke, "height 2 is certified and published"},
 		{SealAtPublished, "v11-first", 4, Lost, "seal at height 0, all slots to V10"},
 		{OneVerdict, "v11-first", 4, TwoHomes, "V11 restarts from the seal"},
+		{CloseOwnsNothing, "close", 7, Dropped, "V10 executes payment 1"},
+		{CloseEndsMoves, "close-seal", 12, check.NoProgress, "MoveSlots to V10, slot 0"},
+		{CloseEndsFailback, "close-seal", 12, check.NoProgress, "seal at height 4, all slots to V10"},
+		{CloseEndsCapture, "close", 16, Differ, "the guard takes the homes of height 4"},
+		{NativeAfterClose, "close", 2, Differ, "height 1 is certified and published"},
 	} {
 		tried[c.rule.String()] = true
 		t.Run(c.rule.String()+" "+c.scenario, func(t *testing.T) {
@@ -136,6 +141,32 @@ func TestLeakIsSeen(t *testing.T) {
 		}
 		r, err := check.Run(spec, check.Options{})
 		if err != nil || r.Violation != c.breaks || r.Last() != c.last {
+			t.Errorf("without %v: %q, %v:\n%s", c.without, r.Violation, err, strings.Join(r.Trace, "\n"))
+		}
+	}
+}
+
+// TestCloseWaitsForALeak takes the barrier away, and has sync stand before what it refuses, as the product does. A write that leaked out of V10
+// before the mark of a close then keeps the close away: what is lost can only leak out behind it. Without the mark the close drops the one
+// before it as well.
+func TestCloseWaitsForALeak(t *testing.T) {
+	for _, c := range []struct {
+		without []Rule
+		steps   int
+		last    string
+	}{
+		{[]Rule{Barrier}, 14, "height 3 is certified and published"},
+		{[]Rule{Barrier, ClosePosition}, 11, "V10 executes payment 0"},
+	} {
+		spec, err := Spec(Config{
+			Payers: []uint8{0}, Sends: 1, Balance: [2]uint8{1, 1}, V11Owns: [2]bool{false, true}, Moves: 1, Crashes: 1, Depth: 2, Blind: true, Stands: true, Close: true,
+			Without: c.without,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := check.Run(spec, check.Options{})
+		if err != nil || r.Violation != Dropped || len(r.Trace) != c.steps || r.Last() != c.last {
 			t.Errorf("without %v: %q, %v:\n%s", c.without, r.Violation, err, strings.Join(r.Trace, "\n"))
 		}
 	}

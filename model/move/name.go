@@ -19,7 +19,8 @@ var actionNames = map[uint16]string{
 	actSealOpen: "seal at height %d, no verdict", actResume: "V11 restarts from the seal", actFailback: "the guard opens all slots on the seal",
 	actSend: "the client sends payment %d", actForward: "payment %d reaches the wrong side and is forwarded",
 	actRefuse: "payment %d reaches the wrong side again, and is refused for now", actLose: "a request of payment %d is lost",
-	actDouble: "a request of payment %d is doubled",
+	actDouble: "a request of payment %d is doubled", actMark: "a mark of a close is written through V10", actEnd: "CloseMigration",
+	actNative: "an account that V10 cannot name pays slot %d",
 }
 
 // name tells a step, and what is remarkable about it: an outcome, a generation, a position.

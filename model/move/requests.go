@@ -34,6 +34,9 @@ const (
 	actRefuse
 	actLose
 	actDouble
+	actMark
+	actEnd
+	actNative
 	actKind uint16 = 0xFF00
 )
 
@@ -193,5 +196,5 @@ func (x *moves) restart() {
 
 func isHomes(entry uint8) bool {
 	k := entry & entryKind
-	return k == entryMoveIn || k == entryMoveOut || k == entryAbort || k == entryFailback
+	return k == entryMoveIn || k == entryMoveOut || k == entryAbort || k == entryFailback || k == entryEnd
 }

@@ -28,6 +28,12 @@ const (
 	PositionChecked                   // sync refuses a debit beyond the fence that ended its side's ownership; this finds a leak, it prevents none
 	SealAtPublished                   // a seal's height is not below a published one
 	OneVerdict                        // a seal says once what becomes of the slots
+	CloseOwnsNothing                  // CloseMigration commits only when V10 owns no slot
+	ClosePosition                     // and when sync has applied the mark that was written through V10 for it; this finds a leak, it prevents none
+	CloseEndsMoves                    // nothing moves after it
+	CloseEndsFailback                 // a seal at or above it leaves the slots
+	CloseEndsCapture                  // V10 is told what stands before it, and nothing else
+	NativeAfterClose                  // before it portable money goes only where V10 can name it
 	ruleCount
 )
 
@@ -36,6 +42,7 @@ var ruleNames = [ruleCount]string{
 	"barrier-is-captured", "compare-and-set", "one-version", "required-position", "abort-in-ledger", "abort-raises-version", "open-after-applied",
 	"published-homes", "published-answers", "keys-travel", "refusals-travel", "repeats-answered",
 	"position-checked", "seal-at-published", "one-verdict",
+	"close-owns-nothing", "close-position", "close-ends-moves", "close-ends-failback", "close-ends-capture", "native-after-close",
 }
 
 // String is the rule's name, as the command line takes it.
@@ -67,6 +74,9 @@ type Config struct {
 	Without  []Rule   // taken away
 	Network  bool     // requests on the way are state: sent to either side, lost, doubled, forwarded once
 	Blind    bool     // do not stop at two homes: show what they lead to
+	Stands   bool     // a debit that sync refuses makes sync stand before it, instead of ending the search
+	Close    bool     // the migration may be closed
+	Natives  uint8    // payments of accounts that V10 cannot name, to slot 0
 }
 
 // Bounds of the packed state; a step over one ends the search as a violation, never in silence.

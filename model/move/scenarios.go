@@ -7,7 +7,7 @@ import "github.com/aurigraph/aurigraph/model/check"
 // Scenarios lists the searches that are recorded.
 func Scenarios() []check.Scenario {
 	one, two, credit := []uint8{0}, []uint8{0, 0}, []uint8{0, 1, 0}
-	v11First := [2]bool{true, false}
+	v11First, v11Rest := [2]bool{true, false}, [2]bool{false, true}
 	return []check.Scenario{
 		scenario("one", "1 payment x 2, 2 moves, crash", check.Test, 64_921, 27, Config{Payers: one, Sends: 2, Moves: 2, Crashes: 1}),
 		scenario("seal", "2 payments x 1, 1 move, crash, V11 stops", check.Test, 91_552, 25,
@@ -34,6 +34,14 @@ func Scenarios() []check.Scenario {
 		scenario("two-two", "2 payments x 2, 2 moves, crash", check.Test, 2_827_243, 33, Config{Payers: two, Sends: 2, Moves: 2, Crashes: 1}),
 		scenario("foreign-two", "foreign V10: 2 payments x 1, 2 moves, crash, timeout, V11 stops", check.Test, 2_525_908, 34,
 			Config{Payers: two, Sends: 1, Moves: 2, Crashes: 1, Timeouts: 1, Stuck: 1, Foreign: true}),
+		scenario("close", "2 payments x 2, 1 move, crash, the close; a native payment", check.Test, 155_436, 33,
+			Config{Payers: two, Sends: 2, V11Owns: v11Rest, Moves: 1, Crashes: 1, Close: true, Natives: 1}),
+		scenario("close-seal", "1 payment x 1, 2 moves, crash, V11 stops, the close; a native payment", check.Test, 284_482, 41,
+			Config{Payers: one, Sends: 1, V11Owns: v11Rest, Moves: 2, Crashes: 1, Stuck: 1, Close: true, Natives: 1}),
+		scenario("close-both", "1 payment x 1, both slots move, 2 moves, V11 stops, the close", check.Test, 189_633, 30,
+			Config{Payers: one, Sends: 1, Moves: 2, Both: true, Stuck: 1, Close: true}),
+		scenario("close-network", "1 payment x 2, 1 move, crash, the close; requests lost, doubled, forwarded", check.Test, 17_122, 28,
+			Config{Payers: one, Sends: 2, V11Owns: v11Rest, Moves: 1, Crashes: 1, Network: true, Close: true, Natives: 1}),
 		scenario("reverse-two", "2 payments x 1, 2 moves, crash, V11 stops; the way back is open", check.Long, 2_767_108, 39,
 			Config{Payers: two, Sends: 1, Moves: 2, Crashes: 1, Stuck: 1, Reverse: true}),
 		scenario("credit-v10", "3 payments x 2, the second a credit, 1 move, crash", check.Long, 5_263_442, 31,

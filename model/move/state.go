@@ -27,7 +27,9 @@ type State struct {
 	// V11 owns, and for each slot the height that gave it to V10. Only without PublishedHomes.
 	Stray [4]uint8
 
-	Moves, Crashes, Timeouts, Stuck uint8 // left of the budgets
+	Mark uint8 // length of Captured with the newest mark that was written for a close, 0: none
+
+	Moves, Crashes, Timeouts, Stuck, Natives uint8 // left of the budgets
 }
 
 // A copy of a request is unsent, gone, or let through by the guard and inside V10. Requests on the way to a ledger need no state: see doc.go.
@@ -55,6 +57,8 @@ const (
 	entryMoveOut  = uint8(0x50) // slot
 	entryAbort    = uint8(0x60) // slot
 	entryFailback = uint8(0x70)
+	entryEnd      = uint8(0x80) // the way back ends
+	entryNative   = uint8(0x90) // slot that is paid
 	entryKind     = uint8(0xF0)
 )
 

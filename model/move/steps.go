@@ -121,7 +121,7 @@ func (x *moves) follow() {
 
 // fence makes the controllers' steps. They remember nothing: any of them may submit whatever was ever signed, at any time.
 func (x *moves) fence() {
-	if !x.mayDecide() {
+	if !x.mayDecide() || x.v.end > 0 && x.m.has(CloseEndsMoves) {
 		return
 	}
 	for slot := range x.m.slots() {
@@ -169,7 +169,7 @@ func (x *moves) ledger() {
 			return ""
 		})
 	}
-	if x.mayDecide() && x.v.applied < from.Position {
+	if x.mayDecide() && x.v.applied < from.Position && x.v.end == 0 && !x.stands() {
 		x.add(actSyncRight|uint16(x.v.applied), false, func(s *State) string {
 			if broken := x.m.refusesRecord(s, &x.v); broken != "" {
 				return broken
@@ -177,7 +177,7 @@ func (x *moves) ledger() {
 			return x.m.decide(s, entrySync)
 		})
 	}
-	if from.Applied < from.Cert {
+	if from.Applied < x.m.told(from) {
 		x.add(actSyncLeft|uint16(from.Applied+1), false, func(s *State) string {
 			e := s.Log[s.Applied]
 			s.Applied++
@@ -218,7 +218,9 @@ func (x *moves) seal() {
 		for height := lowest; height <= from.Length; height++ {
 			if x.m.has(OneVerdict) {
 				x.sealAt(actSealUnchanged, height, sealedUnchanged)
-				x.sealAt(actSealToV10, height, sealedToV10)
+				if x.v.end == 0 || height < x.v.end || !x.m.has(CloseEndsFailback) {
+					x.sealAt(actSealToV10, height, sealedToV10)
+				}
 			} else {
 				x.sealAt(actSealOpen, height, sealedOpen)
 			}

@@ -32,6 +32,8 @@ type view struct {
 	guard   homes // as the guard knows them
 	left    ledger
 	right   ledger // V11
+	told    ledger // V11, as of the newest height that V10 is told of
+	end     uint8  // height at which the way back ended, 0: it did not
 	applied uint8  // of V10's positions, by V11
 	paid    [paymentsMax]uint8
 	owners  [versionsMax + 1][2]uint8
@@ -50,13 +52,16 @@ func (m *model) start() (l ledger, h homes) {
 
 func (m *model) derive(s *State, v *view) {
 	l, h := m.start()
-	*v = view{tip: h, guard: h, left: l, right: l}
+	*v = view{tip: h, guard: h, left: l, right: l, told: l}
 	for i := range v.ended[0] {
 		v.ended[0][i], v.ended[1][i] = notEnded, notEnded
 	}
 	v.owners[0] = h.owner
 	for i := range s.Length {
 		m.replay(s, v, i)
+		if v.end == 0 || v.end == i+1 || !m.has(CloseEndsCapture) {
+			v.told = v.right
+		}
 		if i+1 == s.Known {
 			v.guard = v.tip
 		}
@@ -99,6 +104,8 @@ func (m *model) replay(s *State, v *view, i uint8) {
 	case entrySync:
 		m.book(&v.right, s.Captured[v.applied], m.has(KeysTravel))
 		v.applied++
+	case entryNative:
+		v.right.balance[slotOf(e)]++
 	default:
 		m.moveHomes(s, v, i)
 	}
@@ -124,6 +131,8 @@ func (m *model) moveHomes(s *State, v *view, i uint8) {
 		if !m.has(AbortRaisesVersion) {
 			return
 		}
+	case entryEnd:
+		v.end = i + 1
 	}
 	h.version++
 	h.changed[slot] = h.version
@@ -194,6 +203,7 @@ func (m *model) rest(s *State, v *view) bool {
 		}
 	}
 	known := s.Sealed == 0 || s.Sealed == statementTaken
-	return s.Mode == running && s.Down == 0 && s.Cert == s.Length && s.Applied == s.Length && v.applied == s.Position &&
+	synced := v.applied == s.Position || v.end > 0 && !s.untold(v.applied)
+	return s.Mode == running && s.Down == 0 && s.Cert == s.Length && s.Applied == m.told(s) && synced &&
 		v.guard.version == v.tip.version && known
 }

@@ -9,5 +9,8 @@
 //
 // The package move uses the result: any height from the published one to the tip, and one verdict.
 //
+// With Config.AtCertificate heights are published as soon as anybody holds their certificate, as after the close of a migration. Then that
+// one may be the one who is not asked, so validators reveal what they signed too, and what may have a certificate stands.
+//
 // Bounds: three honest validators, two heights, two coordinators, Crashes crashes of validators.
 package sealing

@@ -22,13 +22,15 @@ const (
 	SigningRefuses                 // whoever signs a statement takes no later work, whether it was asked for a reveal or not
 	SignedOnce                     // at most one statement an epoch
 	VerdictInStatement             // the statement says what becomes of the slots
+	VotesStand                     // where heights are published at their certificate: what may have one stands
+	TwoClaim                       // and nobody signs a height that only one claims to have
 	ruleCount
 )
 
 // String is the rule's name.
 func (r Rule) String() string {
 	return [ruleCount]string{"refusal-is-durable", "certificates-decide", "published-when-held", "quorum-reveals", "not-below-own",
-		"signing-refuses", "signed-once", "verdict-in-statement"}[r]
+		"signing-refuses", "signed-once", "verdict-in-statement", "votes-stand", "two-claim"}[r]
 }
 
 // Rules lists all rules.
@@ -55,6 +57,7 @@ type validator struct {
 
 type coordinator struct {
 	Reveals   [honest + 1]uint8 // height+1, 0 is none yet; the last is the liar's
+	Signed    [honest + 1]uint8 // what each of them shows that it signed; only with Config.AtCertificate
 	Statement uint8             // 1 + 2*height + verdict, 0 is none yet
 }
 
@@ -70,8 +73,10 @@ type state struct {
 type Config struct {
 	Heights uint8 // 1 or 2
 	Crashes uint8
-	Deceit  bool // coordinators propose any height for which a certificate exists, whatever was revealed
-	Without []Rule
+	// AtCertificate has heights published as soon as somebody holds their certificate. Then validators reveal what they signed too.
+	AtCertificate bool
+	Deceit        bool // coordinators propose any height for which a certificate exists, whatever was revealed
+	Without       []Rule
 }
 
 type model struct {
@@ -113,6 +118,11 @@ func (s *state) decided(c int) bool {
 	return n >= 2
 }
 
+// executed is the highest height that an honest validator signed.
+func (s *state) executed() uint8 {
+	return max(s.Validators[0].Signed, s.Validators[1].Signed, s.Validators[2].Signed)
+}
+
 func height(statement uint8) uint8 { return (statement - 1) / 2 }
 
 // Violations.
@@ -131,7 +141,7 @@ func (m model) violation(s *state) string {
 		switch {
 		case s.Told > height(st):
 			return Lost
-		case height(st) > s.formed():
+		case height(st) > s.formed() && !m.config.AtCertificate || height(st) > s.executed():
 			return Unproved
 		case c == 1 && s.decided(0) && s.Coordinators[0].Statement != st:
 			return TwoSeals
@@ -155,10 +165,13 @@ func (m model) goal(s *state) bool {
 		return true
 	}
 	last := s.Coordinators[s.Lease-1].Statement
-	return last != 0 && !slices.ContainsFunc(s.Validators[:], func(v validator) bool { return m.signs(&v, last) })
+	return last != 0 && !slices.ContainsFunc(s.Validators[:], func(v validator) bool { return m.signs(s, &v, last) })
 }
 
-func (m model) signs(v *validator, statement uint8) bool {
+func (m model) signs(s *state, v *validator, statement uint8) bool {
+	if m.config.AtCertificate && m.rules[TwoClaim] && height(statement) > s.executed() {
+		return false
+	}
 	if m.rules[NotBelowOwn] && height(statement) < v.Holds {
 		return false
 	}
@@ -175,6 +188,7 @@ const (
 	actPropose
 	actVote
 	actCrash
+	actShow
 )
 
 func name(action uint16, _, to *state) string {
@@ -193,6 +207,8 @@ func name(action uint16, _, to *state) string {
 			to.Coordinators[to.Lease-1].Reveals[argument]-1, to.Lease)
 	case actLie:
 		return fmt.Sprintf("the liar reveals %d", argument)
+	case actShow:
+		return fmt.Sprintf("the liar shows that it signed %d", argument)
 	case actPropose:
 		return fmt.Sprintf("coordinator %d proposes height %d, %s", to.Lease, (argument-1)/2,
 			[]string{"slots unchanged", "all slots to V10"}[(argument-1)%2])
@@ -254,9 +270,12 @@ func (x *stepper) validator(i int) {
 		x.add(actReveal, i, false, func(to *state) {
 			to.Validators[i].Refuses = 1
 			to.Coordinators[c].Reveals[i] = v.Holds + 1
+			if x.m.config.AtCertificate {
+				to.Coordinators[c].Signed[i] = v.Signed
+			}
 		})
 	}
-	if st := s.Coordinators[c].Statement; st != 0 && v.Votes>>c&1 == 0 && x.m.signs(v, st) {
+	if st := s.Coordinators[c].Statement; st != 0 && v.Votes>>c&1 == 0 && x.m.signs(s, v, st) {
 		x.add(actVote, i, false, func(to *state) {
 			to.Validators[i].Votes |= 1 << c
 			if x.m.rules[SigningRefuses] {
@@ -268,7 +287,7 @@ func (x *stepper) validator(i int) {
 
 func (x *stepper) publish() {
 	up := x.from.held()
-	if !x.m.rules[PublishedWhenHeld] {
+	if !x.m.rules[PublishedWhenHeld] || x.m.config.AtCertificate {
 		for _, v := range x.from.Validators {
 			up = max(up, v.Holds)
 		}
@@ -296,6 +315,11 @@ func (x *stepper) coordinator() {
 			x.add(actLie, invented, true, func(to *state) { to.Coordinators[c].Reveals[honest] = invented + 1 })
 		}
 	}
+	if x.m.config.AtCertificate && reveals[honest] > 0 && s.Coordinators[c].Signed[honest] == 0 {
+		for _, h := range []uint8{1, invented} {
+			x.add(actShow, int(h), true, func(to *state) { to.Coordinators[c].Signed[honest] = h })
+		}
+	}
 	x.propose(c, reveals)
 }
 
@@ -314,6 +338,9 @@ func (x *stepper) propose(c uint8, reveals [honest + 1]uint8) {
 		return
 	}
 	low := max(slices.Max(reveals[:]), 1) - 1
+	if x.m.config.AtCertificate && x.m.rules[VotesStand] {
+		low = x.from.Coordinators[c].stands(low)
+	}
 	high := low
 	if x.m.config.Deceit {
 		low, high = 0, max(high, x.from.formed())
@@ -326,12 +353,33 @@ func (x *stepper) propose(c uint8, reveals [honest + 1]uint8) {
 	}
 }
 
+// stands is the highest height that may have a certificate, by what is shown: those who are not heard may have signed it, and one of the
+// others hides that it did.
+func (c *coordinator) stands(certified uint8) uint8 {
+	for h := certified + 1; h <= invented; h++ {
+		heard, signed := 0, 0
+		for i, r := range c.Reveals {
+			if r > 0 {
+				heard++
+			}
+			if r > 0 && c.Signed[i] >= h {
+				signed++
+			}
+		}
+		if signed+(honest+1-heard)+min(1, heard-signed) < 3 {
+			return h - 1
+		}
+	}
+	return invented
+}
+
 // Scenarios lists the searches that are recorded.
 func Scenarios() []check.Scenario {
 	return []check.Scenario{
 		scenario("sealing", "4 validators, one lies, 1 height, 2 coordinators, crash", check.Test, 912_054, 22, Config{Heights: 1, Crashes: 1}),
 		scenario("sealing-two", "the same with 2 heights", check.Long, 8_559_774, 28, Config{Heights: 2, Crashes: 1}),
 		scenario("deceit", "1 height, and the coordinators lie too", check.Test, 1_800_966, 22, Config{Heights: 1, Crashes: 1, Deceit: true}),
+		scenario("at-certificate", "1 height, published at its certificate; no crash", check.Test, 3_162_894, 23, Config{Heights: 1, AtCertificate: true}),
 		scenario("deceit-two", "2 heights, and the coordinators lie too", check.Long, 23_083_302, 28, Config{Heights: 2, Crashes: 1, Deceit: true}),
 	}
 }

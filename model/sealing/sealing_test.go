@@ -33,7 +33,8 @@ func TestSealHolds(t *testing.T) {
 	}
 }
 
-// TestEachRuleIsNeeded: two rules are needed only against coordinators that lie, and one only beside another.
+// TestEachRuleIsNeeded: two rules are needed only against coordinators that lie, one only beside another, and two only where heights are
+// published at their certificate.
 func TestEachRuleIsNeeded(t *testing.T) {
 	if testing.Short() {
 		t.Skip("long under the race detector")
@@ -53,6 +54,8 @@ func TestEachRuleIsNeeded(t *testing.T) {
 		{"deceit", []Rule{SigningRefuses}, 12, Lost},
 		{"sealing", []Rule{SignedOnce}, 14, TwoSeals},
 		{"sealing", []Rule{VerdictInStatement}, 12, TwoSeals},
+		{"at-certificate", []Rule{VotesStand}, 11, Lost},
+		{"at-certificate", []Rule{TwoClaim}, 8, Unproved},
 	} {
 		for _, rule := range c.without {
 			tried[rule] = true
