@@ -45,8 +45,9 @@ type clients struct {
 	history  *history.History
 	until    client.Height // that signatures are valid
 
-	quit chan struct{}
-	work sync.WaitGroup
+	quit  chan struct{}
+	ended sync.Once
+	work  sync.WaitGroup
 
 	mu      sync.Mutex     // guards what follows
 	refused [][32]byte     // transfers that a validator said were not accepted
@@ -97,6 +98,7 @@ func (c *clients) units(a *client.Account) uint64 {
 }
 
 func (c *clients) begin() {
+	c.t.Cleanup(c.stop) // of a test that failed: what is not there any more is told nothing
 	for i := range c.accounts {
 		c.work.Go(func() { c.run(i) })
 	}
@@ -253,7 +255,7 @@ func (c *clients) answersOf(node int, within time.Duration) {
 
 // stop lets each client end what it does: every transfer gets its outcome.
 func (c *clients) stop() {
-	close(c.quit)
+	c.ended.Do(func() { close(c.quit) })
 	c.work.Wait()
 }
 

@@ -3,6 +3,8 @@
 package raft
 
 import (
+	"slices"
+
 	etcd "go.etcd.io/raft/v3"
 	pb "go.etcd.io/raft/v3/raftpb"
 	"go.etcd.io/raft/v3/tracker"
@@ -50,6 +52,8 @@ type Core struct {
 
 	term, lead uint64 // as of the last step
 	leading    bool
+	voters     []uint64 // who voted for this node in votersTerm, and the library was not told yet that they live
+	votersTerm uint64
 	progress   uint64       // tick of the last own decision or forward
 	acked      pb.Message   // the last answer "I have it"
 	repeated   bool         // it was to be said again, and waits for the next tick
@@ -175,6 +179,32 @@ func (in Received) apply(c *Core, out *Output) {
 		c.acked, c.repeated = pb.Message{}, false // whoever sends entries does not know that they are here
 	}
 	c.step(*m)
+	if m.Type == pb.MsgVoteResp && !m.Reject {
+		c.hearVoter(m)
+	}
+}
+
+// hearVoter tells the library, once this node leads, that whoever voted for it lives. The library asks one election timeout later
+// whether a quorum was heard of, and does not count votes: where the answer to a leader's first word takes that long, each leader
+// would step down before it comes.
+func (c *Core) hearVoter(m *pb.Message) {
+	st := c.node.BasicStatus()
+	if m.Term != st.Term {
+		return
+	}
+	if c.votersTerm != m.Term {
+		c.voters, c.votersTerm = nil, m.Term
+	}
+	if !slices.Contains(c.voters, m.From) {
+		c.voters = append(c.voters, m.From)
+	}
+	if st.RaftState != etcd.StateLeader {
+		return
+	}
+	for _, id := range c.voters {
+		c.step(pb.Message{Type: pb.MsgHeartbeatResp, From: id, To: c.id, Term: m.Term})
+	}
+	c.voters = nil
 }
 
 func (c *Core) receiveForward(from chain.ValidatorNo, f *Forward, out *Output) {

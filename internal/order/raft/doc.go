@@ -43,6 +43,9 @@
 // Safety against a liar does not rest here but on the certificates of package commit: a lying leader can stop progress
 // or leave out a lane, which OnUnordered reports after a second, and cannot make two certified histories.
 //
+// A leader that hears of no quorum for an election timeout steps down. Who voted for it counts as heard of, so a network whose answers take
+// up to nearly two election timeouts has a leader that stays.
+//
 // A node whose disk is full or slow waits in the middle of its loop: it answers nobody, and if it led, another one does.
 //
 // What the host does: it keeps a certified checkpoint at or above what it lets Trim forget; in FetchSnapshot it gets a
