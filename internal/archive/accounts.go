@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"github.com/aurigraph/aurigraph/internal/chain"
@@ -102,7 +103,14 @@ func (r *AccountsReport) sums(ctx context.Context, rows Rows, assets map[string]
 		if parseErr != nil || supply != sums[code] {
 			r.WrongSums = append(r.WrongSums, code)
 		}
+		delete(sums, code)
 	}
+	for code, sum := range sums {
+		if !sum.IsZero() { // of an asset that there is not
+			r.WrongSums = append(r.WrongSums, code)
+		}
+	}
+	slices.Sort(r.WrongSums)
 	return err
 }
 
@@ -110,8 +118,11 @@ func (r *AccountsReport) sums(ctx context.Context, rows Rows, assets map[string]
 func (r *AccountsReport) compare(ctx context.Context, rows Rows, assets map[string]assetRow, cfg AccountsConfig) error {
 	want := max(1, uint64(float64(r.Accounts)*cfg.SamplePercent/100+0.5))
 	left, chance := r.Accounts, rand.New(rand.NewPCG(cfg.Seed, 1))
-	return rows.Scan("accounts", []byte{'a'}, []byte{'a' + 1}, func(key, value []byte) error {
-		take := left > 0 && chance.Uint64N(left) < want // each choice of so many is as likely as any other
+	err := rows.Scan("accounts", []byte{'a'}, []byte{'a' + 1}, func(key, value []byte) error {
+		if left == 0 {
+			return fault.New(fault.Corrupt, "V10 counts %d accounts, and the checkpoint has more", r.Accounts)
+		}
+		take := chance.Uint64N(left) < want // each choice of so many is as likely as any other
 		left--
 		if !take {
 			return nil
@@ -133,6 +144,10 @@ func (r *AccountsReport) compare(ctx context.Context, rows Rows, assets map[stri
 		}
 		return nil
 	})
+	if err == nil && left > 0 {
+		err = fault.New(fault.Corrupt, "V10 counts %d accounts, and the checkpoint has %d", r.Accounts, r.Accounts-left)
+	}
+	return err
 }
 
 // sameBalances reports whether an account holds what the running V10 says.

@@ -261,6 +261,7 @@ func TestBadConfig(t *testing.T) {
 		"a date with millis": func(c *archive.Config) { c.RetainUntil = c.RetainUntil.Add(time.Millisecond) },
 		"a name outside":     func(c *archive.Config) { c.Files[0].Name = "../v10/CURRENT" },
 		"a name twice":       func(c *archive.Config) { c.Files[0].Name = c.Files[1].Name },
+		"a file as folder":   func(c *archive.Config) { c.Files[0].Name = c.Files[1].Name + "/below" },
 		"a folder":           func(c *archive.Config) { c.Files[0].Path = t.TempDir() },
 	} {
 		cfg := w.cfg

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -103,17 +104,44 @@ func (m *Manifest) check() error {
 		}
 		last, total = f.Name, total+size
 	}
+	for i := range m.Files {
+		if folder := fileAbove(m.Files[i].Name, m.has); folder != "" {
+			return bad("%s is a file, and the folder of %s", folder, m.Files[i].Name)
+		}
+	}
 	if total != m.Bytes {
 		return bad("its files have %d bytes, not %d", total, m.Bytes)
 	}
 	return nil
 }
 
-const nameBytesMax = 1024
+const (
+	nameBytesMax  = 1024
+	nameStepBytes = 255 // between two slashes, at most: longer ones are no files on most systems
+)
+
+// has reports whether a file has a name, once their order is known to be right.
+func (m *Manifest) has(name string) bool {
+	_, found := slices.BinarySearchFunc(m.Files, name, func(f File, name string) int { return strings.Compare(f.Name, name) })
+	return found
+}
+
+// fileAbove is the name of a file that would have to be a folder for another one to lie in it, which nobody can restore; empty: there is none.
+func fileAbove(name string, isFile func(string) bool) string {
+	for at := strings.LastIndexByte(name, '/'); at > 0; at = strings.LastIndexByte(name[:at], '/') {
+		if isFile(name[:at]) {
+			return name[:at]
+		}
+	}
+	return ""
+}
 
 // goodName reports whether a name is a path below one of the folders, on every system.
 func goodName(name string) bool {
 	first, _, ok := strings.Cut(name, "/")
+	for step := range strings.SplitSeq(name, "/") {
+		ok = ok && len(step) <= nameStepBytes
+	}
 	return ok && (first == LedgerFolder || first == FilesFolder) && len(name) <= nameBytesMax && filepath.IsLocal(name) && filepath.ToSlash(filepath.Clean(name)) == name && !strings.ContainsAny(name, "\\\x00\n")
 }
 

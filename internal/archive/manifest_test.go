@@ -37,6 +37,8 @@ func TestManifestCheck(t *testing.T) {
 		"object too large":  func(m *Manifest) { m.Objects[0].Bytes = ObjectBytesMax + 1 },
 		"a name twice":      func(m *Manifest) { m.Files[2].Name = m.Files[1].Name },
 		"another order":     func(m *Manifest) { m.Files[2].Name = "v10/a/a" },
+		"a file as folder":  func(m *Manifest) { m.Files[1].Name, m.Files[2].Name = "v10/a", "v10/a/b" },
+		"a step too long":   func(m *Manifest) { m.Files[1].Name = "v10/" + strings.Repeat("a", nameStepBytes+1) },
 		"above the folder":  func(m *Manifest) { m.Files[2].Name = "v10/../../etc/passwd" },
 		"absolute":          func(m *Manifest) { m.Files[0].Name = "/files/a" },
 		"no folder":         func(m *Manifest) { m.Files[0].Name = "a" },

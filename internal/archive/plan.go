@@ -58,6 +58,9 @@ func (p *plan) file(ctx context.Context, s *source, report func(int64)) error {
 		at += n
 		report(n)
 	}
+	if info, err := file.Stat(); err != nil || info.Size() != s.bytes {
+		return fault.Reasoned(fault.Conflict, "changed", "%s changed while it was read: stop who writes it, and start again", s.path)
+	}
 	f.Digest = sumOf(whole)
 	p.manifest.Files = append(p.manifest.Files, f)
 	return nil

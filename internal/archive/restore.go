@@ -42,7 +42,21 @@ func Restore(ctx context.Context, cfg RestoreConfig) (*Manifest, error) {
 			return nil, fault.Wrap(fault.KindOf(err), err, "restore %s", m.Files[i].Name)
 		}
 	}
+	if err := syncFolders(cfg.Dir); err != nil {
+		return nil, err
+	}
 	return m, nil
+}
+
+// syncFolders makes the names below a folder durable.
+func syncFolders(dir string) error {
+	err := filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {
+		if err != nil || !e.IsDir() {
+			return err
+		}
+		return SyncFolder(path)
+	})
+	return fault.Wrap(fault.Unavailable, err, "make the restored files durable")
 }
 
 // restoreFile writes one file.

@@ -194,6 +194,8 @@ func (v *verifying) read(ctx context.Context, i int) error {
 
 // readPart copies an object. Corrupt: it is not what was written, and what was copied is worth nothing.
 func readPart(ctx context.Context, s Store, part *Part, to io.Writer) error {
+	ctx, cancel := context.WithTimeout(ctx, objectTimeMax)
+	defer cancel()
 	body, err := s.Get(ctx, part.Key(), part.Version)
 	if err != nil {
 		return err

@@ -42,8 +42,14 @@ type Progress struct {
 	Done, Total int64  // bytes
 }
 
-// puttersMax is how many objects are written at once.
-const puttersMax = 4
+const (
+	puttersMax  = 4 // objects that are written at once
+	versionsMax = 8 // of an object that are looked at: whoever wrote more of them has it written once more
+)
+
+// objectTimeMax is how long the way of an object may take, to the store or from it: a server that stopped in the midst of it is no reason to
+// wait for ever.
+const objectTimeMax = 30 * time.Minute
 
 // Write takes a checkpoint of V10 and writes it, and the named files, into the store; the manifest last. Killed anywhere and started again it
 // goes on: what is in the store is not written again. An archive that is whole is returned as it is.
@@ -77,6 +83,11 @@ func (c *Config) check() error {
 			return fault.New(fault.Invalid, "%q is no name of a file in an archive, or there twice: write a path without .. and without a slash in front", f.Name)
 		}
 		seen[name] = true
+	}
+	for name := range seen {
+		if folder := fileAbove(name, func(name string) bool { return seen[name] }); folder != "" {
+			return fault.New(fault.Invalid, "%q is a file, and the folder of %q: nobody could restore both", folder, name)
+		}
 	}
 	return nil
 }
@@ -121,9 +132,14 @@ func reporter(step string, to func(Progress)) func(more, total int64) {
 
 // upload writes the objects that the store does not have, several at once.
 func (c *Config) upload(ctx context.Context, p *plan) error {
-	there := map[string][]string{} // versions by key
+	there := make(map[string][]string, len(p.manifest.Objects)) // versions by key
+	for i := range p.manifest.Objects {
+		there[p.manifest.Objects[i].Key()] = nil
+	}
 	err := c.Store.List(ctx, objectPrefix, func(o Object) error {
-		there[o.Key] = append(there[o.Key], o.Version)
+		if versions, ours := there[o.Key]; ours && len(versions) < versionsMax {
+			there[o.Key] = append(versions, o.Version)
+		}
 		return nil
 	})
 	if err != nil {
@@ -172,6 +188,8 @@ func (c *Config) keep(ctx context.Context, p *plan, i int, versions []string) er
 
 // putPart writes an object, and makes sure that it is kept as it was asked to. It returns its version.
 func (m *Manifest) putPart(ctx context.Context, s Store, key string, body io.ReaderAt, part *Part) (version string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, objectTimeMax)
+	defer cancel()
 	o, err := s.Put(ctx, key, body, part.Bytes, part.Digest, m.RetainUntil)
 	if err != nil {
 		return "", err

@@ -157,15 +157,17 @@ func (s *Store) retention(ctx context.Context, key, version string) (mode, until
 		return "", "", fault.Wrap(fault.Unavailable, err, "ask how %s is kept", key)
 	}
 	defer answer.Body.Close()
-	var kept struct{ Mode, RetainUntilDate string }
+	var kept struct{ Mode, RetainUntilDate, Code string }
 	err = xml.NewDecoder(io.LimitReader(answer.Body, answerBytesMax)).Decode(&kept)
 	switch {
 	case answer.StatusCode == http.StatusForbidden:
 		return "", "", fault.New(fault.Denied, "nobody told how %s is kept: the credentials may not ask (GetObjectRetention)", key)
-	case answer.StatusCode >= 400 && answer.StatusCode < 500: // it is not kept
+	case kept.Code == minio.NoSuchKey || kept.Code == minio.NoSuchVersion:
+		return "", "", fault.New(fault.NotFound, "%s has no %s any more", s, key)
+	case answer.StatusCode == http.StatusNotFound || kept.Code == "NoSuchObjectLockConfiguration" || kept.Code == "InvalidRequest": // it is not kept
 		return "", "", nil
-	case answer.StatusCode != http.StatusOK || err != nil:
-		return "", "", fault.Wrap(fault.Unavailable, errors.Join(err), "ask how %s is kept: status %s", key, answer.Status)
+	case answer.StatusCode != http.StatusOK || err != nil: // too many requests, or credentials that ended, say nothing about it
+		return "", "", fault.Wrap(fault.Unavailable, errors.Join(err, errors.New(answer.Status+" "+kept.Code)), "ask how %s is kept", key)
 	}
 	return kept.Mode, kept.RetainUntilDate, nil
 }
