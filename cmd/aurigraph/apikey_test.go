@@ -123,7 +123,7 @@ func TestAuditVerify(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 {
-		if err := tr.Append(t.Context(), &trail.Entry{Who: "key/a", What: "POST /api/v10/transactions", Accounts: []string{"alice"}, Result: "ok"}); err != nil {
+		if err := tr.Append(&trail.Entry{Who: "key/a", What: "POST /api/v10/transactions", Accounts: []string{"alice"}, Result: "ok"}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -291,8 +291,8 @@ func TestBadFiles(t *testing.T) {
 
 func TestOpenIsLoud(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.Open = true })
-	c, err := r.Enter(t.Context(), http.Header{})
-	if err != nil || c.ID() != "" || c.May("anybody's") != nil || r.Mode() != "open" {
+	c, leave, err := r.Enter(t.Context(), http.Header{})
+	if err != nil || leave == nil || c.ID() != "" || c.May("anybody's") != nil || r.Mode() != "open" {
 		t.Fatal(c, err)
 	}
 	if !strings.Contains(r.log.String(), "ACCESS IS OPEN") || testutil.ToFloat64(r.metrics.open) != 1 {

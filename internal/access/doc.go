@@ -4,10 +4,11 @@
 //
 //	g, err := access.New(access.Config{Keys: "access/keys.json"}, access.Parts{Log: log, Metrics: registry})
 //	go g.Run(ctx)
-//	caller, err := g.Enter(ctx, request.Header) // once a request; ctx ends with it
-//	err = caller.Allow(row)                     // may it use this endpoint?
-//	err = caller.May("ACME GmbH/EUR")           // may it act for this account?
-//	err = caller.Pay(1)                         // is it within its payments a second?
+//	caller, leave, err := g.Enter(ctx, request.Header) // once a request
+//	defer leave()                                      // when it is over
+//	err = caller.Allow(row)                            // may it use this endpoint?
+//	err = caller.May("ACME GmbH/EUR")                  // may it act for this account?
+//	err = caller.Pay(1)                                // is it within its payments a second?
 //
 // A caller shows an API key (X-API-Key, or Authorization: Bearer ak_…), a token of this server (Login), or a token of an identity
 // provider whose keys package jwks has. What was done is written down by package trail.

@@ -134,24 +134,30 @@ func (g *Guard) Identify(_ context.Context, h Headers) (*Caller, error) {
 	return c, err
 }
 
-// Enter identifies the caller of an HTTP request and counts the request against its limits until ctx ends, as the context of a
-// request does. TryLater with v10.ReasonRate: there are too many; RetryAfter says when not.
-func (g *Guard) Enter(ctx context.Context, h http.Header) (*Caller, error) {
-	return g.EnterBy(ctx, Headers{APIKey: h.Values("X-API-Key"), Authorization: h.Values("Authorization")})
+// Enter identifies the caller of an HTTP request and counts the request against its limits until leave is called. TryLater with
+// v10.ReasonRate: there are too many; RetryAfter says when not.
+func (g *Guard) Enter(ctx context.Context, h http.Header) (c *Caller, leave func(), err error) {
+	return g.enter(ctx, Headers{APIKey: h["X-Api-Key"], Authorization: h["Authorization"]})
 }
 
-// EnterBy is Enter for other protocols than HTTP.
+// EnterBy is Enter for other protocols than HTTP. The request is counted until ctx ends, as the context of a request does.
 func (g *Guard) EnterBy(ctx context.Context, h Headers) (*Caller, error) {
-	c, err := g.Identify(ctx, h)
+	c, leave, err := g.enter(ctx, h)
 	if err != nil {
 		return nil, err
 	}
-	end, err := g.limiter.begin(c)
-	if err != nil {
-		return nil, err
-	}
-	context.AfterFunc(ctx, end)
+	context.AfterFunc(ctx, leave)
 	return c, nil
+}
+
+func (g *Guard) enter(ctx context.Context, h Headers) (c *Caller, leave func(), err error) {
+	if c, err = g.Identify(ctx, h); err != nil {
+		return nil, nil, err
+	}
+	if leave, err = g.limiter.begin(c); err != nil {
+		return nil, nil, err
+	}
+	return c, leave, nil
 }
 
 func (g *Guard) byKey(text string) (*Caller, error) {

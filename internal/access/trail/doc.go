@@ -6,7 +6,7 @@
 //	t, err := trail.Open(trail.Config{Dir: "access/audit", Tag: aliasKey.Tag}, trail.Parts{…})
 //	go t.Run(ctx)
 //	err = t.Ready()          // before a write: can it be written down?
-//	err = t.Append(ctx, e)   // after it
+//	err = t.Append(e)        // after it
 //	report, err := trail.Verify(files…)
 //
 // Names of accounts and of people are not in it, but their tags under the network's alias key, which the ledger has too. Whoever keeps
@@ -21,5 +21,5 @@
 //     last line is cut off by Open, which writes a line about it.
 //  3. After a failed write or flush nothing more is written, and Ready says so: then nobody may write who must be written down.
 //  4. No file is ever deleted or changed by this package. The operator moves old ones away.
-//  5. What waits is bounded by WaitingMax; at the bound Append waits, until its context ends.
+//  5. What waits is bounded by WaitingMax; at the bound Append waits, for WaitMax at the most.
 package trail

@@ -23,10 +23,14 @@ const (
 	FileBytesMaxDefault = 64 << 20
 	WaitingMaxDefault   = 8192
 	FlushEveryDefault   = 100 * time.Millisecond
+	WaitMaxDefault      = 5 * time.Second
 	// HeadEvery is how often, at the least, the log of the server is told the newest line's hash, if there is a newer one.
 	HeadEvery = time.Hour
 	// groupLinesMax bounds the lines of one write.
 	groupLinesMax = 1024
+	// gatherPart is the part of FlushEvery that the first line of a write waits for others: so one write, and one waking of the writer, is for
+	// many.
+	gatherPart = 20
 )
 
 // Config sets a trail up. Dir and Tag are needed.
@@ -37,6 +41,7 @@ type Config struct {
 	FileBytesMax int64         // a file that is larger is followed by a new one. Default 64 MiB
 	FlushEvery   time.Duration // how long a line may wait to be on the disk. Default 100 ms
 	WaitingMax   int           // lines that wait to be written; at the bound Append waits. Default 8,192
+	WaitMax      time.Duration // how long. Default 5 s
 }
 
 // Parts is what a trail works with.
@@ -66,7 +71,7 @@ type Trail struct {
 // Open goes on where the trail in a folder ends, or begins one. Conflict: another process writes there. Corrupt: its end cannot be
 // read. Only the end is looked at: Verify reads all.
 func Open(cfg Config, p Parts) (*Trail, error) {
-	if cfg.Dir == "" || cfg.Tag == nil || cfg.FileBytesMax < 0 || cfg.FlushEvery < 0 || cfg.WaitingMax < 0 {
+	if cfg.Dir == "" || cfg.Tag == nil || cfg.FileBytesMax < 0 || cfg.FlushEvery < 0 || cfg.WaitingMax < 0 || cfg.WaitMax < 0 {
 		return nil, fault.New(fault.Invalid, "trail: a folder and a tag are needed, and no bound may be negative")
 	}
 	if cfg.FileBytesMax == 0 {
@@ -77,6 +82,9 @@ func Open(cfg Config, p Parts) (*Trail, error) {
 	}
 	if cfg.WaitingMax == 0 {
 		cfg.WaitingMax = WaitingMaxDefault
+	}
+	if cfg.WaitMax == 0 {
+		cfg.WaitMax = WaitMaxDefault
 	}
 	if p.Log == nil {
 		p.Log = slog.New(slog.DiscardHandler)
@@ -131,23 +139,32 @@ func (t *Trail) Ready() error {
 	return nil
 }
 
-// Append hands an entry over. It is on the disk within FlushEvery. Unavailable: the trail has failed or has ended. TryLater: ctx
-// ended first; what was done needs a context that does not end with its request, or the line is lost, which is counted.
-func (t *Trail) Append(ctx context.Context, e *Entry) error {
+// Append hands an entry over. It is on the disk within FlushEvery. Unavailable: the trail has failed or has ended. TryLater: it does not
+// keep up, and the line is lost, which is counted. No context ends the wait: what was done is to be written down also when its request is over.
+func (t *Trail) Append(e *Entry) error {
 	if err := t.Ready(); err != nil {
 		return err
 	}
 	l := newLine(e, t.cfg.Tag, time.Now())
 	select {
+	case <-t.done:
+		return errEnded()
+	case t.queue <- l: // nearly always
+		return nil
+	default:
+	}
+	select {
 	case t.queue <- l:
 		return nil
 	case <-t.done:
-		return fault.New(fault.Unavailable, "the audit trail has ended")
-	case <-ctx.Done():
+		return errEnded()
+	case <-time.After(t.cfg.WaitMax):
 		t.metrics.lost.Inc()
 		return fault.Reasoned(fault.TryLater, "trail_full", "the audit trail does not keep up")
 	}
 }
+
+func errEnded() error { return fault.New(fault.Unavailable, "the audit trail has ended") }
 
 // Run writes until ctx ends, and then what waits. Halted: a write or flush failed. End everything that appends first.
 func (t *Trail) Run(ctx context.Context) error {
@@ -168,6 +185,7 @@ func (t *Trail) run(ctx context.Context) error {
 		}
 		select {
 		case l := <-t.queue:
+			t.gather(ctx)
 			if err := t.write(t.group(l)); err != nil {
 				return err
 			}
@@ -178,6 +196,17 @@ func (t *Trail) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return t.end()
 		}
+	}
+}
+
+// gather lets others come, unless there are enough for a write.
+func (t *Trail) gather(ctx context.Context) {
+	if len(t.queue) >= min(groupLinesMax, cap(t.queue)) {
+		return
+	}
+	select {
+	case <-time.After(t.cfg.FlushEvery / gatherPart):
+	case <-ctx.Done():
 	}
 }
 
@@ -228,7 +257,7 @@ func (t *Trail) write(lines []*line) error {
 	t.tail.n, t.tail.head, t.tail.size = n, head, t.tail.size+int64(len(text))
 	now := time.Now()
 	if !t.dirty {
-		t.dirty, t.since = true, now
+		t.dirty, t.since = true, now.Add(-2*t.cfg.FlushEvery/gatherPart) // it may have waited for others, and its flush may
 	}
 	if t.metrics != nil { // nil: Open has not made them yet
 		t.metrics.lines.Add(float64(len(lines)))

@@ -5,7 +5,6 @@ package custodyapi
 import (
 	"context"
 	"log/slog"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
@@ -16,9 +15,6 @@ import (
 	"github.com/aurigraph/aurigraph/internal/obs"
 )
 
-// trailWaitMax is how long a line may wait for a trail that does not keep up. Then it is lost, and counted there.
-const trailWaitMax = 5 * time.Second
-
 // requestIDHeader is the client's own word for a call.
 const requestIDHeader = "x-request-id"
 
@@ -26,7 +22,7 @@ const requestIDHeader = "x-request-id"
 type Trail interface {
 	// Ready is Unavailable when nothing can be written down any more.
 	Ready() error
-	Append(ctx context.Context, e *trail.Entry) error
+	Append(e *trail.Entry) error
 }
 
 // RegisterAudited is Register for a server that writes down what callers did, whatever became of it. What cannot be written down is
@@ -89,9 +85,7 @@ func (s *audited) append(ctx context.Context, e *trail.Entry, c Caller) {
 	if ids := metadata.ValueFromIncomingContext(ctx, requestIDHeader); len(ids) > 0 {
 		e.Request = ids[0]
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), trailWaitMax)
-	defer cancel()
-	if err := s.trail.Append(ctx, e); err != nil {
+	if err := s.trail.Append(e); err != nil {
 		s.log.Error("what was done is not in the audit trail", obs.KeyMethod, e.What, obs.Err(err))
 	}
 }

@@ -3,7 +3,6 @@
 package custodyapi_test
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -34,7 +33,7 @@ func (b *book) Ready() error {
 	return b.broken
 }
 
-func (b *book) Append(_ context.Context, e *trail.Entry) error {
+func (b *book) Append(e *trail.Entry) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.lines = append(b.lines, *e)

@@ -13,6 +13,12 @@ import (
 
 const contentJSON = "application/json; charset=utf-8"
 
+// Values of headers that nearly every answer has. Nobody changes them.
+var (
+	typeJSON  = []string{contentJSON}
+	anyOrigin = []string{"*"}
+)
+
 // raw is an answer that is encoded already, or that is not an ordinary 200.
 type raw struct {
 	code       int         // 0: 200
@@ -81,11 +87,12 @@ func (s *Server) refuse(w http.ResponseWriter, row *v10.Endpoint, p v10.Problem,
 }
 
 func (s *Server) write(w http.ResponseWriter, code int, content string, body []byte) {
-	if content == "" {
-		content = contentJSON
-	}
 	h := w.Header()
-	h.Set("Content-Type", content)
+	if content == "" {
+		h["Content-Type"] = typeJSON
+	} else {
+		h.Set("Content-Type", content)
+	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(code)
 	_, _ = w.Write(body) // a client that went away is nobody's to tell

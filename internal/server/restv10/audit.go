@@ -4,19 +4,14 @@ package restv10
 
 import (
 	"cmp"
-	"context"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/aurigraph/aurigraph/internal/access/trail"
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/obs"
 	v10 "github.com/aurigraph/aurigraph/internal/v10"
 )
-
-// trailWaitMax is how long a line may wait for a trail that does not keep up. Then it is lost, and counted there.
-const trailWaitMax = 5 * time.Second
 
 // requestIDHeader is the client's or its proxy's own word for a request. Where there is none, that of our proxy stands in the trail.
 const requestIDHeader = "X-Request-Id"
@@ -27,7 +22,7 @@ func (s *Server) audits(row *v10.Endpoint) bool {
 }
 
 // note writes down what a caller did, whatever became of it.
-func (s *Server) note(ctx context.Context, q *request, err error) {
+func (s *Server) note(q *request, err error) {
 	if !s.audits(q.row) || q.caller == nil {
 		return
 	}
@@ -42,9 +37,7 @@ func (s *Server) note(ctx context.Context, q *request, err error) {
 	case q.home != 0:
 		e.Result = "v10_" + strconv.Itoa(q.home)
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), trailWaitMax)
-	defer cancel()
-	if err := s.parts.Trail.Append(ctx, &e); err != nil {
+	if err := s.parts.Trail.Append(&e); err != nil {
 		s.parts.Log.Error("what was done is not in the audit trail", obs.KeyMethod, e.What, obs.Err(err))
 	}
 }

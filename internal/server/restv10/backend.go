@@ -69,8 +69,8 @@ type Counters struct {
 
 // Access says who calls, and keeps API keys, as *access.Guard does. It is safe for concurrent use, and its errors have kinds.
 type Access interface {
-	// Enter reads the caller from the headers of a request, which it counts until ctx ends.
-	Enter(ctx context.Context, h http.Header) (*access.Caller, error)
+	// Enter reads the caller from the headers of a request, which it counts until leave is called.
+	Enter(ctx context.Context, h http.Header) (c *access.Caller, leave func(), err error)
 	Login(ctx context.Context, q *v10.Login) (v10.Token, error)
 	Refresh(ctx context.Context, token string) (v10.Token, error)
 	Keys(ctx context.Context, c *access.Caller) ([]v10.APIKey, error)
@@ -85,5 +85,5 @@ type Access interface {
 type Trail interface {
 	// Ready is Unavailable when nothing can be written down any more.
 	Ready() error
-	Append(ctx context.Context, e *trail.Entry) error
+	Append(e *trail.Entry) error
 }

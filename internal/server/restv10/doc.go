@@ -8,7 +8,8 @@
 //
 // A request is matched and admitted in serve.go, read in request.go, handled by the handler of its row, and answered in answer.go.
 // Handlers stand in one file for each group of the table, and routes.go says which is whose. Below that, edge.go sees the bytes of a
-// connection. WebSockets: handshake.go takes a connection over, events.go hears it, sockets.go wakes, socket.go sends, wire.go writes.
+// connection. WebSockets: handshake.go takes a connection over, readiness.go knows who said something, hearing.go and inbound.go take it in,
+// sockets.go wakes, socket.go sends, wire.go is the connection.
 //
 // Invariants:
 //
@@ -20,7 +21,8 @@
 //     told 413, 429 or 503 with Retry-After, a slow one 408 or nothing, and all are counted. What cannot be read as a request has V10's
 //     body as well.
 //  5. A subscriber is a cursor on the chain, not a queue. One that stalls delays nobody: it is closed with a reason and the height
-//     from which it can resume. A frame is made once for all, and goes out whole or is the last.
+//     from which it can resume. A frame is made once for all, and goes out whole or is the last. Between messages it has no goroutine and
+//     no buffer.
 //  6. A server that is told to stop first says so (unhealthy, Connection: close), goes on for a while, and then ends what is under
 //     way. Serve returns when everything that it started has ended.
 //  7. Payments of one request reach the desk in their order; a stream's next lines when those before are answered. The desk keeps the

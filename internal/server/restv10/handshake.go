@@ -3,14 +3,14 @@
 package restv10
 
 import (
-	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha1"
 	"encoding/base64"
 	"errors"
-	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/aurigraph/aurigraph/internal/fault"
 	v10 "github.com/aurigraph/aurigraph/internal/v10"
@@ -69,24 +69,37 @@ func (h *sockets) upgrade(q *request) error {
 		h.open.Add(-1)
 		return errUpgrade()
 	}
-	w := newWire(c)
-	conn, err := h.upgrader.UpgradeFromConn(w, readerOf(w, buffered.Reader), q.Request)
-	if err != nil {
-		h.open.Add(-1)
-		return errHijacked
-	}
-	if !h.begin(conn.ReadLoop) { // beside the handler, so that nothing of the request is kept
+	s := h.newSocket(newWire(c))
+	early, _ := buffered.Peek(buffered.Reader.Buffered()) // all of it is there: a client may speak before it is answered
+	if err := s.wire.answerHandshake(q.Header.Get("Sec-Websocket-Key")); err != nil {
 		h.open.Add(-1)
 		_ = c.Close()
+		return errHijacked
+	}
+	if !h.add(s, bytes.Clone(early)) {
+		s.end(closeGoingAway, reasonGoing, socketGoingLinger)
 	}
 	return errHijacked
 }
 
-// readerOf reads a connection through a small buffer, after what the server's has of it already: a client may speak before it is answered.
-func readerOf(w *wire, had *bufio.Reader) *bufio.Reader {
-	early, _ := had.Peek(had.Buffered()) // all of it is there
-	if len(early) == 0 {
-		return bufio.NewReaderSize(w, socketReadBytes)
+// newSocket is a client of which nobody knows yet. Until it subscribes it gets what V10 pushed.
+func (h *sockets) newSocket(w *wire) *socket {
+	now := h.now()
+	return &socket{sockets: h, wire: w, window: -1, pushDue: now, pingDue: now + socketPingInterval, heardAt: now}
+}
+
+// acceptGUID is what RFC 6455 has a server add to a client's nonce.
+const acceptGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+// answerHandshake says that from here on frames follow.
+func (w *wire) answerHandshake(key string) error {
+	sum := sha1.Sum([]byte(key + acceptGUID)) // the protocol's choice; nothing rests on it
+	if err := w.SetWriteDeadline(time.Now().Add(headerTimeout)); err != nil {
+		return err
 	}
-	return bufio.NewReaderSize(io.MultiReader(bytes.NewReader(bytes.Clone(early)), w), socketReadBytes)
+	const head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+	if _, err := w.Write([]byte(head + base64.StdEncoding.EncodeToString(sum[:]) + "\r\n\r\n")); err != nil {
+		return err
+	}
+	return w.SetWriteDeadline(time.Time{})
 }

@@ -24,7 +24,7 @@ const (
 var errAway = fault.Reasoned(fault.Refused, custody.ReasonNotHome, "V10 serves this account")
 
 // isAway reports whether V10 must do it, and nothing was done here.
-func isAway(err error) bool { return fault.ReasonOf(err) == custody.ReasonNotHome }
+func isAway(err error) bool { return err != nil && fault.ReasonOf(err) == custody.ReasonNotHome }
 
 // atHome gives an error of a look-up its meaning: an asset of which nobody here knows may be V10's newest, if the account is V10's.
 func (s *Server) atHome(ctx context.Context, q *request, account, code string, err error) error {

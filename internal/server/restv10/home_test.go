@@ -3,7 +3,6 @@
 package restv10
 
 import (
-	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -97,7 +96,7 @@ type noteTrail struct {
 
 func (*noteTrail) Ready() error { return nil }
 
-func (n *noteTrail) Append(_ context.Context, e *trail.Entry) error {
+func (n *noteTrail) Append(e *trail.Entry) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.lines = append(n.lines, e.Result)

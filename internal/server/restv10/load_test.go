@@ -143,6 +143,9 @@ func TestManySockets(t *testing.T) {
 	if load.Heads < healthy*(windows-3) || load.Most > windows {
 		t.Errorf("%d heads for %d sockets in %s, at most %d for one", load.Heads, healthy, took, load.Most)
 	}
+	if live > 3<<10 {
+		t.Errorf("a socket that says nothing takes %d bytes: does something wait for each of them?", live)
+	}
 	bound := 1000
 	if *strictFlag {
 		bound = 200

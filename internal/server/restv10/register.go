@@ -2,19 +2,9 @@
 
 package restv10
 
-// begin reads a socket in a goroutine of its own, unless the server goes.
-func (h *sockets) begin(read func()) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.going {
-		return false
-	}
-	h.readers.Go(read)
-	return true
-}
-
-// add takes note of a socket, and reports whether it may stay. Slots go round, so that they have as many sockets each.
-func (h *sockets) add(s *socket) bool {
+// add takes note of a socket that said something early, and reports whether it may stay: then it is heard. Slots go round, so that they have
+// as many sockets each.
+func (h *sockets) add(s *socket, early []byte) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	s.slot = h.turn
@@ -24,13 +14,24 @@ func (h *sockets) add(s *socket) bool {
 	h.all++
 	h.server.metrics.sockets.Set(float64(h.all))
 	signal(h.due)
-	return !h.going
+	if h.going {
+		return false
+	}
+	ready := h.readinessFor(s)
+	h.readers.Go(func() { h.begin(s, early, ready) }) // beside the handler, so that nothing of the request is kept
+	return true
 }
 
-// remove forgets a socket that was added.
+// remove forgets a socket that was added, once.
 func (h *sockets) remove(s *socket) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if _, there := h.slots[s.slot][s]; !there {
+		return
+	}
+	if h.ready != nil {
+		h.ready.forget(s)
+	}
 	for _, in := range []map[*socket]struct{}{h.slots[s.slot], h.followers, h.heads, h.waiting, h.awake} {
 		delete(in, s)
 	}

@@ -24,7 +24,7 @@ type stream func(ctx context.Context, q *request, w http.ResponseWriter) error
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	begin := time.Now()
-	w.Header().Set("Access-Control-Allow-Origin", "*")
+	w.Header()["Access-Control-Allow-Origin"] = anyOrigin
 	if s.draining.Load() {
 		w.Header().Set("Connection", "close")
 	}
@@ -42,9 +42,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case row.Is501():
 		s.refuse(w, row, v10.ProblemOfMissing(row.Missing), begin)
 	default:
-		s.admit(w, &request{Request: r, row: row, params: params, begin: begin})
+		s.admit(w, &request{Request: r, row: row, params: params, begin: begin, leave: nobodyLeaves})
 	}
 }
+
+// nobodyLeaves is for a request of which no caller is known.
+func nobodyLeaves() {}
 
 // requestPath is the path as the client wrote it: names keep their escapes, and nothing is cleaned away.
 func requestPath(r *http.Request) string {
@@ -76,7 +79,9 @@ func (s *Server) admit(w http.ResponseWriter, q *request) {
 		s.fail(w, q, fault.Reasoned(fault.Unavailable, "starting", "the node does not serve yet"))
 		return
 	}
-	if err := s.enter(ctx, q); err != nil {
+	err := s.enter(ctx, q)
+	defer q.leave()
+	if err != nil {
 		s.fail(w, q, err)
 		return
 	}
@@ -100,9 +105,11 @@ func (s *Server) enter(ctx context.Context, q *request) (err error) {
 	if access.Public(q.row) {
 		return nil
 	}
-	if q.caller, err = s.parts.Access.Enter(ctx, q.Header); err != nil {
+	var leave func()
+	if q.caller, leave, err = s.parts.Access.Enter(ctx, q.Header); err != nil {
 		return err
 	}
+	q.leave = leave
 	if err := q.caller.Allow(q.row); err != nil || !s.audits(q.row) {
 		return err
 	}
@@ -126,7 +133,7 @@ func (s *Server) handle(ctx context.Context, w http.ResponseWriter, q *request) 
 	}
 	q.upgrade = w
 	answer, err := s.call(ctx, q)
-	s.note(ctx, q, err)
+	s.note(q, err)
 	if errors.Is(err, errHijacked) {
 		s.metrics.count(q.row, http.StatusSwitchingProtocols)
 		return
@@ -157,7 +164,7 @@ func (s *Server) stream(ctx context.Context, w http.ResponseWriter, q *request, 
 	s.metrics.streams.Inc()
 	defer s.metrics.streams.Dec()
 	err := run(ctx, q, w)
-	s.note(ctx, q, err)
+	s.note(q, err)
 	if err != nil {
 		s.fail(w, q, err)
 		return

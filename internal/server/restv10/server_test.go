@@ -251,8 +251,9 @@ func TestKeys(t *testing.T) {
 	if resp, _ := w.ask("POST", submitPath, payment("alice", "bob", 1), "Idempotency-Key", "a b"); resp.StatusCode != 400 {
 		t.Error(resp.StatusCode)
 	}
-	caller, err := w.server.parts.Access.Enter(t.Context(), http.Header{})
+	caller, leave, err := w.server.parts.Access.Enter(t.Context(), http.Header{})
 	must(t, err)
+	defer leave()
 	q := &request{Request: &http.Request{Header: http.Header{"Idempotency-Key": {"k"}}}, caller: caller}
 	seen := map[chain.IdempotencyKey]bool{}
 	for item := -1; item < 3; item++ {

@@ -5,29 +5,23 @@ package restv10
 import (
 	"cmp"
 	"context"
+	"encoding/binary"
 	"errors"
 	"sync"
 	"time"
 
-	"github.com/lxzan/gws"
-
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/fault"
-)
-
-// Codes with which a socket is closed (RFC 6455).
-const (
-	closeGoingAway = 1001
-	closeTryLater  = 1013
 )
 
 // socket is one client: what it wants, and how far it is. Its cursor on the chain is a height, not a queue. Times are since the sockets
 // began.
 type socket struct {
 	sockets *sockets
-	conn    *gws.Conn
 	wire    *wire
-	slot    int // of its windows
+	in      inbound // whoever hears it has it
+	id      uint64  // for the readiness
+	slot    int     // of its windows
 
 	mu       sync.Mutex // guards all below
 	wants    topics
@@ -43,6 +37,7 @@ type socket struct {
 	window   int64 // in which that was; it gets one head in each
 	pushDue  time.Duration
 	pingDue  time.Duration
+	heardAt  time.Duration // when it last said anything
 	since    time.Duration // when what is being written was begun
 	replies  [][]byte      // frames
 	doomed   string        // why it is to be closed, once it takes something again
@@ -113,12 +108,16 @@ func (s *socket) waitsForHead(now time.Duration) bool {
 	return !s.ended && s.wants&onHeads != 0 && s.windowAt(now) > s.window
 }
 
-// claim reports whether the caller is to send what is due. One that has taken too long for a message is doomed.
+// claim reports whether the caller is to send what is due. One that has taken too long for a message is doomed, and one that says nothing,
+// not even that it lives.
 func (s *socket) claim(now time.Duration) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {
 		return false
+	}
+	if now-s.heardAt > socketSilenceMax {
+		s.doomed = cmp.Or(s.doomed, reasonSilent)
 	}
 	if s.writing {
 		if !s.cut && now-s.since > socketStallMax {
@@ -257,7 +256,7 @@ func (s *socket) end(code uint16, reason string, linger time.Duration) {
 	s.sockets.server.metrics.closed.WithLabelValues(reason).Inc()
 	_ = s.wire.SetWriteDeadline(time.Now().Add(linger))
 	_, _ = s.wire.Write(frameOf(opText, closingMessage(reason, resume))) // who is gone hears nothing
-	_ = s.conn.WriteClose(code, closeReason(reason, resume))
+	s.close(append(binary.BigEndian.AppendUint16(nil, code), closeReason(reason, resume)...), linger)
 }
 
 // resume is the height of the first block that the client may not have seen.

@@ -9,8 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/lxzan/gws"
-
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/obs"
@@ -21,7 +19,8 @@ const (
 	socketMessageBytesMax = 8 << 10 // of a client; more closes the socket
 	socketAccountsMax     = 64      // accounts that one follows
 	socketRepliesMax      = 16      // answers that wait to be taken; then the socket counts as stalled
-	socketReadBytes       = 512     // of the buffer that each has
+	socketReadBytes       = 4096    // that are read of one at a time
+	socketListenBytes     = 512     // the same, of one that has a reader of its own
 	socketTogetherBytes   = 64 << 10
 	socketPushInterval    = 5 * time.Second
 	socketHeadInterval    = 500 * time.Millisecond // a socket's window, in which it gets one head
@@ -38,6 +37,8 @@ const (
 	socketBlocksAhead     = 16  // blocks that are read before any socket asks for them
 	socketsApiece         = 128 // of those due together, how many are worth a goroutine
 	reasonStalled         = "stalled"
+	reasonSilent          = "silent"
+	reasonClient          = "client"
 	reasonGoing           = "going_away"
 	reasonFailed          = "failed"
 )
@@ -48,7 +49,6 @@ const (
 // long as it writes, so that none waits for another.
 type sockets struct {
 	server   *Server
-	upgrader *gws.Upgrader
 	contents *contents
 	began    time.Time
 	head     atomic.Uint64        // newest certified height
@@ -60,6 +60,7 @@ type sockets struct {
 	open     atomic.Int64
 	writers  sync.WaitGroup
 	readers  sync.WaitGroup
+	watcher  sync.WaitGroup // of ready
 
 	mu        sync.Mutex // guards what follows
 	slots     [socketSlots]map[*socket]struct{}
@@ -68,8 +69,9 @@ type sockets struct {
 	waiting   map[*socket]struct{} // of heads: they get the next one at once
 	awake     map[*socket]struct{} // they asked for something
 	all       int
-	turn      int  // slot of the next socket
-	going     bool // the server goes: none may stay
+	turn      int        // slot of the next socket
+	going     bool       // the server goes: none may stay
+	ready     *readiness // nil before the first socket that can be watched
 }
 
 func newSockets(s *Server) *sockets {
@@ -81,10 +83,6 @@ func newSockets(s *Server) *sockets {
 	for i := range h.slots {
 		h.slots[i] = map[*socket]struct{}{}
 	}
-	h.upgrader = gws.NewUpgrader(events{h}, &gws.ServerOption{
-		ReadMaxPayloadSize: socketMessageBytesMax, ReadBufferSize: socketReadBytes, CheckUtf8Enabled: true, HandshakeTimeout: headerTimeout,
-		Logger: quiet{}, NewSession: func() gws.SessionStorage { return &session{} },
-	})
 	return h
 }
 
@@ -103,7 +101,7 @@ func (h *sockets) run(ctx context.Context) {
 	beside.Go(func() { h.readHeads(ctx) })
 	h.look(ctx)
 	h.endAll()
-	h.readers.Wait()
+	h.stopHearing()
 	h.writers.Wait()
 	beside.Wait()
 }

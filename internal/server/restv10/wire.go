@@ -5,18 +5,12 @@ package restv10
 import (
 	"encoding/binary"
 	"errors"
+	"io"
 	"net"
 	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
-)
-
-// Opcodes of frames that a server writes (RFC 6455).
-const (
-	opText byte = 1
-	opPing byte = 9
-	opPong byte = 10
 )
 
 // frameOf is a message as one whole frame of a server: it is the same for every client, so it is made once for all of them.
@@ -41,7 +35,7 @@ const framesTogether = 512
 // for concurrent use.
 type wire struct {
 	net.Conn
-	raw syscall.RawConn // nil: whether the client takes a frame at once cannot be known
+	raw syscall.RawConn // nil: whether the client takes a frame at once, or has sent one, cannot be known
 
 	mu   sync.Mutex // guards all below, and the order of frames
 	rest []byte     // of a frame that put began
@@ -114,6 +108,23 @@ func sendNow(raw syscall.RawConn, frames [][]byte) (n int, err error) {
 		return 0, failed
 	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR), errors.Is(err, unix.ENOBUFS):
 		return 0, nil
+	}
+	return max(n, 0), err
+}
+
+// take reads what is there, without waiting; it may be nothing.
+func (w *wire) take(p []byte) (n int, err error) {
+	failed := w.raw.Read(func(fd uintptr) bool {
+		n, err = unix.Read(int(fd), p)
+		return true
+	})
+	switch {
+	case failed != nil:
+		return 0, failed
+	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR):
+		return 0, nil
+	case err == nil && n == 0:
+		return 0, io.EOF
 	}
 	return max(n, 0), err
 }
