@@ -113,7 +113,7 @@ sim-long: build ## simulate SIM_SEEDS (100000) seeds, resumable; remove bin/sim-
 	@bin/aurigraph sim --seed $(SIM_FIRST) --seeds $(SIM_SEEDS) --resume bin/sim-long.json
 
 .PHONY: model
-model: ## search the models of the move, 13M states, and look for a way on from each; about a minute
+model: ## search the models of the move, 17M states, and look for a way on from each; about a minute
 	$(GO) run ./model/cmd/move -run all -progress
 
 .PHONY: model-long

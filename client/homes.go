@@ -22,13 +22,14 @@ type Homes struct {
 	Closed  bool        // the migration is over (CloseMigration): V10 owns nothing, and nothing moves any more
 }
 
-// HomeMove is what made a version of the home table, proved by its receipt.
+// HomeMove is what made a version of the home table, proved by its receipt, or by the handover of the seal that made it.
 type HomeMove struct {
 	Version uint64
 	Height  Height
 	ToV11   bool        // of a move
 	Aborted bool        // it moved nothing: fences of earlier versions are of no use from then on
 	Closed  bool        // it ended the migration: no version follows
+	Sealed  bool        // behind Height a seal gave V10 all slots that it did not own; no transaction did
 	Slots   []SlotRange // none of a close
 }
 
@@ -52,8 +53,9 @@ func (c *Client) Homes(ctx context.Context) (*Homes, error) {
 }
 
 // HomeMove reads what made a version of the home table, 2 or more, and verifies it: the transaction is in a certified block, was executed
-// with the outcome ok, and was made for the version before. So whoever begins with the table of a version that he trusts, and follows the
-// versions one by one, has the table that the validators certified. NotFound: that version was not made yet. Denied: the client has no Trust.
+// with the outcome ok, and was made for the version before; or a quorum of an epoch's validators sealed it with that version. So whoever
+// begins with the table of a version that he trusts, and follows the versions one by one, has the table that the validators certified.
+// NotFound: that version was not made yet. Denied: the client has no Trust.
 func (c *Client) HomeMove(ctx context.Context, version uint64) (*HomeMove, error) {
 	if c.verifier == nil {
 		return nil, fault.New(fault.Denied, "a move of slots is believed with its proof only: the client needs a Trust")
@@ -61,6 +63,9 @@ func (c *Client) HomeMove(ctx context.Context, version uint64) (*HomeMove, error
 	a, err := read(ctx, c, c.ledger.GetHomeMove, &ledgerv1.GetHomeMoveRequest{Version: version})
 	if err != nil {
 		return nil, err
+	}
+	if len(a.Transaction) == 0 {
+		return c.sealedMove(ctx, version)
 	}
 	var id Hash
 	if err := putHash(&id, a.Transaction); err != nil {
@@ -71,6 +76,19 @@ func (c *Client) HomeMove(ctx context.Context, version uint64) (*HomeMove, error
 		return nil, err
 	}
 	return homeMoveOf(t, version)
+}
+
+// sealedMove finds the seal that made a version. The node's word is not needed for it: the handovers say so, from the genesis on.
+func (c *Client) sealedMove(ctx context.Context, version uint64) (m *HomeMove, err error) {
+	err = c.prove(ctx, func(v *Verifier) error {
+		end, ok := v.history.SealedHomes(version)
+		if !ok {
+			return unproved(ReasonUnknownEpoch, "no handover up to epoch %d made version %d of the home table", v.Epoch(), version)
+		}
+		m = &HomeMove{Version: version, Height: end.Height, Sealed: true, Slots: []SlotRange{{From: 0, To: chain.SlotNone - 1}}}
+		return nil
+	})
+	return m, err
 }
 
 func homeMoveOf(t *Transaction, version uint64) (*HomeMove, error) {

@@ -71,6 +71,15 @@ func TestHomeMove(t *testing.T) {
 	fails(5, client.Corrupt)
 	done(&client.Freeze{Account: 1})
 	fails(6, client.Corrupt)
+	backend.SealToV10()
+	sealed := client.HomeMove{Version: 7, Sealed: true, Slots: []client.SlotRange{{From: 0, To: 65_534}}}
+	is(7, sealed) // the client learns of the epoch for it
+	backend.SealToV10()
+	backend.Seal()
+	sealed.Version = 8
+	is(8, sealed)
+	backend.Moved(client.Hash{}) // that no seal made
+	fails(9, client.Corrupt)
 	if _, err := dial(t, backend, nil).HomeMove(t.Context(), 2); client.KindOf(err) != client.Denied {
 		t.Errorf("without a trust: %v", err)
 	}

@@ -125,9 +125,12 @@ type PeerClass struct {
 	LastError     string
 }
 
+// EvidenceDrill is the kind of what is shown for a minute because somebody rehearses an alarm. Its sequence is the number of that drill.
+const EvidenceDrill = "drill"
+
 // Evidence says that somebody did what an honest validator does not. It convinces the node that found it.
 type Evidence struct {
-	Kind      string // about a lane: fork, parent, ack, ahead, decided; about a height: two_headers
+	Kind      string // about a lane: fork, parent, ack, ahead, decided; about a height: two_headers; EvidenceDrill: it is none
 	Validator uint16 // who signed two headers, or whose lane it is
 	From      uint16 // who said so
 	Height    Height // of two_headers

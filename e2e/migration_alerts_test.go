@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/aurigraph/aurigraph/internal/network"
+	nginxproxy "github.com/aurigraph/aurigraph/internal/nginx"
 	"github.com/aurigraph/aurigraph/internal/testkit/promserver"
 )
 
@@ -53,6 +55,42 @@ func TestMigrationAlerts(t *testing.T) {
 	m.fires(p, "SyncLagging")
 	signalTo(t, m.pid(besideIt(halfOfV10)), syscall.SIGCONT)
 	m.calm(p)
+	m.nothingIsLost()
+}
+
+// TestMigrationAlertsNginx has the Prometheus look at all parts of a pair whose clients come through nginx: each is seen, and what goes wrong with V10's half
+// and with nginx's map is told.
+func TestMigrationAlertsNginx(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs a network beside V10 for a minute")
+	}
+	promserver.Program(t, "prometheus")
+	if _, err := nginxproxy.Find(); err != nil {
+		t.Skipf("SKIPPED, NOTHING WAS TESTED: %v", err)
+	}
+	m := newMigrating(t, network.Options{}, nil, "--router", network.RouterNginx)
+	m.metricsExist()
+	p := promserver.Start(t, promserver.Config{Rules: []string{m.quickRules()}, Targets: m.folder.Path(network.TargetsName)})
+	jobs := map[string]int{}
+	for _, s := range m.folder.Scrapes() {
+		jobs[s.Labels["job"]]++
+	}
+	if want := map[string]int{
+		network.JobNode: network.NodesDefault, network.JobGateway: 1, network.JobSync: 1, network.JobGuard: 1, network.JobRouter: 1, network.JobShadow: 1, network.JobMigration: 1,
+	}; !maps.Equal(jobs, want) {
+		t.Errorf("the parts are %v, want %v", jobs, want)
+	}
+	m.do("move", "--weight", "500")
+	m.calm(p)
+	if up := p.Up(t); !maps.Equal(up, jobs) {
+		t.Errorf("of %v answer %v", jobs, up)
+	}
+	signalTo(t, m.pid(besideIt(halfOfV10)), syscall.SIGSTOP)
+	m.fires(p, "SyncDown", "SyncLagging")
+	signalTo(t, m.pid(besideIt(halfOfV10)), syscall.SIGCONT)
+	m.calm(p)
+	m.staleMap()
+	m.fires(p, "RouterMapRefused")
 	m.nothingIsLost()
 }
 

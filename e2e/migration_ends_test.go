@@ -69,7 +69,7 @@ func (m *migrating) killedInDrill() {
 	m.served()
 	m.read()
 	for good := m.state.GoodDrills(); good < m.state.Plan.Drills.Count; good = m.state.GoodDrills() {
-		m.do("drill")
+		m.do("drill", "--alarm")
 		if m.read(); m.state.GoodDrills() != good+1 {
 			m.t.Fatalf("a drill does not count: %+v", m.state.Drills)
 		}

@@ -88,7 +88,7 @@ func (m *migrating) badPlans() {
 		"canary.steps[0].minimum_requests":      "canary: {steps: [{weight_bp: 10000, minimum_seconds: 1}]}",
 		"canary.reverse_to_bp":                  "canary: {reverse_to_bp: 10000}",
 		"canary.rails.error_rate_bp":            "canary: {rails: {error_rate_bp: 0}}",
-		"canary.named":                          "canary: {named: {first: [CLIENT-1]}}",
+		"canary.named.first[0]":                 "canary: {named: {first: [CLIENT-1]}}",
 		"sync.lag_ms_max":                       "sync: {lag_ms_max: 0}",
 		"drills.slots":                          "drills: {slots: 10001}",
 		"cutover.slice_bp":                      "cutover: {slice_bp: -1}",
@@ -99,7 +99,7 @@ func (m *migrating) badPlans() {
 		"one YAML document":                     "{}\n---\n{}",
 	} {
 		reason := migration.ReasonPlan
-		if strings.HasPrefix(field, "canary.") && field != "canary.named" {
+		if strings.HasPrefix(field, "canary.") {
 			reason = "canary_plan"
 		}
 		m.refused(reason, strings.TrimPrefix(field, "canary."), "init", "--plan", m.planFile(text))

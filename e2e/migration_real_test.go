@@ -6,7 +6,6 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -133,24 +132,14 @@ func inGroup(t *testing.T, group int) (pids []string) {
 	return pids
 }
 
-// nginxDriver reaches nginx's map where its settings say.
+// nginxDriver reaches nginx's map.
 func (m *migrating) nginxDriver() *nginx.Driver {
 	m.t.Helper()
-	text, err := os.ReadFile(filepath.Join(m.folder.Path(m.folder.Sync.Move.Routes), "nginx.conf"))
+	d, err := nginx.NewDriver(m.folder.Sync.Move.Admin)
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	for _, listens := range regexp.MustCompile(`listen (127\.0\.0\.1:\d+)`).FindAllStringSubmatch(string(text), -1) {
-		if listens[1] != m.folder.Sync.Move.Edge {
-			d, err := nginx.NewDriver(listens[1])
-			if err != nil {
-				m.t.Fatal(err)
-			}
-			return d
-		}
-	}
-	m.t.Fatalf("nginx's settings name no address for its map: %s", text)
-	return nil
+	return d
 }
 
 func (m *migrating) mapOfNginx() router.Map {
@@ -200,7 +189,7 @@ func (m *migrating) poisoned() {
 func (m *migrating) allTheWay() {
 	m.climb()
 	for range m.state.Plan.Drills.Count {
-		m.do("drill")
+		m.do("drill", "--alarm")
 	}
 	m.cutOver()
 	m.until("all to be V11's", func() bool { return m.state.ReachedBP == router.WeightWhole && m.state.WarmChecks > 0 })

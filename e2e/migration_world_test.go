@@ -130,7 +130,8 @@ canary:
   rails: {minimum_requests: 20, error_rate_bp: 9000, error_for_seconds: 60, p99_ms: 60000, p99_for_seconds: 60, health_down_seconds: 4, sync_lag_ms: 120000, hold_ms: 60000}
 drills: {count: 3, slots: 50, move_ms_max: 60000}
 cutover: {approvals: 2, slice_bp: 2500}
-warm: {checks_after_seconds: [4]}
+availability: {over_seconds: 3, least_ppm: 990000}
+warm: {checks_after_seconds: [4], memory_mib_max: 1024}
 close: {approvals: 1}
 `, minimumCompared, each.String())
 }

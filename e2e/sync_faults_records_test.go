@@ -122,7 +122,9 @@ func (p *pair) survives(t *testing.T, origin envelope.Origin, bad *badRecord) {
 		p.says(bad.name+", after a restart", stands)
 	}
 	after, code := p.picture()
-	if b, a := before.direction(origin), after.direction(origin); a.Position != b.Position || code != 1 {
+	// A block without a record in this topic may still be applied behind the bad record: reading it stops where it did.
+	b, a := before.direction(origin), after.direction(origin)
+	if stands := a.Position == b.Position || a.Error == b.Error && a.Position != a.Stated; !stands || code != 1 {
 		t.Errorf("it was passed over: %+v, before %+v; exit %d", a, b, code)
 	}
 	remove()

@@ -36,6 +36,7 @@ type Config struct {
 	RoundMin   time.Duration     // least time from one round to the next, 0: none
 	SyncKeys   []envelope.Key    // of records of V11 that are applied; none: none is
 	Shared     ledger.SharedKeys // nil: answers that V11 gave under an idempotency key are not found
+	Named      map[string]uint16 // accounts that have a slot of their own, see ledger.Config
 	Version    string            // of the program
 	Log        *slog.Logger
 	Register   prometheus.Registerer
@@ -73,7 +74,7 @@ func with(ctx context.Context, cfg Config, work func(context.Context, store.Stor
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	l, err := ledger.Open(s, ledger.Config{Register: cfg.Register, Genesis: cfg.Fund, Shared: cfg.Shared, RoundMin: cfg.RoundMin, Uncached: cfg.TestSocket != ""})
+	l, err := ledger.Open(s, ledger.Config{Register: cfg.Register, Genesis: cfg.Fund, Shared: cfg.Shared, Named: cfg.Named, RoundMin: cfg.RoundMin, Uncached: cfg.TestSocket != ""})
 	if err != nil {
 		return err
 	}

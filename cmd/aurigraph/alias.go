@@ -34,21 +34,27 @@ func (s *session) aliasKeyPath() (string, error) {
 
 // aliasTag is the name under which the ledger knows a V10 name.
 func (s *session) aliasTag(alias string) (chain.Hash, error) {
-	if err := keys.CheckAlias(alias); err != nil {
-		return chain.Hash{}, err
-	}
-	path, err := s.aliasKeyPath()
-	if err != nil {
-		return chain.Hash{}, err
-	}
-	key, err := keys.ReadAliasKey(path)
-	if fault.Is(err, fault.NotFound) {
-		return chain.Hash{}, fault.New(fault.NotFound, "there is no alias key %s: open the first account with a V10 name by `aurigraph account new --alias NAME`, or give the key with --alias-key FILE", path)
-	}
+	key, err := s.keyOf(alias)
 	if err != nil {
 		return chain.Hash{}, err
 	}
 	return key.Tag(alias), nil
+}
+
+// keyOf is the network's alias key, for a V10 name.
+func (s *session) keyOf(alias string) (*keys.AliasKey, error) {
+	if err := keys.CheckAlias(alias); err != nil {
+		return nil, err
+	}
+	path, err := s.aliasKeyPath()
+	if err != nil {
+		return nil, err
+	}
+	key, err := keys.ReadAliasKey(path)
+	if fault.Is(err, fault.NotFound) {
+		return nil, fault.New(fault.NotFound, "there is no alias key %s: open the first account with a V10 name by `aurigraph account new --alias NAME`, or give the key with --alias-key FILE", path)
+	}
+	return key, err
 }
 
 // openAlias is the body that opens an account with a V10 name. The network's first one makes the alias key.
@@ -62,11 +68,11 @@ func (s *session) openAlias(alias string) (*chain.OpenAccount, error) {
 			return nil, err
 		}
 	}
-	tag, err := s.aliasTag(alias)
+	key, err := s.keyOf(alias)
 	if err != nil {
 		return nil, err
 	}
-	return &chain.OpenAccount{AliasTag: tag, Address: keys.AliasAddress(alias), Slot: keys.AliasSlot(alias)}, nil
+	return &chain.OpenAccount{AliasTag: key.Tag(alias), Address: keys.AliasAddress(alias), Slot: key.Slot(alias)}, nil
 }
 
 // checkAlias makes sure that the node answered with the account that was named: its address follows from the name.

@@ -114,7 +114,7 @@ func (a *app) weightsTarget(ctx context.Context, m *moving, kind string) (t *syn
 }
 
 func weigh(ctx context.Context, m *migrate.Mover, weight int) error {
-	goals, err := weightGoals(weight)
+	goals, err := handGoals(weight, nil)
 	if err != nil {
 		return err
 	}

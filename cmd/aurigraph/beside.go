@@ -147,6 +147,7 @@ func (b *beside) startHalf() error {
 	args := []string{
 		"sync", "v10", "--brokers", s.Kafka, "--topic-prefix", s.Prefix, "--port", s.ChangesURL(), "--ledger", s.Ledger, "--sync-key", n.Path(s.Key),
 		"--alias-key", n.Path(n.V10.AliasKey), "--genesis", n.GenesisPath(), "--start", strconv.FormatUint(s.Copied, 10), "--admin", syncSocket(n),
+		"--metrics", s.Metrics,
 	}
 	first, err := b.launch(besideHalf, args...)
 	if err == nil {

@@ -39,11 +39,9 @@ func tellHomes(ctx context.Context, n *network.Network) error {
 
 // homesOf are V10's slots as moves: all to V11, and these back.
 func homesOf(owned []chain.SlotRange) []ledger.Move {
-	moves := []ledger.Move{{Version: firstHomes, From: 0, To: chain.SlotsMax - 1, Other: true}}
+	moves := []ledger.Move{{Version: firstHomes, From: 0, To: chain.SlotsMax - 1, Other: true}} // above these V10 owns what nothing gives away
 	for _, s := range owned {
-		if s.From < chain.SlotsMax {
-			moves = append(moves, ledger.Move{Version: firstHomes, From: s.From, To: min(s.To, chain.SlotsMax-1)})
-		}
+		moves = append(moves, ledger.Move{Version: firstHomes, From: s.From, To: s.To})
 	}
 	return slices.Clip(moves)
 }

@@ -47,7 +47,7 @@ func (b *beside) guardArgs() []string {
 	n, s := b.network, b.network.Sync
 	args := []string{
 		"v10", "guard", "--json", "--listen", s.Move.Rest, "--control", s.Move.Control, "--v10", "http://" + s.V10, "--changes", s.ChangesURL(),
-		"--hold", guardHold.String(), "--dir", n.Path(s.Move.Dir), "--key", n.Path(s.Move.Key), "--trust", n.GenesisPath(), "--ca", n.Path(n.CA), "--v11-rest", n.REST()[0],
+		"--hold", guardHold.String(), "--dir", n.Path(s.Move.Dir), "--key", n.Path(s.Move.Key), "--alias-key", n.Path(n.V10.AliasKey), "--trust", n.GenesisPath(), "--ca", n.Path(n.CA), "--v11-rest", n.REST()[0],
 	}
 	for _, address := range n.Validators() {
 		args = append(args, "--v11", address)

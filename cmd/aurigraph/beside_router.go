@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
@@ -19,8 +18,8 @@ import (
 	"github.com/aurigraph/aurigraph/client"
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/keys"
 	"github.com/aurigraph/aurigraph/internal/network"
-	nginxproxy "github.com/aurigraph/aurigraph/internal/nginx"
 	"github.com/aurigraph/aurigraph/internal/obs"
 	"github.com/aurigraph/aurigraph/internal/outcomes"
 	"github.com/aurigraph/aurigraph/internal/router"
@@ -63,13 +62,17 @@ func (b *beside) startRouter(ctx context.Context) error {
 	if m.Router == network.RouterNginx {
 		serve = b.serveNginx
 	}
-	d, err := serve(ctx, compare, func(d router.Driver) error { return routeOnce(ctx, c, d) })
+	named, err := n.Named()
+	if err != nil {
+		return errors.Join(err, c.Close())
+	}
+	d, err := serve(ctx, compare, func(d router.Driver) error { return routeOnce(ctx, c, d, named) })
 	if err != nil {
 		return errors.Join(err, c.Close())
 	}
 	b.kept.Go(func() {
 		defer func() { b.note(c.Close()) }()
-		b.keepRouted(c, d)
+		b.keepRouted(c, d, named)
 	})
 	return nil
 }
@@ -155,12 +158,8 @@ const besideRouter = "router"
 func (b *beside) serveNginx(ctx context.Context, _ *shadow.Shadow, first func(router.Driver) error) (router.Driver, error) {
 	n := b.network
 	m := n.Sync.Move
-	port, err := nginxproxy.FreePort()
-	if err != nil {
-		return nil, err
-	}
 	cfg := nginx.Config{
-		Dir: n.Path(m.Routes), Listen: []string{m.Edge}, Admin: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), Shadow: m.Shadow, ShadowBP: shadowBP,
+		Dir: n.Path(m.Routes), Listen: []string{m.Edge}, Admin: m.Admin, Shadow: m.Shadow, ShadowBP: shadowBP,
 		V10: nginx.Upstream{Servers: []string{n.Sync.Door()}}, V11: nginx.Upstream{Servers: []string{strings.TrimPrefix(n.V11Door(), "http://")}},
 	}
 	if n.Sync.OffMs != 0 {
@@ -218,11 +217,11 @@ func (b *beside) nginxAgain(cfg *nginx.Config) *nginx.Router {
 }
 
 // keepRouted follows the homes until all is to stop. A router whose map is old costs a hop, nothing else.
-func (b *beside) keepRouted(c *client.Client, d router.Driver) {
+func (b *beside) keepRouted(c *client.Client, d router.Driver, named keys.Named) {
 	quiet := true
 	for b.running.Err() == nil {
 		await(b.running, routesPoll)
-		err := routeOnce(b.running, c, d)
+		err := routeOnce(b.running, c, d, named)
 		if err != nil && quiet && b.running.Err() == nil {
 			b.say("the router does not follow the homes for a moment: %v", err)
 		}
@@ -231,7 +230,7 @@ func (b *beside) keepRouted(c *client.Client, d router.Driver) {
 }
 
 // routeOnce gives a router the map that the ledger's home table makes.
-func routeOnce(ctx context.Context, c *client.Client, d router.Driver) error {
+func routeOnce(ctx context.Context, c *client.Client, d router.Driver, named keys.Named) error {
 	ctx, cancel := context.WithTimeout(ctx, routesCall)
 	defer cancel()
 	h, err := c.Homes(ctx)
@@ -242,8 +241,8 @@ func routeOnce(ctx context.Context, c *client.Client, d router.Driver) error {
 	if err != nil || present.Version >= h.Version { // a node that is behind tells an older table
 		return err
 	}
-	m := router.Map{Version: h.Version, Cohorts: present.Cohorts}
-	if err := m.V11.Set(chain.SlotRange{From: 0, To: chain.SlotsMax - 1}); err != nil {
+	m := router.Map{Version: h.Version, Cohorts: named}
+	if err := m.V11.Set(chain.SlotRange{From: 0, To: named.Last()}); err != nil {
 		return err
 	}
 	if err := m.V11.Clear(h.V10...); err != nil {

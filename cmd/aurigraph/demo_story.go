@@ -135,7 +135,8 @@ canary:
 sync: {lag_ms_max: 3000}
 drills: {count: %d, slots: 200}
 cutover: {approvals: 2, slice_bp: 1250}
-warm: {checks_after_seconds: [1]}
+availability: {over_seconds: 2}
+warm: {checks_after_seconds: [1], memory_mib_max: 1024}
 close: {approvals: 1}
 archive: {to: %q, s3_endpoint: %q, s3_region: %q, s3_credentials: %q}
 `, window, steps.String(), demoDrills, d.cfg.archive.url, d.cfg.archive.endpoint, d.cfg.archive.region, d.cfg.archive.credentials)
@@ -171,7 +172,7 @@ func (d *demoRun) climb(ctx context.Context) error {
 
 func (d *demoRun) drill(ctx context.Context) error {
 	for i := range demoDrills {
-		if err := d.write(ctx, migration.Entry{Kind: migration.KindRehearse}); err != nil {
+		if err := d.write(ctx, migration.Entry{Kind: migration.KindRehearse, Alarm: i == demoDrills-1}); err != nil {
 			return err
 		}
 		if err := d.until(ctx, "the drill to end", func() bool { return len(d.state.Drills) > i }); err != nil {

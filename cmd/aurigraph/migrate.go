@@ -20,7 +20,7 @@ import (
 func newMigrate(a *app) *cobra.Command {
 	c := group("migrate", "Take the clients of a running V10 to V11, step by step, and back",
 		newMigrateInit(a), newMigratePlan(a), newMigrateStart(a), newMigrateStatus(a), newMigrateExplain(a), newMigrateReport(a), newMigratePromote(a), newMigratePause(a), newMigrateResume(a), newMigrateApprove(a),
-		newMigrateRollback(a), newMigrateDrill(a), newMigrateVerify(a), newMigrateCutover(a), newMigrateClose(a), newMigrateNotify(a), newMigrateStop(a), newMigrateCleanup(a),
+		newMigrateRollback(a), newMigrateDrill(a), newMigrateVerify(a), newMigrateCutover(a), newMigrateClose(a), newMigrateArchive(a), newMigrateNotify(a), newMigrateStop(a), newMigrateCleanup(a),
 		newMigrateFailback(a), newMigrateRun(a), newMigrateMove(a), newMigrateAbort(a),
 	)
 	c.Long = `Each account of V10's has a slot, and each slot one home: the ledger that may debit it. A move gives slots the other home,

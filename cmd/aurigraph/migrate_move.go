@@ -11,6 +11,7 @@ import (
 
 	"github.com/aurigraph/aurigraph/client"
 	"github.com/aurigraph/aurigraph/internal/chain"
+	"github.com/aurigraph/aurigraph/internal/keys"
 	"github.com/aurigraph/aurigraph/internal/migrate"
 	"github.com/aurigraph/aurigraph/internal/network"
 	"github.com/aurigraph/aurigraph/internal/router"
@@ -36,7 +37,8 @@ func newMigrateMove(a *app) *cobra.Command {
 		Use:   "move",
 		Short: "Give slots the other home, and return when it takes their debits",
 		Long: `With --weight the first so many basis points of V11's share: 100 is one per cent, the slots 0 to 99, and those above are V10's.
-With --to and --slots just these slots. What is there already is left alone, so the same command may be given again.
+With --to and --slots just these slots; those of named accounts are 10000 and above, and --weight moves them with all or nothing
+only. What is there already is left alone, so the same command may be given again.
 
 A payment of a slot that moves waits meanwhile. If a move to V11 does not end within --wait it is aborted: V10 keeps the slots
 and takes their debits again. Kafka or V11 that stands still is a reason; "aurigraph sync status" says which.
@@ -44,14 +46,14 @@ and takes their debits again. Kafka or V11 that stands still is a reason; "aurig
 Exit codes: 0 the slots are there; 1 not, and V10 has what it had, or the text says otherwise; 2 the options will not do.`,
 		Example: `  aurigraph migrate move --weight 100
   aurigraph migrate move --to v11 --slots 0-99,250 --network /srv/trial
+  aurigraph migrate move --to v11 --slots 10000-10000
   aurigraph migrate move --to v10 --slots 0-9999 --json`,
 		Args: args(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			goals, err := f.goals()
-			if err != nil {
+			if _, err := f.goals(nil); err != nil {
 				return usage(cmd, "%v", err)
 			}
-			return a.migrateMove(cmd.Context(), goals, f.wait)
+			return a.migrateMove(cmd.Context(), &f)
 		},
 	})
 	s := c.Flags()
@@ -63,12 +65,12 @@ Exit codes: 0 the slots are there; 1 not, and V10 has what it had, or the text s
 }
 
 // goals are what is to be reached, one after the other.
-func (f *moveFlags) goals() (goals []migrate.Goal, err error) {
+func (f *moveFlags) goals(named keys.Named) (goals []migrate.Goal, err error) {
 	switch {
 	case f.wait <= 0:
 		return nil, errors.New("--wait must be more than 0")
 	case f.weight >= 0 && f.slots == "" && f.to == "":
-		return weightGoals(f.weight)
+		return handGoals(f.weight, named)
 	case f.weight >= 0 || f.slots == "" || f.to != "v10" && f.to != "v11":
 		return nil, errors.New("give either --weight 0 to 10000, or --slots with --to v10 or --to v11")
 	}
@@ -76,27 +78,36 @@ func (f *moveFlags) goals() (goals []migrate.Goal, err error) {
 	return []migrate.Goal{{ToV11: f.to == "v11", Slots: s}}, err
 }
 
-// weightGoals give V11 the slots from 0 on, and V10 the rest. What goes to V10 goes first: it needs no fence.
-func weightGoals(weight int) ([]migrate.Goal, error) {
+// handGoals bring V11's share to a weight without a plan: named accounts go with all or nothing, and stay where they are otherwise.
+func handGoals(weight int, named keys.Named) ([]migrate.Goal, error) {
+	switch {
+	case weight == 0:
+		return weightGoals(0, nil, named.Last())
+	case weight == router.WeightWhole && len(named) > 0:
+		return weightGoals(weight, []chain.SlotRange{{From: chain.SlotsMax, To: named.Last()}}, named.Last())
+	}
+	return weightGoals(weight, nil, chain.SlotsMax-1)
+}
+
+// weightGoals give V11 the slots from 0 on and those of some named accounts, and V10 the rest up to the last. What goes to V10 goes first: it
+// needs no fence.
+func weightGoals(weight int, named []chain.SlotRange, last uint16) (goals []migrate.Goal, err error) {
 	if weight > router.WeightWhole {
 		return nil, errors.New("--weight is at most 10000")
 	}
-	var goals []migrate.Goal
-	if weight < chain.SlotsMax {
-		g := migrate.Goal{}
-		if err := g.Slots.Set(chain.SlotRange{From: uint16(weight), To: chain.SlotsMax - 1}); err != nil {
-			return nil, err
-		}
-		goals = append(goals, g)
-	}
+	toV10, toV11 := migrate.Goal{}, migrate.Goal{ToV11: true}
 	if weight > 0 {
-		g := migrate.Goal{ToV11: true}
-		if err := g.Slots.Set(chain.SlotRange{From: 0, To: uint16(weight - 1)}); err != nil {
-			return nil, err
-		}
-		goals = append(goals, g)
+		err = toV11.Slots.Set(append([]chain.SlotRange{{From: 0, To: uint16(weight - 1)}}, named...)...)
 	}
-	return goals, nil
+	if weight <= int(last) {
+		err = errors.Join(err, toV10.Slots.Set(chain.SlotRange{From: uint16(weight), To: last}), toV10.Slots.Clear(named...))
+	}
+	for _, g := range []migrate.Goal{toV10, toV11} {
+		if g.Slots != (router.Slots{}) {
+			goals = append(goals, g)
+		}
+	}
+	return goals, err
 }
 
 // movedJSON says what a move did.
@@ -108,8 +119,16 @@ type movedJSON struct {
 	Ms          float64 `json:"ms"`
 }
 
-func (a *app) migrateMove(ctx context.Context, goals []migrate.Goal, wait time.Duration) error {
+func (a *app) migrateMove(ctx context.Context, f *moveFlags) error {
 	n, err := network.Open(a.network)
+	if err != nil {
+		return err
+	}
+	named, err := n.Named()
+	if err != nil {
+		return err
+	}
+	goals, err := f.goals(named)
 	if err != nil {
 		return err
 	}
@@ -123,7 +142,7 @@ func (a *app) migrateMove(ctx context.Context, goals []migrate.Goal, wait time.D
 	var j movedJSON
 	began := time.Now()
 	for i := range goals {
-		if err := moveOrAbort(ctx, m, &goals[i], wait, &j); err != nil {
+		if err := moveOrAbort(ctx, m, &goals[i], f.wait, &j); err != nil {
 			return err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -53,8 +54,9 @@ type migrationJSON struct {
 	Phase         migration.Phase    `json:"phase"`
 	HomeVersion   uint64             `json:"home_version"`
 	WeightBP      int                `json:"weight_bp"`
-	Moving        int                `json:"moving"` // slots that take no debits now
-	LagMs         map[string]float64 `json:"lag_ms"` // by direction; -1: not known
+	Named         *namedJSON         `json:"named,omitempty"` // accounts with a slot of their own; nil: nobody has
+	Moving        int                `json:"moving"`          // slots that take no debits now
+	LagMs         map[string]float64 `json:"lag_ms"`          // by direction; -1: not known
 	Gates         []migration.Gate   `json:"gates"`
 	RollbackReady bool               `json:"rollback_ready"`
 	RollbackWhy   string             `json:"rollback_why,omitempty"` // what keeps it from being ready
@@ -72,6 +74,39 @@ type migrationJSON struct {
 	Judge         *canary.Verdict `json:"judge,omitempty"` // the newest of the step under way
 	Seq           uint64          `json:"seq"`             // newest entry of the journal
 	Next          string          `json:"next"`            // what the controller does now
+	Driver        driverJSON      `json:"driver"`
+}
+
+// driverJSON is who drives the migration, by the journal.
+type driverJSON struct {
+	Holder  string `json:"holder"` // empty: nobody does
+	LeaseMs int64  `json:"lease_ms"`
+}
+
+func (d driverJSON) table(row func(...any)) {
+	if d.Holder == "" {
+		row("driven by", "nobody: `aurigraph migrate run`, which `aurigraph up` keeps running")
+		return
+	}
+	row("driven by", d.Holder, fmt.Sprintf("its lease ends in %d s, unless it renews it", (d.LeaseMs+999)/1000))
+}
+
+// namedJSON counts accounts with a slot of their own by their home.
+type namedJSON struct {
+	V10 int `json:"v10"`
+	V11 int `json:"v11"`
+}
+
+func namedOf(f *migration.Facts) *namedJSON {
+	if len(f.Own) == 0 || f.Unknown != "" {
+		return nil
+	}
+	n := &namedJSON{V10: len(f.Own)}
+	for _, r := range f.NamedV11 {
+		n.V11 += int(r.To-r.From) + 1
+	}
+	n.V10 -= n.V11
+	return n
 }
 
 // migrationSeen is a migration as it stands: its journal and the world.
@@ -80,6 +115,7 @@ type migrationSeen struct {
 	facts migration.Facts
 	judge controller.Judge
 	log   []migration.Entry
+	by    driverJSON
 }
 
 func (a *app) seeMigration(ctx context.Context) (m *migrationSeen, err error) {
@@ -105,10 +141,20 @@ func (a *app) seeMigration(ctx context.Context) (m *migrationSeen, err error) {
 	if m.judge, err = controller.ReadJudge(ctx, j); err != nil {
 		return nil, err
 	}
-	m.facts = w.Look(ctx).Facts
+	holder, left, err := j.Driver(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m.by = driverJSON{holder, left.Milliseconds()}
+	sight := w.Look(ctx)
+	m.facts = sight.Facts
+	m.facts.Stands = sight.Vitals.Why()
 	m.facts.NowMs = uint64(time.Now().UnixMilli())
 	if m.state.Phase == migration.Cutover {
 		m.facts.Alerts = w.Alerts(ctx, &m.state.Plan.Alerts)
+		if m.facts.Served, err = controller.ReadServed(ctx, j, &m.state.Plan.Availability, m.facts.NowMs); err != nil {
+			return nil, err
+		}
 	}
 	if m.judge.Seq != 0 && m.judge.Seq == m.state.StepSeq {
 		m.facts.Verdict = m.judge.Verdict
@@ -127,8 +173,8 @@ func (a *app) lookAtMigration(ctx context.Context) (*migrationJSON, error) {
 func (m *migrationSeen) status() *migrationJSON {
 	s, f := &m.state, &m.facts
 	j := &migrationJSON{
-		Phase: phaseOf(s), HomeVersion: f.Version, WeightBP: f.WeightBP, Moving: f.Moving, LagMs: map[string]float64{"v10_to_v11": f.ToV11.Ms, "v11_to_v10": f.ToV10.Ms},
-		TargetBP: s.TargetBP, Paused: s.Paused, Drills: s.GoodDrills(), AutoRollbacks: s.AutoRollbacks, Judge: f.Verdict, Seq: s.Seq,
+		Phase: phaseOf(s), HomeVersion: f.Version, WeightBP: f.WeightBP, Named: namedOf(f), Moving: f.Moving, LagMs: map[string]float64{"v10_to_v11": f.ToV11.Ms, "v11_to_v10": f.ToV10.Ms},
+		TargetBP: s.TargetBP, Paused: s.Paused, Drills: s.GoodDrills(), AutoRollbacks: s.AutoRollbacks, Judge: f.Verdict, Seq: s.Seq, Driver: m.by,
 	}
 	lagMax := migration.DefaultPlan().Sync.LagMsMax
 	if s.Plan == nil {
@@ -181,6 +227,10 @@ func actionWords(a *migration.Action) string {
 		return "move slots until V11 has " + percent(a.ToBP)
 	case migration.Rehearse:
 		return fmt.Sprintf("rehearse a rollback with %d slots", a.Slots)
+	case migration.Raise:
+		return "have a validator raise the alarm of a drill"
+	case migration.Seal:
+		return "seal V11, with all slots V10's" + withoutWords(a.Without)
 	case migration.Compare:
 		return "compare both ledgers"
 	case migration.PutAway:
@@ -195,6 +245,13 @@ func actionWords(a *migration.Action) string {
 	return string(a.Verb)
 }
 
+func withoutWords(without []string) string {
+	if len(without) == 0 {
+		return ""
+	}
+	return ", without " + strings.Join(without, ", ")
+}
+
 func (j *migrationJSON) table(row func(...any)) {
 	where := string(j.Phase)
 	if j.Step > 0 {
@@ -202,6 +259,9 @@ func (j *migrationJSON) table(row func(...any)) {
 	}
 	row("migration", where, fmt.Sprintf("home version %d", j.HomeVersion), fmt.Sprintf("entry %d", j.Seq))
 	row("weight", weightBar(j.WeightBP), percent(j.WeightBP)+" V11's", fmt.Sprintf("want %s, %d slots moving", percent(j.TargetBP), j.Moving))
+	if j.Named != nil {
+		row("named", fmt.Sprintf("%d accounts with a slot of their own", j.Named.V10+j.Named.V11), fmt.Sprintf("%d V11's, %d V10's", j.Named.V11, j.Named.V10))
+	}
 	row("sync", "V10 to V11 "+msText(j.LagMs["v10_to_v11"])+" late", "V11 to V10 "+msText(j.LagMs["v11_to_v10"])+" late")
 	if j.Judge != nil {
 		row("judge", string(j.Judge.Decision), j.Judge.Rule, j.Judge.Why)
@@ -223,6 +283,7 @@ func (j *migrationJSON) table(row func(...any)) {
 		ready += ": " + j.RollbackWhy
 	}
 	row("rollback ready", ready, fmt.Sprintf("drills %d of %d", j.Drills, j.DrillsWanted), fmt.Sprintf("%d went back by themselves", j.AutoRollbacks))
+	j.Driver.table(row)
 	row("next", j.Next)
 	row("verdict", j.Verdict)
 }
@@ -270,6 +331,7 @@ type explainJSON struct {
 	Gate    *migration.Gate   `json:"gate,omitempty"` // the first that does not hold
 	Judge   *canary.Verdict   `json:"judge,omitempty"`
 	Entries []migration.Entry `json:"entries"` // the newest
+	Driver  driverJSON        `json:"driver"`
 }
 
 // entriesExplained is how many entries of the journal explain shows.
@@ -277,7 +339,10 @@ const entriesExplained = 8
 
 func (m *migrationSeen) explain() *explainJSON {
 	a := migration.Next(&m.state, &m.facts)
-	j := &explainJSON{Phase: phaseOf(&m.state), Next: actionWords(&a), Judge: m.facts.Verdict, Entries: append([]migration.Entry{}, m.log[max(0, len(m.log)-entriesExplained):]...)}
+	j := &explainJSON{
+		Phase: phaseOf(&m.state), Next: actionWords(&a), Judge: m.facts.Verdict, Driver: m.by,
+		Entries: append([]migration.Entry{}, m.log[max(0, len(m.log)-entriesExplained):]...),
+	}
 	if a.Verb == migration.Hold {
 		j.Gate = &migration.Gate{Name: a.Gate, Why: a.Why}
 	}
@@ -296,6 +361,7 @@ func (m *migrationSeen) explainTable(row func(...any)) {
 	} else {
 		row("next", j.Next)
 	}
+	j.Driver.table(row)
 	if v := j.Judge; v != nil {
 		row("judge", fmt.Sprintf("%s by %s: %s", v.Decision, v.Rule, v.Why))
 		for _, n := range v.Numbers {

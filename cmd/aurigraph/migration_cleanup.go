@@ -6,15 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/aurigraph/aurigraph/internal/archive"
 	"github.com/aurigraph/aurigraph/internal/fault"
-	"github.com/aurigraph/aurigraph/internal/keys"
 	"github.com/aurigraph/aurigraph/internal/migration"
 	"github.com/aurigraph/aurigraph/internal/network"
 )
@@ -109,8 +106,7 @@ off yet, the network runs, or the confirmation is wrong.`,
 		},
 	})
 	s := c.Flags()
-	s.StringVar(&f.as, "as", "", "who asks (default: the user of this shell)")
-	s.BoolVar(&f.dryRun, "dry-run", false, "say what it would remove, and remove nothing")
+	f.add(c, "say what it would remove, and remove nothing")
 	s.StringVar(&f.typed, "confirm", "", "the name of the network's folder, which is otherwise asked for")
 	s.Float64Var(&f.sample, "sample", 100, "per cent of the archive's objects that are read back before")
 	return c
@@ -206,11 +202,7 @@ func (o *cleanedJSON) checkArchive(ctx context.Context, n *network.Network, s *m
 	if err != nil {
 		return err
 	}
-	signer, _, err := keys.Inspect(n.Path(n.Institution.Ed25519KeyFile))
-	if err != nil {
-		return err
-	}
-	r, err := archive.Verify(ctx, archive.VerifyConfig{Store: store, Signer: signer.String(), SamplePercent: sample, Seed: rand.Uint64()})
+	r, err := verifyArchive(ctx, n, store, sample, nil)
 	if err != nil {
 		return fmt.Errorf("nothing is removed: %w", err)
 	}

@@ -151,26 +151,58 @@ func newMigrateRollback(a *app) *cobra.Command {
 
 func newMigrateFailback(a *app) *cobra.Command {
 	var f verbFlags
+	var sealed bool
+	var without []string
 	c := a.verb(&cobra.Command{
-		Use: "failback", Short: "Give everything back to V10, because V11 is not to be trusted",
+		Use: "failback", Short: "Give everything back to V10, because V11 is not to be trusted or cannot go on",
 		Long: `A rollback to nothing, with an alarm as its reason. V11 must still certify, because it is its ledger that gives the slots
-away; if it cannot, docs/runbooks/seal.md says what people do.` + codesOfVerbs,
+away.
+
+--sealed is for a V11 that cannot: its membership epoch is ended by a seal that a quorum of its validators signs, and that says
+that all slots are V10's. V10 has what V11 certified until then before it takes their debits. The controller does it, by the
+validators' admin.sock in the network's folder; it can be asked for again at any time. --without leaves out validators that
+lie or are gone for good, as "aurigraph validators seal" does. Type the name of the network's folder, or give --confirm. With
+failback.sealed: automatic in the plan the controller does it by itself. docs/runbooks/failback.md says what to do when there
+is no quorum.` + codesOfVerbs,
 		Example: `  aurigraph migrate failback --why "validator 3 shows another balance"
-  aurigraph migrate failback --dry-run`,
-	}, &f, false, func() (migration.Entry, error) {
-		if f.why == "" {
+  aurigraph migrate failback --sealed --without node3 --why "no block since 10:14"
+  aurigraph migrate failback --dry-run --why "an exercise"`,
+	}, &f, true, func() (migration.Entry, error) {
+		f.plain = !sealed
+		switch {
+		case f.why == "":
 			return migration.Entry{}, errors.New("--why is needed: those who are woken by it read it")
+		case sealed:
+			return migration.Entry{Kind: migration.KindFailback, Without: without, Why: f.why}, nil
+		case len(without) > 0:
+			return migration.Entry{}, errors.New("--without belongs to --sealed")
 		}
 		return migration.Entry{Kind: migration.KindRollback, Why: "alarm: " + f.why}, nil
 	})
+	c.Flags().BoolVar(&sealed, "sealed", false, "V11 cannot certify: end its epoch by a seal, with all slots V10's")
+	c.Flags().StringSliceVar(&without, "without", nil, "with --sealed: leave this validator out, by id or number; may be given again")
 	return f.waits(c)
 }
 
 func newMigrateDrill(a *app) *cobra.Command {
-	return a.plainVerb(migration.KindRehearse, true, false, "Rehearse a rollback: give some slots back to V10 and take them again", `The same code as a real rollback, with some of V11's slots and real payments. The plan says how many drills the cutover wants,
-and how long the way back may take for one to count.`, `  aurigraph migrate drill
+	var f verbFlags
+	var alarm bool
+	c := a.verb(&cobra.Command{
+		Use: string(migration.KindRehearse), Short: "Rehearse a rollback: give some slots back to V10 and take them again",
+		Long: `The same code as a real rollback, with some of V11's slots and real payments. The plan says how many drills the cutover wants,
+and how long the way back may take for one to count.
+
+With --alarm a validator raises an alarm, which is seen and decided on as one about a validator that lies, and begins the drill.
+Its time counts from the alarm. The plan's drills.alarm wants one of the drills to be like that.` + codesOfVerbs,
+		Example: `  aurigraph migrate drill
+  aurigraph migrate drill --alarm
   aurigraph migrate drill --wait 5m --json
-  aurigraph migrate drill --dry-run`)
+  aurigraph migrate drill --dry-run`,
+	}, &f, false, func() (migration.Entry, error) {
+		return migration.Entry{Kind: migration.KindRehearse, Alarm: alarm}, nil
+	})
+	c.Flags().BoolVar(&alarm, "alarm", false, "have an alarm of a validator begin it")
+	return f.waits(c)
 }
 
 func newMigrateVerify(a *app) *cobra.Command {

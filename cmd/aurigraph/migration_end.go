@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/aurigraph/aurigraph/client"
@@ -26,7 +27,8 @@ import (
 // What is kept of a migration besides V10 itself.
 const (
 	archivedHere    = "v10-archive" // in the network's folder, where the plan names no other place
-	journalFile     = "migration-journal.jsonl"
+	journalFile     = migration.JournalFile
+	programFile     = migration.ProgramFile
 	archiveSample   = 1.0 // per cent of the objects that are read back
 	archivedHoursIn = 24  // of a day
 )
@@ -89,6 +91,29 @@ func archiveOf(n *network.Network, how *migration.ArchivePlan) archivePlace {
 	}
 }
 
+// archiveConfig says what is archived of V10: its rows, this program, which serves them, and what the plan names.
+func archiveConfig(n *network.Network, how *migration.ArchivePlan, store archive.Store) (cfg archive.Config, err error) {
+	var f archiveCreate
+	f.or(n)
+	cfg = archive.Config{Store: store, Changes: f.changes, Engine: f.store, Ledger: f.ledger, RetainUntil: time.Now().Truncate(time.Second).Add(time.Duration(how.RetainDays) * archivedHoursIn * time.Hour)}
+	if cfg.Dir, err = filepath.Abs(f.dir); err != nil {
+		return cfg, fault.Wrap(fault.Invalid, err, "the archive's folder")
+	}
+	if cfg.Signer, err = keys.ReadFile(f.key, nil); err != nil {
+		return cfg, err
+	}
+	program, err := thisProgram()
+	if err != nil {
+		return cfg, err
+	}
+	cfg.Files = []archive.Named{{Name: programFile, Path: program}}
+	for _, text := range how.Files {
+		name, path, _ := strings.Cut(text, "=")
+		cfg.Files = append(cfg.Files, archive.Named{Name: name, Path: path})
+	}
+	return cfg, nil
+}
+
 // PutAway archives V10 and the migration's journal, and reads a sample back.
 func (w *world) PutAway(ctx context.Context, how migration.ArchivePlan) (string, error) {
 	n := w.network
@@ -107,20 +132,15 @@ func (w *world) PutAway(ctx context.Context, how migration.ArchivePlan) (string,
 		return "", err
 	}
 	defer unlock()
-	var f archiveCreate
-	f.or(n)
-	cfg := archive.Config{Store: store, Changes: f.changes, Engine: f.store, Ledger: f.ledger, RetainUntil: time.Now().Truncate(time.Second).Add(time.Duration(how.RetainDays) * archivedHoursIn * time.Hour)}
-	if cfg.Dir, err = filepath.Abs(f.dir); err != nil {
-		return "", fault.Wrap(fault.Invalid, err, "the archive's folder")
-	}
-	if cfg.Signer, err = keys.ReadFile(f.key, nil); err != nil {
+	cfg, err := archiveConfig(n, &how, store)
+	if err != nil {
 		return "", err
 	}
 	written, err := w.writeJournal(ctx)
 	if err != nil {
 		return "", err
 	}
-	cfg.Files = []archive.Named{{Name: journalFile, Path: written}}
+	cfg.Files = append(cfg.Files, archive.Named{Name: journalFile, Path: written})
 	m, err := archive.Write(ctx, cfg)
 	if err != nil {
 		return "", err

@@ -175,10 +175,8 @@ Exit codes: 0 done; 1 the guard or the webhook does not answer; 2 the plan has n
 			return a.migrateNotify(cmd.Context(), &f, by)
 		},
 	})
-	s := c.Flags()
-	s.StringVar(&f.as, "as", "", "who asks (default: the user of this shell)")
-	s.StringVar(&f.template, "template", "", "file of the notices' text, a Go template (default: the plan's, else this program's)")
-	s.BoolVar(&f.dryRun, "dry-run", false, "show the notices, and send none")
+	f.add(c, "show the notices, and send none")
+	c.Flags().StringVar(&f.template, "template", "", "file of the notices' text, a Go template (default: the plan's, else this program's)")
 	return c
 }
 
@@ -210,6 +208,9 @@ func (a *app) migrateNotify(ctx context.Context, f *notifyFlags, by string) (err
 		err = out.show(ctx, w, m, &how)
 	} else {
 		err = out.send(ctx, w, m, &how, by)
+	}
+	if err != nil && len(out.Notices) == 0 {
+		return err
 	}
 	if shown := a.print(out, out.table); err == nil {
 		err = shown

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"time"
 
@@ -15,9 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/aurigraph/aurigraph/internal/controller"
-	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/obs"
-	"github.com/aurigraph/aurigraph/internal/server"
 )
 
 func newMigrateRun(a *app) *cobra.Command {
@@ -81,9 +78,5 @@ func showMigration(address string, cfg *controller.Config) (serve func(context.C
 	if cfg.Metrics, err = controller.NewMetrics(r); err != nil {
 		return nil, err
 	}
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		return nil, fault.Wrap(fault.Unavailable, err, "listen on %s for the metrics: does something run there already?", address)
-	}
-	return func(ctx context.Context) error { return server.ServeHTTP(ctx, l, obs.Handler(r, obs.NewHealth())) }, nil
+	return showMetrics(address, r)
 }

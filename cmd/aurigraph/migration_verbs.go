@@ -39,6 +39,7 @@ type verbFlags struct {
 	dryRun bool
 	wait   time.Duration
 	typed  string
+	plain  bool // nothing is to be typed after all
 }
 
 // verb makes a command that writes one entry. entry makes it of the flags; typed asks the operator to type the network's name.
@@ -61,9 +62,8 @@ func (a *app) verb(c *cobra.Command, f *verbFlags, typed bool, entry func() (mig
 		return a.operate(cmd.Context(), f, typed, e)
 	}
 	s := c.Flags()
-	s.StringVar(&f.as, "as", "", "who asks (default: the user of this shell)")
+	f.add(c, "say what it would do, and do nothing")
 	s.StringVar(&f.why, "why", "", "a reason, for those who read the journal")
-	s.BoolVar(&f.dryRun, "dry-run", false, "say what it would do, and do nothing")
 	if typed {
 		s.StringVar(&f.typed, "confirm", "", "the name of the network's folder, which is otherwise asked for")
 	}
@@ -73,6 +73,12 @@ func (a *app) verb(c *cobra.Command, f *verbFlags, typed bool, entry func() (mig
 func (f *verbFlags) waits(c *cobra.Command) *cobra.Command {
 	c.Flags().DurationVar(&f.wait, "wait", outcomeWait, "how long to wait for what comes of it; 0: not")
 	return c
+}
+
+// add adds what every verb has. dryRun says what a dry run does.
+func (f *verbFlags) add(c *cobra.Command, dryRun string) {
+	c.Flags().StringVar(&f.as, "as", "", "who asks (default: the user of this shell)")
+	c.Flags().BoolVar(&f.dryRun, "dry-run", false, dryRun)
 }
 
 // by is who asks.
@@ -108,12 +114,15 @@ func (a *app) operate(ctx context.Context, f *verbFlags, typed bool, e migration
 	if err != nil {
 		return err
 	}
+	if err := checkNamed(n, &e); err != nil {
+		return err
+	}
 	j, err := openJournal(ctx, n)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, j.Close()) }()
-	if typed && !f.dryRun {
+	if typed && !f.plain && !f.dryRun {
 		if err := a.confirmed(f.typed, baseName(n.Dir), e.Kind); err != nil {
 			return err
 		}
@@ -160,6 +169,22 @@ func openJournal(ctx context.Context, n *network.Network) (journal.Journal, erro
 		return postgres.Open(ctx, url)
 	}
 	return sqlite.Open(ctx, n.Migration())
+}
+
+// checkNamed wants a plan to name only accounts that have a slot of their own in the network.
+func checkNamed(n *network.Network, e *migration.Entry) error {
+	if e.Kind != migration.KindPlan {
+		return nil
+	}
+	p, err := migration.ParsePlan([]byte(e.Text))
+	if err != nil {
+		return err
+	}
+	named, err := n.Named()
+	if err != nil {
+		return err
+	}
+	return p.Canary.Named.CheckOwn(named)
 }
 
 // writeEntry makes an entry durable if it may stand there. That it is so already is no error.
@@ -209,6 +234,7 @@ func phaseOf(s *migration.State) migration.Phase {
 // outcomes of verbs that somebody waits for.
 var outcomeKinds = map[migration.Kind][]migration.Kind{
 	migration.KindRollback: {migration.KindMoved},
+	migration.KindFailback: {migration.KindMoved, migration.KindFailed},
 	migration.KindRehearse: {migration.KindDrilled, migration.KindFailed},
 	migration.KindCheck:    {migration.KindVerified, migration.KindFailed},
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/aurigraph/aurigraph/internal/controller"
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/guard"
+	"github.com/aurigraph/aurigraph/internal/keys"
 	"github.com/aurigraph/aurigraph/internal/migrate"
 	"github.com/aurigraph/aurigraph/internal/migration"
 	"github.com/aurigraph/aurigraph/internal/network"
@@ -45,7 +46,10 @@ type world struct {
 	client  *client.Client
 	control *migrate.Control
 	http    *http.Client
+	named   keys.Named         // accounts with a slot of their own
 	logs    []*outcomes.Reader // of requests and comparisons; nil: nobody asks for them
+
+	roll roll
 
 	off atomic.Bool // V10 was switched off by an action, which goes on beside looks
 
@@ -66,11 +70,15 @@ func (a *app) openWorld(ctx context.Context) (*world, error) {
 	if err != nil {
 		return nil, err
 	}
+	named, err := n.Named()
+	if err != nil {
+		return nil, err
+	}
 	c, err := client.Dial(ctx, client.Config{Endpoints: n.Validators(), CAFile: n.Path(n.CA), Trust: trust})
 	if err != nil {
 		return nil, err
 	}
-	return &world{app: a, network: n, client: c, control: migrate.NewControl("http://" + n.Sync.Move.Control), http: &http.Client{}}, nil
+	return &world{app: a, network: n, client: c, control: migrate.NewControl("http://" + n.Sync.Move.Control), http: &http.Client{}, named: named}, nil
 }
 
 // movingNetwork opens the network of --network, whose slots must be able to move.
@@ -97,8 +105,10 @@ func (w *world) close() error {
 }
 
 // Look asks the ledger for its home table, the guard where it stands, both halves of the sync how late they are, and V11's door for its health.
-func (w *world) Look(ctx context.Context) controller.Sight {
-	s := controller.Sight{Health: w.health(ctx)}
+func (w *world) Look(ctx context.Context) (s controller.Sight) {
+	rolled := w.startRoll(ctx)
+	defer func() { rolled(&s) }()
+	s.Health = w.health(ctx)
 	s.ToV11, s.ToV10 = w.lags(ctx)
 	s.Shadow = w.shadow(ctx)
 	h, err := w.client.Homes(ctx)
@@ -111,6 +121,7 @@ func (w *world) Look(ctx context.Context) controller.Sight {
 		return s
 	}
 	s.Version, s.Closed, s.WeightBP = h.Version, h.Closed, router.WeightWhole-v10.Weight()
+	s.Own, s.NamedV11 = w.named, w.named.Except(v10.Has)
 	s.Copied = w.copied()
 	w.askCallers(ctx, &s.Facts)
 	g, err := w.control.State(ctx)
@@ -120,7 +131,7 @@ func (w *world) Look(ctx context.Context) controller.Sight {
 	case g.Version < h.Version:
 		s.Guard = fmt.Sprintf("it is at version %d of the home table, the ledger at %d", g.Version, h.Version)
 	}
-	s.Moving = g.Closed.Weight() + g.Coming.Weight()
+	s.Moving = g.Closed.Count() + g.Coming.Count()
 	return s
 }
 
@@ -226,9 +237,9 @@ func (w *world) mover(ctx context.Context) (*migrate.Mover, error) {
 	return migrate.New(ledger, w.control, migrate.Config{}), nil
 }
 
-// Weigh gives V11 the slots from 0 on, and V10 the rest.
-func (w *world) Weigh(ctx context.Context, bp int) error {
-	goals, err := weightGoals(bp)
+// Weigh gives V11 the slots from 0 on and those of some named accounts, and V10 the rest.
+func (w *world) Weigh(ctx context.Context, bp int, named []chain.SlotRange) error {
+	goals, err := weightGoals(bp, named, w.named.Last())
 	if err != nil {
 		return err
 	}

@@ -26,6 +26,7 @@ type syncV10Flags struct {
 	genesis, aliases string // files
 	from             string
 	admin            string // socket; empty: none
+	metrics          string // host:port; empty: none
 }
 
 func newSyncV10(a *app) *cobra.Command {
@@ -36,7 +37,8 @@ func newSyncV10(a *app) *cobra.Command {
 		Long: `Runs beside a V10 until SIGTERM or Ctrl-C. It reads V10's changes where V10 serves its change log ("aurigraph v10 serve
 --changes"), puts them onto the topics that "aurigraph sync init" made, and brings V11's changes from there to V10, which was
 started with the same --sync-key. V11's half runs in its validators: docs/sync-v11.md has their settings. With --admin it makes a
-socket that only its owner may use, over which "aurigraph sync status", "retry", "set" and the others reach it.
+socket that only its owner may use, over which "aurigraph sync status", "retry", "set" and the others reach it. With --metrics it
+serves /metrics for a Prometheus there.
 
 Each direction goes on from where V10 and the topics say that it stands, so this may be stopped, killed and started anywhere, and
 run more than once. What stops a direction is logged with its reason, as JSON lines on standard error, and tried again every
@@ -45,7 +47,7 @@ second. docs/sync-transport.md lists the reasons.
 The first time, V10 begins to take V11's changes at --from, and V11 is told of V10's from --start on: both are where the copy
 stands that the two ledgers began with, 0 if they began together.
 
-Exit codes: 0 it was told to stop; 2 the options or the files will not do.`,
+Exit codes: 0 it was told to stop; 1 the socket or the address of --metrics is taken; 2 the options or the files will not do.`,
 		Example: `  aurigraph sync v10 --brokers 127.0.0.1:9092 --port http://127.0.0.1:4005 --ledger production-v10 \
     --sync-key sync.key --alias-key alias.key --genesis genesis.json
   aurigraph sync v10 --brokers kafka1:9093 --tls --port http://v10:4005 --ledger production-v10 --start 918220114 --from 4100.2 \
@@ -61,7 +63,7 @@ Exit codes: 0 it was told to stop; 2 the options or the files will not do.`,
 			if err := f.read(); err != nil {
 				return usage(cmd, "%v", err)
 			}
-			return a.syncV10(cmd.Context(), f.cfg, f.admin)
+			return a.syncV10(cmd.Context(), &f)
 		},
 	}
 	f.bus.add(c)
@@ -73,6 +75,7 @@ Exit codes: 0 it was told to stop; 2 the options or the files will not do.`,
 	s.StringVar(&f.genesis, "genesis", "", "V11's genesis file, by whose hash its records are known (required)")
 	s.StringVar(&f.from, "from", "0.0", "position in V11's order from which V10 takes its changes, MAJOR.MINOR")
 	s.StringVar(&f.admin, "admin", "", "socket to make for who operates it: \"aurigraph sync status\" and the others ask there (default: none)")
+	s.StringVar(&f.metrics, "metrics", "", "address of its metrics, host:port (default: none)")
 	s.Uint64Var(&f.cfg.Start, "start", 0, "sequence in V10's log from which V11 is told of its changes")
 	return c
 }
@@ -97,19 +100,31 @@ func (f *syncV10Flags) read() (err error) {
 	return nil
 }
 
-func (a *app) syncV10(ctx context.Context, cfg v10sync.Config, socket string) error {
+func (a *app) syncV10(ctx context.Context, f *syncV10Flags) error {
+	cfg := f.cfg
 	level, err := obs.ParseLevel("info")
 	if err != nil {
 		return err
 	}
 	cfg.Log = obs.NewLogger(a.err, level).With(obs.KeyNode, cfg.Ledger)
+	shown := obs.NewRegistry()
+	cfg.Metrics = shown
 	h, err := v10sync.New(cfg)
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	both, ctx := errgroup.WithContext(ctx)
-	if socket != "" {
-		l, err := admin.ListenAt(socket)
+	if f.metrics != "" {
+		serve, err := showMetrics(f.metrics, shown)
+		if err != nil {
+			return err
+		}
+		both.Go(func() error { return serve(ctx) })
+	}
+	if f.admin != "" {
+		l, err := admin.ListenAt(f.admin)
 		if err != nil {
 			return err
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/config"
 	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/keys"
 	"github.com/aurigraph/aurigraph/internal/network"
 	"github.com/aurigraph/aurigraph/legacy"
 )
@@ -36,6 +37,7 @@ type upOptions struct {
 	kafka    string // host:port of the brokers; empty: as before, one of its own at first
 	journal  string // URL of the database of the migration's journal; empty: as before, a file at first
 	router   string // which router; empty: as before, embedded at first
+	named    string // file of the V10 accounts of a new network that get a slot of their own
 	door     string // host:port at which the router reaches V11; empty: as before, the first validator at first
 }
 
@@ -60,6 +62,9 @@ of the folder) has the three accounts and owns all of them. Its accounts, balanc
 the two are kept in step both ways over Kafka: a broker in this process, in kafka of the folder, or one named with --kafka. A
 payment that reaches V11 goes to V10, its accounts' home. Such a network always runs with its V10. "aurigraph sync status" shows
 both directions, "aurigraph verify-sync run" compares the two.
+
+--named gives single V10 accounts a slot of their own, from 10000 on and in the order of the file, so that a plan's canary.named
+can have them go first or stay back. It is fixed when the network is made: an account has its slot from when it is opened.
 
 With --index transfers are listed from a PostgreSQL database instead of a file, from now on: it is filled from what the chain
 retains. A password stands in the URL's passfile, never in the URL. A database that is away costs lists only, and those for as
@@ -100,14 +105,20 @@ number of validators.`,
 	c.Flags().IntVar(&o.Port, "port", 0, "port of the first validator's API, 1 to 65534; the network's others are the next ones (default: free ones)")
 	c.Flags().IntVar(&o.Nodes, "nodes", 0, "what --validators was called")
 	_ = c.Flags().MarkHidden("nodes") // it is there
+	o.addV10(c)
+	c.Flags().StringVar(&o.Index, "index", "", "where transfers are listed from: sqlite, a file in the network's folder, or postgres://user@host/database?passfile=/path (default: as before, sqlite at first)")
+	return networkFlag(a, c)
+}
+
+// addV10 adds the flags that are about a V10 beside the network.
+func (o *upOptions) addV10(c *cobra.Command) {
 	c.Flags().BoolVar(&o.withV10, "with-v10", false, "run a V10 reference ledger beside the network, copied to it and kept in step with it")
 	c.Flags().StringVar(&o.v10Store, "v10-store", "", "what keeps that ledger: "+legacy.EnginePebble+" or "+legacy.EngineRocksDB+" (default: as before, "+legacy.EnginePebble+" at first)")
 	c.Flags().StringVar(&o.kafka, "kafka", "", "brokers that carry the sync, host:port (default: as before, one in this process at first)")
 	c.Flags().StringVar(&o.journal, "journal", "", "where the migration's journal is, for several controllers: postgres://user@host/database?passfile=/path (default: as before, a file at first)")
 	c.Flags().StringVar(&o.router, "router", "", "what sends each account to its ledger: embedded, or nginx, which must be installed (default: as before, embedded at first)")
 	c.Flags().StringVar(&o.door, "v11-door", "", "where the router reaches V11's REST, host:port, such as a balancer's (default: as before, the first validator at first)")
-	c.Flags().StringVar(&o.Index, "index", "", "where transfers are listed from: sqlite, a file in the network's folder, or postgres://user@host/database?passfile=/path (default: as before, sqlite at first)")
-	return networkFlag(a, c)
+	c.Flags().StringVar(&o.named, "named", "", "of a new network: file of V10 accounts that may move before or behind all others, one name a line (canary.named of a plan)")
 }
 
 func checkIndex(cmd *cobra.Command, url string) error {
@@ -132,7 +143,7 @@ func checkValidators(cmd *cobra.Command, n int) error {
 }
 
 func checkV10(cmd *cobra.Command, o *upOptions) error {
-	for _, flag := range []string{"v10-store", "kafka", "router", "journal", "v11-door"} {
+	for _, flag := range []string{"v10-store", "kafka", "router", "journal", "v11-door", "named"} {
 		if cmd.Flags().Changed(flag) && !o.withV10 {
 			return usage(cmd, "--%s is for the V10 of --with-v10: give both", flag)
 		}
@@ -156,6 +167,12 @@ func checkV10(cmd *cobra.Command, o *upOptions) error {
 	}
 	if o.withV10 {
 		o.Sync = &network.SyncOptions{Store: o.v10Store, Kafka: o.kafka, Router: o.router, Journal: o.journal, Door: o.door, Moves: true}
+	}
+	if o.named != "" {
+		var err error
+		if o.Sync.Named, err = keys.ReadNames(o.named); err != nil {
+			return usage(cmd, "--named: %v", err)
+		}
 	}
 	return nil
 }

@@ -31,6 +31,7 @@ type v10GuardFlags struct {
 	cfg             guard.Config
 	listen, control string
 	key, trust, ca  string
+	aliases         string
 	v11             []string
 }
 
@@ -81,6 +82,7 @@ func (f *v10GuardFlags) add(c *cobra.Command) {
 	s.StringVar(&f.trust, "trust", "", "V11's genesis file: what its validators tell is verified against it (required)")
 	s.StringVar(&f.ca, "ca", "", "PEM file of who vouches for the validators' certificates (default: the system's authorities)")
 	s.StringVar(&f.cfg.V11, "v11-rest", "", "URL of V11's REST, to which payments of its slots are sent on (required)")
+	s.StringVar(&f.aliases, "alias-key", "", "file of the V11 network's alias key, which names the accounts with a slot of their own; needed where there are such")
 	s.DurationVar(&f.cfg.Hold, "hold", guard.HoldDefault, "longest wait of a payment whose slot is moving, at most 30s")
 }
 
@@ -101,6 +103,16 @@ func (f *v10GuardFlags) check(cmd *cobra.Command) (err error) {
 		return usage(cmd, "%v", err)
 	}
 	f.cfg.Chain, f.cfg.Genesis = genesis.Chain, genesis.V10Slots
+	if f.aliases != "" {
+		aliases, err := keys.ReadAliasKey(f.aliases)
+		if err != nil {
+			return usage(cmd, "%v", err)
+		}
+		f.cfg.Named = aliases.Named
+	}
+	if err := f.cfg.Named.Fit(genesis.V10Slots); err != nil {
+		return usage(cmd, "--alias-key: %v", err)
+	}
 	text, err := os.ReadFile(f.trust)
 	if err != nil {
 		return usage(cmd, "%v", err)

@@ -20,7 +20,7 @@ type v10SyncFlags struct {
 
 func (f *v10SyncFlags) add(c *cobra.Command) {
 	c.Flags().StringArrayVar(&f.syncKeys, "sync-key", nil, "file of a sync key, 64 or more hex digits, mode 0600: what is sealed with it is applied at --changes; may be repeated")
-	c.Flags().StringVar(&f.aliasKey, "alias-key", "", "file of the V11 network's alias key: what it answered under an Idempotency-Key is answered here too")
+	c.Flags().StringVar(&f.aliasKey, "alias-key", "", "file of the V11 network's alias key: what it answered under an Idempotency-Key is answered here too, and named accounts have its slots")
 }
 
 // into reads the files.
@@ -41,6 +41,6 @@ func (f *v10SyncFlags) into(cfg *legacy.Config) (err error) {
 	if err != nil {
 		return err
 	}
-	cfg.Shared = custody.SharedKeys{Alias: alias}
+	cfg.Shared, cfg.Named = custody.SharedKeys{Alias: alias}, alias.Named
 	return nil
 }

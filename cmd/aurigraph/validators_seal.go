@@ -27,6 +27,7 @@ const (
 type sealFlags struct {
 	without []string
 	sockets []string
+	toV10   bool
 	epoch   uint64
 	timeout time.Duration
 }
@@ -48,6 +49,10 @@ that are not heard. Each brings its state there, a quorum signs, and they restar
 so nothing that it says is believed; of 4 validators at most 1 can be left out, of 7 at most 2. One that is only away now should
 not be left out: it takes the handover from the others when it is back.
 
+--to-v10 gives back to V10 what V11 served: with the epoch's end all slots that V11 owned are V10's, by what the quorum signs, and
+V10's guard opens them once V10 has applied everything up to the last height. It is for a migration whose V11 cannot go on, or is
+not believed any more. An epoch ends by one verdict: what an earlier run decided is carried out as it is, and the command says so.
+
 The command can be stopped and run again, also with other validators up: it goes on where it was. Validators that took part
 certify nothing in the old epoch any more. docs/runbooks/seal.md says what to do when it refuses.
 
@@ -58,6 +63,7 @@ Exit codes: 0 the next epoch runs; 1 too few validators answer or agree, nothing
 command line is wrong; 3 the epoch is ended, and too few validators are in the next one yet: run it again.`,
 		Example: `  aurigraph validators seal
   aurigraph validators seal --without node2 --timeout 2m
+  aurigraph validators seal --to-v10 --without node2       V10 serves all accounts again
   aurigraph validators seal --socket /srv/aurigraph/node0/admin.sock --socket b.sock --socket c.sock --json
   aurigraph validators seal --epoch 3                      refuse if epoch 3 has ended already`,
 		Args: args(),
@@ -71,9 +77,17 @@ command line is wrong; 3 the epoch is ended, and too few validators are in the n
 	}
 	c.Flags().StringSliceVar(&f.without, "without", nil, "leave this validator out of the next epoch, by id or number; may be given again")
 	c.Flags().StringArrayVar(&f.sockets, "socket", nil, "ask the validator behind this socket, instead of those of --network; may be given again")
+	c.Flags().BoolVar(&f.toV10, "to-v10", false, "give V10 all slots that V11 owns")
 	c.Flags().Uint64Var(&f.epoch, "epoch", 0, "the epoch to end, so that it is ended once (default: the present one)")
 	c.Flags().DurationVar(&f.timeout, "timeout", sealTimeoutDefault, "how long it may take in all")
 	return c
+}
+
+func (f *sealFlags) verdict() chain.Verdict {
+	if f.toV10 {
+		return chain.VerdictToV10
+	}
+	return chain.VerdictUnchanged
 }
 
 // voters are the validators that are asked.
@@ -96,10 +110,15 @@ func (a *app) voters(cmd *cobra.Command, f sealFlags) (list []seal.Voter, err er
 	if err != nil {
 		return nil, err
 	}
+	return votersOf(n), nil
+}
+
+// votersOf are the validators of a network whose folders are here.
+func votersOf(n *network.Network) (list []seal.Voter) {
 	for _, node := range n.Nodes {
 		list = append(list, seal.Voter{Name: node.ID, Validator: admin.Dial(admin.SocketPath(n.Path(node.Dir)))})
 	}
-	return list, nil
+	return list
 }
 
 // seal carries it out and shows what came of it, also when it fails.
@@ -107,7 +126,7 @@ func (a *app) seal(ctx context.Context, voters []seal.Voter, f sealFlags) error 
 	ctx, cancel := context.WithTimeout(ctx, f.timeout)
 	defer cancel()
 	bar := a.newBar()
-	report, err := (&seal.Coordinator{Voters: voters, Without: f.without, Epoch: chain.Epoch(f.epoch), Progress: bar.spin}).Run(ctx)
+	report, err := (&seal.Coordinator{Voters: voters, Without: f.without, Verdict: f.verdict(), Epoch: chain.Epoch(f.epoch), Progress: bar.spin}).Run(ctx)
 	bar.clear()
 	j := sealOf(report)
 	if err != nil {
@@ -127,7 +146,9 @@ type sealJSON struct {
 	Epoch      chain.Epoch         `json:"epoch"` // that is ended; 0: it was not found
 	Members    int                 `json:"members"`
 	Quorum     int                 `json:"quorum"`
-	Height     chain.Height        `json:"height"` // the last one of the epoch; 0: none was chosen
+	Verdict    string              `json:"verdict,omitempty"`      // unchanged or to_v10; empty: nothing was chosen
+	Homes      uint64              `json:"home_version,omitempty"` // of the state that to_v10 begins the next epoch with
+	Height     chain.Height        `json:"height"`                 // the last one of the epoch; 0: none was chosen
 	Header     string              `json:"header"`
 	Certified  bool                `json:"certified"` // a certificate of it was shown
 	Signers    []string            `json:"signers"`   // who signed it, where none was
@@ -202,7 +223,7 @@ func sealOf(r *seal.Report) *sealJSON {
 		j.Validators = append(j.Validators, v)
 	}
 	if d := r.Decision; d != nil {
-		j.Height, j.Header, j.Certified, j.TakenUp, j.NextEpoch = d.Height, d.Header.String(), d.Certified, d.Taken != nil, r.Next.Epoch
+		j.Verdict, j.Height, j.Header, j.Certified, j.TakenUp, j.NextEpoch = d.Verdict.String(), d.Height, d.Header.String(), d.Certified, d.Taken != nil, r.Next.Epoch
 		for _, no := range d.Signers {
 			j.Signers = append(j.Signers, r.Epoch.Membership().Find(no).Name)
 		}
@@ -211,7 +232,7 @@ func sealOf(r *seal.Report) *sealJSON {
 		}
 	}
 	if h := r.Handover; h != nil {
-		j.Root, j.Handover = h.Root.String(), codec.HandoverHash(h).String()
+		j.Root, j.Handover, j.Homes = h.Root.String(), codec.HandoverHash(h).String(), h.HomeVersion
 	}
 	return j
 }
@@ -226,6 +247,9 @@ func (j *sealJSON) table(row func(...any)) {
 	}
 	if j.Root != "" {
 		row("state root", j.Root)
+	}
+	if j.Homes != 0 {
+		row("verdict", fmt.Sprintf("all slots are V10's, by version %d of the home table", j.Homes))
 	}
 	if j.Sealed {
 		row("next", fmt.Sprintf("epoch %d with %s: %d of %d run", j.NextEpoch, strings.Join(j.Next, ", "), j.Running, len(j.Next)))

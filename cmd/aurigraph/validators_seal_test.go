@@ -153,9 +153,13 @@ func (v vestry) Reveal(context.Context) (*seal.Known, error) {
 	return k, nil
 }
 
-func (v vestry) Prepare(_ context.Context, c *seal.Choice, _ *chain.Membership) ([]byte, chain.Hash, error) {
+func (v vestry) Prepare(_ context.Context, c *seal.Choice, _ *chain.Membership, verdict chain.Verdict) (*seal.Prepared, error) {
 	b, _ := sealHeader(c.Height)
-	return b, chain.Hash{1}, v.cannot
+	x := &seal.Prepared{Header: b, Root: chain.Hash{1}}
+	if verdict == chain.VerdictToV10 {
+		x.HomeVersion = 5
+	}
+	return x, v.cannot
 }
 
 func (v vestry) Finish(_ context.Context, x *chain.ProvedHandover) error {
@@ -193,12 +197,32 @@ func TestValidatorsSealOverSockets(t *testing.T) {
 		words = append(words, "--socket", c.listen(i))
 	}
 	m := answer(t, exitDone, words...)
-	if m["next_epoch"] != 2.0 || m["height"] != 5.0 || m["running"] != 4.0 || m["sealed"] != true || len(m["next_members"].([]any)) != 4 || m["error"] != nil {
+	if m["next_epoch"] != 2.0 || m["height"] != 5.0 || m["running"] != 4.0 || m["sealed"] != true || len(m["next_members"].([]any)) != 4 || m["error"] != nil || m["verdict"] != "unchanged" || m["home_version"] != nil {
 		t.Errorf("%+v", m)
 	}
 	first := m["validators"].([]any)[0].(map[string]any)
 	if first["id"] != "node0" || first["state"] != sealRuns || first["voted"] != 5.0 || first["root"] != (chain.Hash{1}).String() {
 		t.Errorf("%+v", first)
+	}
+}
+
+// What the seal means is asked for, shown and told; the next epoch can be ended without it.
+func TestValidatorsSealToV10(t *testing.T) {
+	c := newConclave(t)
+	for i := range 4 {
+		c.listen(i)
+	}
+	m := answer(t, exitDone, "validators", "seal", "--network", c.network.Dir, "--to-v10")
+	if m["verdict"] != "to_v10" || m["home_version"] != 5.0 || m["sealed"] != true {
+		t.Errorf("%+v", m)
+	}
+	c = newConclave(t)
+	for i := range 4 {
+		c.listen(i)
+	}
+	r := want(t, exitDone, "validators", "seal", "--network", c.network.Dir, "--to-v10")
+	if !strings.Contains(r.out, "all slots are V10's, by version 5 of the home table") {
+		t.Error(r.out)
 	}
 }
 

@@ -67,6 +67,7 @@ func newClusterOf(t testing.TB, n, validators int) *cluster {
 		cfg.Validators.Addresses = append(cfg.Validators.Addresses, fmt.Sprintf("127.0.0.1:%d", 7460+i))
 	}
 	genesis := c.folders[0].newGenesis(c.folders[:validators]...)
+	genesis.V10Slots = []chain.SlotRange{{From: 0, To: 9}} // nobody has an account in them
 	for i, f := range c.folders {
 		f.genesis = genesis
 		cfg.Validators.Listen = cfg.Validators.Addresses[i]

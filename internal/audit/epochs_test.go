@@ -302,7 +302,7 @@ func TestExecuted(t *testing.T) {
 	c.folders[3].rekey()
 	m := &next.Members[2]
 	m.JoinEpoch, m.Ed25519, m.MLDSA65 = 2, c.folders[3].header.Public().Bytes()[1:], c.folders[3].root.Public().Bytes()[1:]
-	must(t, state.Ledger.ApplySeal(next))
+	must(t, state.Ledger.ApplySeal(next, chain.VerdictUnchanged))
 	r := &replayer{audit: &audit{lanes: 4}, state: state, epoch: 2}
 	for _, x := range []struct {
 		of   chain.ValidatorNo

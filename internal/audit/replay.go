@@ -247,14 +247,18 @@ func (r *replayer) hash() chain.Hash {
 func (r *replayer) nextEpoch(end *chain.Handover, ex *exec.Executed) error {
 	h := ex.Header.Height
 	if !ex.Ends {
-		if err := r.state.Ledger.ApplySeal(&end.Next); err != nil {
-			r.stop(h, "the seal's membership cannot follow: %v", err)
+		if err := r.state.Ledger.ApplySeal(&end.Next, end.Verdict); err != nil {
+			r.stop(h, "the seal cannot be carried out: %v", err)
 			return nil
 		}
 	}
 	root := r.hash()
 	if root != end.Root {
 		r.stop(h, "executed again, epoch %d begins with a state of root %s, the handover says %s", end.Next.Epoch, root, end.Root)
+		return nil
+	}
+	if version := r.state.Ledger.SealedVersion(end.Verdict); version != end.HomeVersion {
+		r.stop(h, "executed again, the seal of epoch %d makes version %d of the home table, the handover says %d", end.Next.Epoch-1, version, end.HomeVersion)
 		return nil
 	}
 	r.state.Machine = exec.New(r.state.Ledger, exec.Tip{

@@ -96,13 +96,15 @@ func (x *sealed) root() chain.Hash {
 }
 
 // handover is the statement that ends the epoch at a height.
-func (x *sealed) handover(h chain.Height, next *chain.Membership) *chain.ProvedHandover {
+func (x *sealed) handover(h chain.Height, next *chain.Membership, v chain.Verdict) *chain.ProvedHandover {
 	x.t.Helper()
 	raw, err := store.ReadHeader(x.store, h)
 	must(x.t, err)
-	must(x.t, x.state.Ledger.ApplySeal(next))
+	must(x.t, x.state.Ledger.ApplySeal(next, v))
 	return &chain.ProvedHandover{
-		Handover:    chain.Handover{Chain: testChain, Verdict: chain.VerdictUnchanged, Height: h, Header: codec.Sum(raw), Root: x.root(), Next: *next},
+		Handover: chain.Handover{
+			Chain: testChain, Verdict: v, Height: h, Header: codec.Sum(raw), Root: x.root(), Next: *next, HomeVersion: x.state.Ledger.SealedVersion(v),
+		},
 		HeaderBytes: raw,
 	}
 }
@@ -157,6 +159,12 @@ func (n *network) vote(e chain.Epoch, h chain.Height, header chain.Hash) {
 // TestSealed proves the folders of a network whose first epoch was sealed, of which no height is certified at its end and a
 // header above it was signed; and finds a seal that is not one.
 func TestSealed(t *testing.T) {
+	for _, v := range []chain.Verdict{chain.VerdictUnchanged, chain.VerdictToV10} {
+		t.Run(v.String(), func(t *testing.T) { provesSealed(t, v) })
+	}
+}
+
+func provesSealed(t *testing.T, verdict chain.Verdict) {
 	c := newCluster(t, 4)
 	c.start(small, 0, 1, 2, 3)
 	c.life(0, 1, 2, 3)
@@ -166,7 +174,7 @@ func TestSealed(t *testing.T) {
 	next.Epoch = 2
 	for i, f := range c.folders {
 		x := f.openSealed(h)
-		p := sealBy(t, x.handover(h, &next), c.folders[:3]...)
+		p := sealBy(t, x.handover(h, &next, verdict), c.folders[:3]...)
 		x.keep(p, chain.Height(i))
 		if i == 3 { // it signed none of the tail
 			rewrite(t, f.dir, "votes", 64<<10, func(_ uint64, m, _ []byte) bool {
@@ -224,11 +232,26 @@ func TestSealed(t *testing.T) {
 		{"a certificate missing behind it", "there is no certificate", func(e *editor) { e.remove(heightKey(tableCertificate, h+1)) }},
 		{"a header missing in it", "there is no header", func(e *editor) { e.remove(heightKey(tableHeader, h-1)) }},
 		{"a header of it changed", "the header follows", func(e *editor) { e.flip(heightKey(tableHeader, h-1), 100) }},
+		{"another verdict", "begins with a state of root", handover(func(p *chain.ProvedHandover) {
+			if p.Verdict = chain.VerdictUnchanged; verdict == chain.VerdictUnchanged {
+				p.Verdict = chain.VerdictToV10
+			}
+			p.HomeVersion = 2 * uint64(p.Verdict-chain.VerdictUnchanged)
+			sealBy(t, p, c.folders[:3]...)
+		})},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			dir := copied(t, v.dir)
 			edit(t, dir, x.edit)
 			wantProblem(t, dir, "", x.text)
 		})
+	}
+	if verdict == chain.VerdictToV10 {
+		dir := copied(t, v.dir)
+		edit(t, dir, handover(func(p *chain.ProvedHandover) {
+			p.HomeVersion++
+			sealBy(t, p, c.folders[:3]...)
+		}))
+		wantProblem(t, dir, "", "makes version 2 of the home table, the handover says 3")
 	}
 }

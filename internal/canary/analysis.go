@@ -101,6 +101,20 @@ func (a *Analysis) Observe(p *Plan, o *Observation) Verdict {
 	return a.hold(p, o)
 }
 
+// Rewind has all that was seen end at nowMs, if it ended later: the clock by which it was seen was ahead, or has gone back. How long something lasted
+// stays what it was.
+func (a *Analysis) Rewind(nowMs uint64) {
+	if a.SeenMs <= nowMs {
+		return
+	}
+	by := a.SeenMs - nowMs
+	a.SeenMs = nowMs
+	a.ErrorRail.rewind(by)
+	a.P99Rail.rewind(by)
+	a.Down.rewind(by)
+	a.Late.rewind(by)
+}
+
 // take adds a window to all that is known.
 func (a *Analysis) take(p *Plan, o *Observation) {
 	minutes := a.CoveredMs / restartMs

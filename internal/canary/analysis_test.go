@@ -45,7 +45,7 @@ func run(a *Analysis, p *Plan, windows int, change func(i int, o *Observation)) 
 	return v
 }
 
-// TestRails has one row at, and one above, each limit.
+// TestRails has one row at, and one above, each limit; each also with a clock that goes back for minutes before each window.
 func TestRails(t *testing.T) {
 	each := func(change func(o *Observation)) func(int, *Observation) {
 		return func(_ int, o *Observation) { change(o) }
@@ -85,19 +85,51 @@ func TestRails(t *testing.T) {
 		{"hold at the limit", "", 5, each(func(o *Observation) { o.Hold.Ms = 5000 })},
 		{"without requests, down", RuleHealth, 2, each(func(o *Observation) { o.Canary, o.Health = Counts{}, HealthDown })},
 	} {
-		p := quick()
-		p.ReverseToBP = 7000
-		a := Begin(&p, 1, Reference{})
-		v := run(a, &p, c.windows, c.change)
-		if c.rule == "" {
-			if v.Decision == Reverse {
-				t.Errorf("%s: %s %s", c.name, v.Rule, v.Why)
+		for _, backMs := range []uint64{0, 301_234} {
+			p := quick()
+			p.ReverseToBP = 7000
+			a := Begin(&p, 1, Reference{})
+			a.SeenMs = 1 << 40
+			v := run(a, &p, c.windows, func(i int, o *Observation) {
+				a.Rewind(a.SeenMs - backMs)
+				o.FromMs, o.ToMs = a.SeenMs, a.SeenMs+10_000
+				if c.change != nil {
+					c.change(i, o)
+				}
+			})
+			if v.Rule == RuleObservation {
+				t.Errorf("%s, back for %d ms: %+v", c.name, backMs, v)
 			}
-			continue
+			if c.rule == "" {
+				if v.Decision == Reverse {
+					t.Errorf("%s, back for %d ms: %s %s", c.name, backMs, v.Rule, v.Why)
+				}
+				continue
+			}
+			if v.Decision != Reverse || v.Rule != c.rule || v.ToBP != 100 || v.Why == "" || len(v.Numbers) < 10 {
+				t.Errorf("%s, back for %d ms: %+v", c.name, backMs, v)
+			}
 		}
-		if v.Decision != Reverse || v.Rule != c.rule || v.ToBP != 100 || v.Why == "" || len(v.Numbers) < 10 {
-			t.Errorf("%s: %+v", c.name, v)
-		}
+	}
+}
+
+// TestRewind: what is not later than now stays, and nothing is before the beginning of time.
+func TestRewind(t *testing.T) {
+	p := quick()
+	a := Begin(&p, 1, Reference{})
+	run(a, &p, 5, func(_ int, o *Observation) { o.Health = HealthDown })
+	was, err := json.Marshal(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Rewind(a.SeenMs)
+	a.Rewind(a.SeenMs + 1)
+	if now, err := json.Marshal(a); err != nil || string(now) != string(was) {
+		t.Errorf("%s is %s now, %v", was, now, err)
+	}
+	down := a.Down.seconds()
+	if a.Rewind(0); a.SeenMs != 0 || a.ErrorRail.BeganMs != 0 || down == 0 || a.Down.FromMs != 0 {
+		t.Errorf("%+v", a)
 	}
 }
 

@@ -61,10 +61,7 @@ func (n *Named) check() error {
 		return bad("named", "%d accounts, at most %d", all, router.CohortsMax)
 	}
 	where := map[string]string{}
-	for _, list := range []struct {
-		field string
-		names []string
-	}{{"named.first", n.First}, {"named.back", n.Back}} {
+	for _, list := range n.lists() {
 		for i, name := range list.names {
 			field := fmt.Sprintf("%s[%d]", list.field, i)
 			if err := v10.CheckName("an account", name); err != nil {
@@ -77,6 +74,16 @@ func (n *Named) check() error {
 		}
 	}
 	return nil
+}
+
+// namedList is a list of names, and what the plan calls it.
+type namedList struct {
+	field string
+	names []string
+}
+
+func (n *Named) lists() []namedList {
+	return []namedList{{"named.first", n.First}, {"named.back", n.Back}}
 }
 
 // bounds is a number of the plan with what it may be.

@@ -5,7 +5,7 @@
 //
 //	plan, err := canary.Parse(text)                   // canary.Example is a plan with all defaults, explained
 //	a := canary.Begin(&plan, 0, canary.Reference{})   // the first step; later ones get the step before's a.Reference()
-//	cohorts, err := plan.Cohorts(0)
+//	cohorts, err := plan.Cohorts(0, own)                // own: slots of accounts that have one of their own
 //	o.Add(&plan, &cohorts, &outcome)                  // for each request that ended in the window
 //	verdict := a.Observe(&plan, &o)                   // promote, hold or reverse
 //

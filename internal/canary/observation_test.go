@@ -13,7 +13,7 @@ import (
 func TestAdd(t *testing.T) {
 	p := Default()
 	p.Named.First = []string{"acme"}
-	cohorts, err := p.Cohorts(0)
+	cohorts, err := p.Cohorts(0, map[string]uint16{"acme": chain.SlotsMax, "other": chain.SlotsMax + 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,6 +38,7 @@ func TestAdd(t *testing.T) {
 		{"error of a named one", named, 502, 0, Counts{Requests: 1, Errors: 1}, 1},
 		{"error of the control", control, 502, 0, Counts{Requests: 1, Errors: 1}, 0},
 		{"of neither", 500, 502, 0, Counts{}, 0},
+		{"of one who stays back", named + 1, 502, 0, Counts{}, 0},
 		{"without an account", chain.SlotNone, 502, 0, Counts{}, 0},
 	} {
 		var o Observation
@@ -52,7 +53,7 @@ func TestAdd(t *testing.T) {
 
 func TestAddCompared(t *testing.T) {
 	p := Default()
-	cohorts, err := p.Cohorts(0)
+	cohorts, err := p.Cohorts(0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,7 +45,7 @@ type Step struct {
 	Approvals       int `yaml:"approvals"` // of different people
 }
 
-// Named are accounts that do not go by their hash: First with the first step, Back with the last.
+// Named are accounts that do not go by their hash, but have a slot of their own: First with the first step, Back with the last.
 type Named struct {
 	First []string `yaml:"first"`
 	Back  []string `yaml:"back"`

@@ -150,8 +150,12 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		for _, step := range []int{0, len(p.Steps) - 1} {
-			if all, err := p.V11(step); err != nil || all.Weight() != p.Steps[step].WeightBP {
-				t.Fatalf("step %d: %d, %v", step, all.Weight(), err)
+			own := map[string]uint16{}
+			for i, name := range slices.Concat(p.Named.First, p.Named.Back) {
+				own[name] = chain.SlotsMax + uint16(i)
+			}
+			if c, err := p.Cohorts(step, own); err != nil || c.Canary.Weight() != p.Steps[step].WeightBP || p.Named.CheckOwn(own) != nil {
+				t.Fatalf("step %d: %d, %v", step, c.Canary.Weight(), err)
 			}
 		}
 		out, err := yaml.Marshal(p)
@@ -166,7 +170,8 @@ func FuzzParse(f *testing.F) {
 
 func TestCohorts(t *testing.T) {
 	p := Default()
-	p.Named = Named{First: []string{"acme"}, Back: []string{"old bank", "older bank"}}
+	p.Named = Named{First: []string{"acme"}, Back: []string{"old bank"}}
+	own := map[string]uint16{"old bank": chain.SlotsMax, "acme": chain.SlotsMax + 1, "in no list": chain.SlotsMax + 2}
 	for step, c := range []struct{ canary, control, named int }{
 		{100, 100, 1},
 		{500, 500, 1},
@@ -176,7 +181,7 @@ func TestCohorts(t *testing.T) {
 		{7500, 2500, 1},
 		{10_000, 0, 3},
 	} {
-		got, err := p.Cohorts(step)
+		got, err := p.Cohorts(step, own)
 		named := 0
 		for slot := chain.SlotsMax; slot < chain.SlotNone; slot++ {
 			if got.Named.Has(uint16(slot)) {
@@ -186,13 +191,12 @@ func TestCohorts(t *testing.T) {
 		if err != nil || got.Canary.Weight() != c.canary || got.Control.Weight() != c.control || named != c.named {
 			t.Errorf("step %d: %d, %d, %d, %v", step, got.Canary.Weight(), got.Control.Weight(), named, err)
 		}
-		all, err := p.V11(step)
-		m := router.Map{Version: 1, V11: all, Cohorts: p.Accounts()}
-		if err != nil || m.Check() != nil || m.Weight() != c.canary {
+		m := router.Map{Version: 1, V11: got.Canary, Cohorts: own}
+		if err := m.V11.Set(got.Named.Ranges()...); err != nil || m.Check() != nil || m.Weight() != c.canary {
 			t.Errorf("step %d: %v, %v", step, err, m.Check())
 		}
 		table := router.Compile(&m)
-		for _, account := range []string{"acme", "old bank"} {
+		for _, account := range []string{"acme", "old bank", "in no list"} {
 			wantV11 := account == "acme" || step == len(p.Steps)-1
 			if way := table.Way(account); (way.Side == router.V11) != wantV11 {
 				t.Errorf("step %d: %s goes to %v", step, account, way)
@@ -205,8 +209,31 @@ func TestCohorts(t *testing.T) {
 		}
 	}
 	for _, step := range []int{-1, len(p.Steps)} {
-		if _, err := p.V11(step); !fault.Is(err, fault.Invalid) {
+		if _, err := p.Cohorts(step, own); !fault.Is(err, fault.Invalid) {
 			t.Errorf("step %d: %v", step, err)
 		}
+	}
+}
+
+// TestNamedOwn: a plan may name only who has a slot of its own, and at no weight V11 has anybody else's.
+func TestNamedOwn(t *testing.T) {
+	n := Named{First: []string{"b", "d"}, Back: []string{"a"}}
+	own := map[string]uint16{"a": 10_000, "b": 10_001, "c": 10_002, "d": 10_003}
+	if err := n.CheckOwn(own); err != nil {
+		t.Error(err)
+	}
+	for weight, want := range map[int][]chain.SlotRange{
+		0: nil, 1: {{From: 10_001, To: 10_001}, {From: 10_003, To: 10_003}}, 9999: {{From: 10_001, To: 10_001}, {From: 10_003, To: 10_003}}, 10_000: {{From: 10_000, To: 10_003}},
+	} {
+		if got := n.V11(weight, own); !slices.Equal(got, want) {
+			t.Errorf("at %d bp V11 has %v, must have %v", weight, got, want)
+		}
+	}
+	if got := n.V11(10_000, nil); got != nil {
+		t.Error(got)
+	}
+	delete(own, "a")
+	if err := n.CheckOwn(own); !fault.Is(err, fault.Invalid) || !strings.Contains(err.Error(), "named.back[0]") {
+		t.Error(err)
 	}
 }

@@ -43,6 +43,14 @@ func (r *Recent) sum(nowMs uint64) (all portion, whole bool) {
 	return all, nowMs-r.BeganMs >= r.SpanMs
 }
 
+// rewind moves its times back.
+func (r *Recent) rewind(byMs uint64) {
+	r.BeganMs -= min(r.BeganMs, byMs)
+	for i, parts := 0, byMs*bucketsCount/r.SpanMs; i < len(r.Buckets); i++ {
+		r.Buckets[i].Number -= min(r.Buckets[i].Number, parts)
+	}
+}
+
 // Since is when something began that still goes on.
 type Since struct {
 	On     bool   `json:"on"`
@@ -63,5 +71,11 @@ func (s *Since) observe(known, on bool, nowMs uint64) {
 	}
 }
 
+// rewind moves its times back.
+func (s *Since) rewind(byMs uint64) {
+	s.FromMs -= min(s.FromMs, byMs)
+	s.AtMs -= min(s.AtMs, byMs)
+}
+
 // seconds is for how long it has been seen to go on, in whole seconds.
-func (s *Since) seconds() int { return int((max(s.AtMs, s.FromMs) - s.FromMs) / 1000) } // a clock may have gone back
+func (s *Since) seconds() int { return int((s.AtMs - s.FromMs) / 1000) }

@@ -85,7 +85,27 @@ type Verdict uint8
 const (
 	VerdictNone      Verdict = 0 // the epoch ended by a governance transaction
 	VerdictUnchanged Verdict = 1 // sealed; V11 goes on in a new epoch, each slot where it is
+	VerdictToV10     Verdict = 2 // sealed; V11 goes on in a new epoch, and all slots that it owned are V10's
 )
+
+// ReasonNoWayBack is why a seal with VerdictToV10 is refused: V10 can own no slot any more, or never could.
+const ReasonNoWayBack = "no_way_back"
+
+// Seals reports whether the verdict is one of a seal that this version knows.
+func (v Verdict) Seals() bool { return v == VerdictUnchanged || v == VerdictToV10 }
+
+// String names a verdict.
+func (v Verdict) String() string {
+	switch v {
+	case VerdictNone:
+		return "none"
+	case VerdictUnchanged:
+		return "unchanged"
+	case VerdictToV10:
+		return "to_v10"
+	}
+	return "unknown"
+}
 
 // Handover ends a membership epoch: its history stands up to Height, and Next goes on from there.
 type Handover struct {
@@ -95,6 +115,9 @@ type Handover struct {
 	Header  Hash   // of the executed header at Height
 	Root    Hash   // of the state after Height in which Next is the membership
 	Next    Membership
+
+	// HomeVersion is, with VerdictToV10, the version of the home table in that state, which the seal made; else 0.
+	HomeVersion uint64
 }
 
 // ProvedHandover is a handover with what shows it to whoever knows the epoch before: the last header with its certificate.

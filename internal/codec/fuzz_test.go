@@ -59,7 +59,7 @@ func FuzzDecodeMembership(f *testing.F) {
 }
 
 func FuzzDecodeHandover(f *testing.F) {
-	fuzzForm(f, DecodeHandover, AppendHandover, AppendHandover(nil, sampleHandover()), AppendHandover(nil, &chain.Handover{}))
+	fuzzForm(f, DecodeHandover, AppendHandover, AppendHandover(nil, sampleHandover()), AppendHandover(nil, &chain.Handover{}), AppendHandover(nil, &chain.Handover{Verdict: chain.VerdictToV10, HomeVersion: 7}))
 }
 
 func FuzzDecodeProvedHandover(f *testing.F) {

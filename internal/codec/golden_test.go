@@ -60,6 +60,7 @@ func vectors() map[string][]byte {
 		"membership":  AppendMembership(nil, sampleMembership()),
 		"handover":    AppendHandover(nil, sampleHandover()),
 		"proved":      AppendProvedHandover(nil, sampleProved()),
+		"to_v10":      AppendHandover(nil, sampleToV10()),
 	}
 	for name, body := range sampleBodies() {
 		all["tx_"+name] = AppendSignedTx(nil, sampleTx(body))
@@ -94,6 +95,7 @@ func TestGoldenHashes(t *testing.T) {
 		"membership":      MembershipHash(sampleMembership()),
 		"change":          ChangeHash(sampleChange()),
 		"handover":        HandoverHash(sampleHandover()),
+		"handover to V10": HandoverHash(sampleToV10()),
 		"tx batch":        Sum(AppendTxBatch(nil, sampleTxBatch())),
 		"slice's payload": Sum(run(0, 40_000)),
 		"full batch":      Sum(sampleBatch(chain.BatchLegsMax)),

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 
 	"github.com/aurigraph/aurigraph/internal/chain"
+	"github.com/aurigraph/aurigraph/internal/fault"
 )
 
 // AppendHandover appends h's encoding. What AppendMembership refuses breaks an invariant here too.
@@ -23,6 +24,10 @@ func appendHandover(w *writer, h *chain.Handover) {
 	w.raw(h.Header[:])
 	w.raw(h.Root[:])
 	appendMembership(w, &h.Next)
+	fault.Invariant(h.HomeVersion == 0 || h.Verdict == chain.VerdictToV10, "a handover of verdict %d makes version %d of the home table", h.Verdict, h.HomeVersion)
+	if h.Verdict == chain.VerdictToV10 {
+		w.u64(h.HomeVersion)
+	}
 }
 
 // DecodeHandover reads an encoded handover. It checks the framing only.
@@ -37,6 +42,9 @@ func readHandover(r *reader) chain.Handover {
 	h := chain.Handover{Chain: chain.ChainID(r.u64()), Verdict: chain.Verdict(r.u8()), Height: chain.Height(r.u64())}
 	h.Header, h.Root = r.hash(), r.hash()
 	h.Next = readMembership(r)
+	if h.Verdict == chain.VerdictToV10 {
+		h.HomeVersion = r.u64()
+	}
 	return h
 }
 
@@ -75,7 +83,7 @@ func DecodeProvedHandover(b []byte) (*chain.ProvedHandover, error) {
 const ProvedHandoverBytesMax = 4 + handoverBytesMax + 2 + HeaderBytesMax + 1 + certificateBytesMax + 8 + chain.ValidatorsMax*chain.Ed25519SignatureBytes
 
 const (
-	handoverBytesMax    = 4 + 8 + 1 + 8 + 32 + 32 + membershipBytesMax
+	handoverBytesMax    = 4 + 8 + 1 + 8 + 32 + 32 + membershipBytesMax + 8
 	membershipBytesMax  = 4 + 8 + 4 + chain.ValidatorsMax*(memberBytesMin+chain.NameBytesMax+chain.Ed25519KeyBytes+chain.MLDSA65KeyBytes)
 	certificateBytesMax = 56 + chain.ValidatorsMax*(6+2*chain.SignatureBytesMax)
 )

@@ -125,6 +125,13 @@ func sampleHandover() *chain.Handover {
 	}
 }
 
+// sampleToV10 is a handover by a seal that gives all slots to V10.
+func sampleToV10() *chain.Handover {
+	h := sampleHandover()
+	h.Verdict, h.HomeVersion = chain.VerdictToV10, 0x2122232425262728
+	return h
+}
+
 // sampleProved is a handover with all that one can have; one of a change has no seal, a sealed one may have no certificate.
 func sampleProved() *chain.ProvedHandover {
 	return &chain.ProvedHandover{
@@ -275,7 +282,7 @@ func anyMembership() *rapid.Generator[*chain.Membership] {
 
 func anyHandover() *rapid.Generator[*chain.Handover] {
 	return rapid.Custom(func(t *rapid.T) *chain.Handover {
-		return &chain.Handover{
+		h := &chain.Handover{
 			Chain:   chain.ChainID(rapid.Uint64().Draw(t, "chain")),
 			Verdict: chain.Verdict(rapid.Uint8().Draw(t, "verdict")),
 			Height:  chain.Height(rapid.Uint64().Draw(t, "height")),
@@ -283,6 +290,10 @@ func anyHandover() *rapid.Generator[*chain.Handover] {
 			Root:    anyHash().Draw(t, "root"),
 			Next:    *anyMembership().Draw(t, "next"),
 		}
+		if h.Verdict == chain.VerdictToV10 {
+			h.HomeVersion = rapid.Uint64().Draw(t, "home version")
+		}
+		return h
 	})
 }
 

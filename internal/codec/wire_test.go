@@ -124,6 +124,8 @@ func TestDecodersRefuse(t *testing.T) {
 		"membership, many":            errOf(DecodeMembership(with(members, 12, u32(chain.ValidatorsMax+1)...))),
 		"membership, long name":       errOf(DecodeMembership(with(members, 26, chain.NameBytesMax+1, 0))),
 		"handover, odd membership":    errOf(DecodeHandover(with(handover, 85, 'X'))),
+		"handover, no home version":   errOf(DecodeHandover(with(handover, 12, uint8(chain.VerdictToV10)))),
+		"handover, a home version":    errOf(DecodeHandover(with(vectors()["to_v10"], 12, uint8(chain.VerdictUnchanged)))),
 		"proved, flag 2":              errOf(DecodeProvedHandover(with(proved, 4+len(handover)+2+408, 2))),
 		"tx, flag 2":                  txErr(with(freeze, 45, 2)),
 		"tx, long code":               txErr(with(create, 37, chain.CodeBytesMax+1, 0)),

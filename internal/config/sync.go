@@ -4,6 +4,7 @@ package config
 
 import (
 	"slices"
+	"time"
 
 	"github.com/aurigraph/aurigraph/internal/sync/envelope"
 )
@@ -26,9 +27,14 @@ type Sync struct {
 	Start string `yaml:"start"`
 	// Home is the URL of V10's REST. A request that debits an account which V10 owns is sent on to it, once; empty: it is refused. A node
 	// that does not sync itself may have it as well.
-	Home string   `yaml:"home"`
-	TLS  SyncTLS  `yaml:"tls"`
-	SASL SyncSASL `yaml:"sasl"`
+	Home string `yaml:"home"`
+	// Progress is the URL that tells how far V10 has applied V11's blocks: of V10's change port, or whatever answers its GET /applied. While V10
+	// may become the home again, portable work is let in only as fast as V10 was seen to apply. Empty: nothing bounds it.
+	Progress string `yaml:"progress"`
+	// BehindMax is how long V10 may need, at that rate, for what it has not applied. 0: 10 s.
+	BehindMax time.Duration `yaml:"behind_max"`
+	TLS       SyncTLS       `yaml:"tls"`
+	SASL      SyncSASL      `yaml:"sasl"`
 }
 
 // SyncTLS is how the brokers are known, and this node to them: paths of files.
@@ -52,6 +58,10 @@ func (s *Sync) validate(rest *Rest, bad func(field, format string, args ...any) 
 	switch {
 	case s.Home != "" && !urlOK(s.Home):
 		return bad("sync.home", urlText, s.Home)
+	case s.Progress != "" && !urlOK(s.Progress):
+		return bad("sync.progress", urlText, s.Progress)
+	case s.BehindMax != 0 && (s.BehindMax < time.Second || s.BehindMax > time.Hour):
+		return bad("sync.behind_max", "%s is not between 1s and 1h", s.BehindMax)
 	case s.Ledger == "":
 		return nil
 	case rest.Listen == "":

@@ -5,6 +5,7 @@ package config
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aurigraph/aurigraph/internal/fault"
 )
@@ -39,6 +40,9 @@ func TestSync(t *testing.T) {
 		{"sync.start", func(n *Node) { n.Sync.Start = "7" }},
 		{"sync.home", func(n *Node) { n.Sync.Home = "v10:9003" }},
 		{"sync.home", func(n *Node) { n.Sync.Ledger, n.Sync.Home = "", "http://v10:9003/api" }},
+		{"sync.progress", func(n *Node) { n.Sync.Ledger, n.Sync.Progress = "", "v10:4005" }},
+		{"sync.behind_max", func(n *Node) { n.Sync.BehindMax = time.Millisecond }},
+		{"sync.behind_max", func(n *Node) { n.Sync.BehindMax = 2 * time.Hour }},
 	} {
 		n := syncing()
 		c.set(&n)

@@ -17,7 +17,7 @@ import (
 
 // Times.
 const (
-	leaseDefault = 6 * time.Second
+	LeaseDefault = 6 * time.Second
 	idlePoll     = 500 * time.Millisecond // between two looks while nothing is planned, and for a lease that another has
 	lookMax      = 3 * time.Second
 	saveEvery    = time.Second
@@ -31,7 +31,7 @@ type Config struct {
 	Journal journal.Journal
 	World   World
 	Holder  string        // this process, by a name that no other has
-	Lease   time.Duration // 0: leaseDefault
+	Lease   time.Duration // 0: LeaseDefault
 	Log     *slog.Logger  // nil: nothing is told
 	Metrics *Metrics      // nil: nothing is shown
 	Watch   Watch         // nil: nobody watches
@@ -40,7 +40,7 @@ type Config struct {
 // Run drives until ctx ends. What does not answer is tried again.
 func Run(ctx context.Context, cfg Config) error {
 	if cfg.Lease == 0 {
-		cfg.Lease = leaseDefault
+		cfg.Lease = LeaseDefault
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
@@ -85,6 +85,9 @@ type driver struct {
 	held   held
 	tally  tally
 	alerts alerts
+	pulse  pulse
+	served served
+	facts  migration.Facts // of the newest look
 
 	watched *watching // nil: nobody watches now
 }
@@ -179,9 +182,12 @@ func (d *driver) tick(ctx context.Context) error {
 		return nil
 	}
 	sight.NowMs = nowMs()
+	d.pulse.feel(time.Now(), &d.state, &sight)
 	d.watch(ctx, &sight.Facts) // the judge is told of what is confirmed
 	sight.Verdict = d.look(ctx, &sight)
 	d.askAlerts(ctx, &sight.Facts)
+	d.askServed(ctx, &sight.Facts)
+	d.facts = sight.Facts
 	d.cfg.Metrics.show(&d.state, &d.tally, &sight.Facts)
 	return d.act(ctx, &sight.Facts)
 }

@@ -34,7 +34,7 @@ func TestWhole(t *testing.T) {
 		s.begin(planText)
 		s.answers()
 		want := []string{
-			"compare", "weigh 100", "weigh 2500", "drill 50 of 2500", "weigh 6500", "weigh 10000", "compare", "compare", "end the way back", "archive for 2557 days",
+			"compare", "weigh 100", "weigh 2500", "raise", "drill 50 of 2500", "weigh 6500", "weigh 10000", "compare", "compare", "end the way back", "archive for 2557 days",
 			"switch off",
 		}
 		if !slices.Equal(s.world.calls, want) {
@@ -415,7 +415,7 @@ func TestAlarmsAreAskedFor(t *testing.T) {
 		s.want(migration.Entry{Kind: migration.KindApprove, For: migration.ForStep})
 		s.until("the cutover", func() bool { return s.state().Phase == migration.Cutover })
 		for _, e := range []migration.Entry{
-			{Kind: migration.KindApprove, For: migration.ForOncall}, {Kind: migration.KindApprove, For: migration.ForCutover}, {Kind: migration.KindRehearse}, {Kind: migration.KindCutover},
+			{Kind: migration.KindApprove, For: migration.ForOncall}, {Kind: migration.KindApprove, For: migration.ForCutover}, {Kind: migration.KindRehearse, Alarm: true}, {Kind: migration.KindCutover},
 		} {
 			s.want(e)
 		}

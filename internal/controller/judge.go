@@ -40,6 +40,14 @@ type judge struct {
 	saved  time.Time
 }
 
+// rewind has nothing of what was seen be later than now.
+func (j *judge) rewind(nowMs uint64) {
+	j.fromMs = min(j.fromMs, nowMs)
+	if j.Analysis != nil {
+		j.Analysis.Rewind(nowMs)
+	}
+}
+
 // leaves is what a step leaves to the next one, nil if the judge saw another one.
 func (j *judge) leaves(to int) *canary.Reference {
 	if j.Seq == 0 || j.Analysis == nil || j.Analysis.Step != to-1 {
@@ -56,9 +64,7 @@ func (d *driver) restore(ctx context.Context) (err error) {
 		d.cfg.Log.Warn("the judge's evidence is lost: the step's begins anew", obs.KeyErr, err.Error())
 		d.judge.Judge, err = Judge{}, nil
 	}
-	if a := d.judge.Analysis; a != nil {
-		a.SeenMs = min(a.SeenMs, nowMs()) // the clock of who wrote that may have been ahead
-	}
+	d.judge.rewind(nowMs()) // the clock of who wrote that may have been ahead
 	return err
 }
 
@@ -80,6 +86,7 @@ func (d *driver) save(ctx context.Context) {
 // look gathers the window's requests, has them judged if a step is under way, and adds the window to those of the report.
 func (d *driver) look(ctx context.Context, sight *Sight) *canary.Verdict {
 	w := window{Window: journal.Window{AtMs: sight.NowMs, WeightBP: sight.WeightBP, ToV11LagMs: sight.ToV11.Ms, ToV10LagMs: sight.ToV10.Ms}}
+	d.judge.rewind(sight.NowMs)
 	from := d.judge.fromMs
 	if sight.NowMs == from { // its requests are the next window's
 		return nil
@@ -90,7 +97,7 @@ func (d *driver) look(ctx context.Context, sight *Sight) *canary.Verdict {
 	var cohorts canary.Cohorts
 	if judged {
 		var err error
-		if cohorts, err = d.state.Plan.Canary.Cohorts(d.state.Step); err != nil {
+		if cohorts, err = d.state.Plan.Canary.Cohorts(d.state.Step, sight.Own); err != nil {
 			judged = false
 		}
 	}
@@ -102,7 +109,9 @@ func (d *driver) look(ctx context.Context, sight *Sight) *canary.Verdict {
 	})
 	w.LengthMs = sight.NowMs - from
 	if from > 0 && w.LengthMs <= canary.WindowMsMax {
-		if err := d.cfg.Journal.AddWindow(ctx, w.end()); err != nil && ctx.Err() == nil {
+		all := w.end()
+		d.served.add(&all)
+		if err := d.cfg.Journal.AddWindow(ctx, all); err != nil && ctx.Err() == nil {
 			d.cfg.Log.Warn("a window is not in the report", obs.KeyErr, err.Error())
 		}
 	}
@@ -121,7 +130,7 @@ func (d *driver) judged(sight *Sight) bool {
 	if d.judge.Seq == s.StepSeq {
 		return true
 	}
-	if sight.WeightBP != s.Plan.Canary.Steps[s.Step].WeightBP {
+	if !s.There(&sight.Facts, s.Plan.Canary.Steps[s.Step].WeightBP) {
 		return false
 	}
 	d.judge.Judge = Judge{Seq: s.StepSeq, Analysis: canary.Begin(&s.Plan.Canary, s.Step, s.Before)}

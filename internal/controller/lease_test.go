@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/journal"
 	"github.com/aurigraph/aurigraph/internal/migration"
@@ -178,7 +179,7 @@ func (h *half) moves() []time.Time {
 	return slices.Clone(h.acts)
 }
 
-func (h *half) Weigh(ctx context.Context, bp int) error {
+func (h *half) Weigh(ctx context.Context, bp int, named []chain.SlotRange) error {
 	note := func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
@@ -186,7 +187,7 @@ func (h *half) Weigh(ctx context.Context, bp int) error {
 	}
 	note()
 	defer note()
-	return h.world.Weigh(ctx, bp)
+	return h.world.Weigh(ctx, bp, named)
 }
 
 // TestTwoControllers: one drives and the other waits. When the first is cut off from the journal it stops what is under way, and the other goes on.
@@ -244,7 +245,7 @@ func TestRenewedLate(t *testing.T) {
 		var asleep atomic.Bool
 		s.world.looks = func() {
 			if asleep.CompareAndSwap(true, false) {
-				await(context.Background(), nil, 5*leaseDefault)
+				await(context.Background(), nil, 5*LeaseDefault)
 			}
 		}
 		l := &link{Journal: s.journal}
@@ -252,7 +253,7 @@ func TestRenewedLate(t *testing.T) {
 		s.begin(planText)
 		s.untilAt(2500)
 		asleep.Store(true)
-		await(s.Context(), nil, 6*leaseDefault)
+		await(s.Context(), nil, 6*LeaseDefault)
 		before, err := ReadJudge(s.Context(), s.journal)
 		if err != nil {
 			s.Fatal(err)

@@ -17,6 +17,8 @@ import (
 
 // Labels of what went back, besides the rules of the judge.
 const (
+	ruleAlarm    = "alarm"  // evidence, or a broken invariant
+	ruleStands   = "stands" // V11 certifies nothing, and is sealed
 	byController = "controller"
 	byOperator   = "operator"
 )
@@ -186,11 +188,11 @@ func newTally() tally {
 	}
 	for _, rule := range []string{
 		canary.RuleDivergence, canary.RuleErrorRate, canary.RuleP99, canary.RuleHealth, canary.RuleSyncLag, canary.RuleHoldTime, canary.RuleErrors, canary.RuleWrong,
-		canary.RuleSlow, canary.RuleSlower,
+		canary.RuleSlow, canary.RuleSlower, ruleAlarm, ruleStands,
 	} {
 		t.reverses[rule] = 0
 	}
-	for _, v := range []migration.Verb{migration.Weigh, migration.Rehearse, migration.Compare, migration.PutAway, migration.EndWayBack} {
+	for _, v := range []migration.Verb{migration.Weigh, migration.Rehearse, migration.Compare, migration.PutAway, migration.EndWayBack, migration.Raise, migration.Seal} {
 		t.failures[v] = 0
 	}
 	return t
@@ -200,11 +202,13 @@ func newTally() tally {
 func (t *tally) note(e *migration.Entry) {
 	switch e.Kind {
 	case migration.KindReverse:
-		rule := canary.RuleDivergence // the one that no verdict says
-		if e.Verdict != nil {
-			rule = e.Verdict.Rule
+		t.reverses[ruleOf(e)]++
+	case migration.KindFailback:
+		if e.By == migration.Controller {
+			t.reverses[ruleStands]++
+		} else {
+			t.reverses[byOperator]++
 		}
-		t.reverses[rule]++
 	case migration.KindRollback:
 		t.reverses[byOperator]++
 	case migration.KindDrilled:
@@ -212,6 +216,17 @@ func (t *tally) note(e *migration.Entry) {
 	case migration.KindFailed:
 		t.failures[e.Action]++
 	}
+}
+
+// ruleOf is why something went back by itself.
+func ruleOf(e *migration.Entry) string {
+	switch {
+	case e.Known != nil:
+		return ruleAlarm
+	case e.Verdict != nil && e.Verdict.Decision == canary.Reverse:
+		return e.Verdict.Rule
+	}
+	return canary.RuleDivergence
 }
 
 func (t *tally) metrics() (all []prometheus.Metric) {

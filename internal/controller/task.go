@@ -4,6 +4,7 @@ package controller
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/aurigraph/aurigraph/internal/migration"
@@ -16,6 +17,7 @@ type task struct {
 	done   chan struct{}
 	entry  migration.Entry   // when done: what came of it; without a kind there is nothing to write
 	before []migration.Entry // that are written before that, also when it did not work
+	usage  []migration.Usage // of a check of the warm phase
 	err    error
 }
 
@@ -45,7 +47,7 @@ func (t *task) verb() migration.Verb {
 // start begins an action, unless it is under way. What is under way and is another one ends first.
 func (d *driver) start(ctx context.Context, a *migration.Action) {
 	if d.task != nil {
-		if d.task.action.Verb == a.Verb && d.task.action.ToBP == a.ToBP {
+		if d.task.action.Verb == a.Verb && d.task.action.ToBP == a.ToBP && slices.Equal(d.task.action.Without, a.Without) && slices.Equal(d.task.action.Named, a.Named) {
 			return
 		}
 		d.cfg.Log.Info("ends what is under way", "verb", d.task.action.Verb, "for", a.Verb)
@@ -58,6 +60,8 @@ func (d *driver) start(ctx context.Context, a *migration.Action) {
 	how := *d.state.Plan
 	most := time.Duration(d.state.Plan.Drills.MoveMsMax) * time.Millisecond
 	bp := d.state.TargetBP
+	raised := d.raisedFor(a)
+	warm := d.state.Phase == migration.Warm
 	w := d.cfg.World
 	d.cfg.Log.Info("begins", "verb", a.Verb, "to_bp", a.ToBP)
 	go func() {
@@ -65,16 +69,26 @@ func (d *driver) start(ctx context.Context, a *migration.Action) {
 		began := time.Now()
 		switch a.Verb {
 		case migration.Weigh:
-			t.err = w.Weigh(running, a.ToBP)
+			t.err = w.Weigh(running, a.ToBP, a.Named)
 			t.entry = migration.Entry{Kind: migration.KindMoved, FromBP: from, ToBP: a.ToBP}
 		case migration.Rehearse:
 			var r Drilled
 			r, t.err = w.Drill(running, bp, a.Slots)
-			t.entry = drilledEntry(&r, a.Slots, most)
+			r.Back += raised
+			t.entry = drilledEntry(&r, a, most)
+		case migration.Raise:
+			t.entry.Kind = migration.KindRaised
+			t.entry.Report, t.err = w.Raise(running, a.Drill)
+		case migration.Seal:
+			t.entry.Kind = migration.KindSealed
+			t.entry.Report, t.err = w.Seal(running, a.Without)
 		case migration.Compare:
 			var r Compared
 			r, t.err = w.Compare(running)
 			t.entry = migration.Entry{Kind: migration.KindVerified, OK: r.Differences == 0, Rows: r.Rows, Differences: r.Differences, Report: r.Report}
+			if warm {
+				t.usage = w.Usage(running)
+			}
 		case migration.PutAway:
 			t.entry.Kind = migration.KindArchived
 			t.entry.Report, t.err = w.PutAway(running, how.Archive)
@@ -92,9 +106,18 @@ func (d *driver) start(ctx context.Context, a *migration.Action) {
 	}()
 }
 
-func drilledEntry(r *Drilled, slots int, most time.Duration) migration.Entry {
+// raisedFor is how long ago the alarm was raised that begins a drill: its way back begins there.
+func (d *driver) raisedFor(a *migration.Action) time.Duration {
+	r := d.state.Raised
+	if a.Verb != migration.Rehearse || a.Drill == 0 || r == nil || r.Seq < a.Drill || nowMs() < r.AtMs { // the clock of who raised it was ahead
+		return 0
+	}
+	return time.Duration(nowMs()-r.AtMs) * time.Millisecond
+}
+
+func drilledEntry(r *Drilled, a *migration.Action, most time.Duration) migration.Entry {
 	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-	e := migration.Entry{Kind: migration.KindDrilled, Slots: slots, ReverseMs: ms(r.Back), ForwardMs: ms(r.Forward), OK: r.Back <= most}
+	e := migration.Entry{Kind: migration.KindDrilled, Slots: a.Slots, Alarm: a.Drill > 0, ReverseMs: ms(r.Back), ForwardMs: ms(r.Forward), OK: r.Back <= most}
 	if !e.OK {
 		e.Why = "the way back took longer than the plan allows"
 	}
@@ -144,7 +167,19 @@ func (d *driver) finish(ctx context.Context) error {
 	if t.entry.Kind == "" {
 		return nil
 	}
+	if t.entry.Kind == migration.KindVerified && d.state.Phase == migration.Warm {
+		t.entry.Checks = d.state.Validate(d.newest(), t.usage)
+	}
 	return d.appendBehind(ctx, t.entry)
+}
+
+// newest is the newest look. What the judge said last stands, also where its newest window is to be judged yet.
+func (d *driver) newest() *migration.Facts {
+	f := d.facts
+	if f.Verdict == nil && d.judge.Seq != 0 && d.judge.Seq == d.state.StepSeq {
+		f.Verdict = d.judge.Verdict
+	}
+	return &f
 }
 
 // held is the longest that a payment may have waited for a move since somebody asked.

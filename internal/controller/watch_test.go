@@ -35,7 +35,7 @@ func TestWatch(t *testing.T) {
 		var asleep atomic.Bool
 		s.world.looks = func() {
 			if asleep.CompareAndSwap(true, false) {
-				await(context.Background(), nil, 5*leaseDefault)
+				await(context.Background(), nil, 5*LeaseDefault)
 			}
 		}
 		ctx, cancel := context.WithCancel(s.Context())

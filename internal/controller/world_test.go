@@ -5,6 +5,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -29,6 +30,7 @@ canary:
     - {weight_bp: 10000, minimum_seconds: 1, minimum_requests: 10}
 drills: {count: 1, slots: 50, move_ms_max: 1000}
 cutover: {approvals: 1, slice_bp: 4000}
+availability: {over_seconds: 0}
 warm: {checks_after_seconds: [1, 2]}
 close: {approvals: 1}
 decommission: {notice_days: 0}
@@ -48,6 +50,9 @@ type world struct {
 	closed  bool
 	unknown string
 	alarm   uint64
+	vitals  Vitals
+	alarms  []migration.Alarm
+	raised  uint64   // drill whose alarm a validator shows
 	calls   []string // what was begun, and how it ended
 	times   []time.Time
 	sent    [2]uint64 // requests, by side
@@ -76,8 +81,13 @@ func (w *world) sight() Sight {
 	for _, name := range w.callers {
 		callers = append(callers, migration.Caller{Name: name, LastMs: nowMs()})
 	}
-	return Sight{Health: canary.HealthUp, Facts: migration.Facts{
+	alarms := slices.Clone(w.alarms)
+	if w.raised > 0 {
+		alarms = append(alarms, migration.Alarm{Source: migration.AlarmDrill, Count: w.raised})
+	}
+	return Sight{Health: canary.HealthUp, Vitals: w.vitals, Facts: migration.Facts{
 		Unknown: w.unknown, WeightBP: w.weight, Copied: true, Closed: w.closed, ToV11: migration.Lag{Ms: 3}, ToV10: migration.Lag{Ms: 4}, Divergences: w.alarm, Callers: callers,
+		Alarms: alarms,
 	}}
 }
 
@@ -125,7 +135,7 @@ func (w *world) begin(ctx context.Context, verb migration.Verb, what string) (en
 	return end, err
 }
 
-func (w *world) Weigh(ctx context.Context, bp int) error {
+func (w *world) Weigh(ctx context.Context, bp int, named []chain.SlotRange) error {
 	end, err := w.begin(ctx, migration.Weigh, fmt.Sprint("weigh ", bp))
 	if err == nil {
 		err = w.move(ctx, bp)
@@ -165,6 +175,24 @@ func (w *world) Drill(ctx context.Context, bp, slots int) (d Drilled, err error)
 	}
 	d.Forward = time.Since(began) - d.Back
 	return d, end(err)
+}
+
+func (w *world) Raise(ctx context.Context, drill uint64) (string, error) {
+	end, err := w.begin(ctx, migration.Raise, "raise")
+	if err == nil {
+		w.set(func() { w.raised = drill })
+	}
+	return "node0", end(err)
+}
+
+func (w *world) Seal(ctx context.Context, without []string) (string, error) {
+	end, err := w.begin(ctx, migration.Seal, fmt.Sprint("seal ", without))
+	if err == nil {
+		w.set(func() {
+			w.weight, w.unknown, w.vitals.Answer, w.vitals.Height = 0, "", w.vitals.Members, w.vitals.Height+1
+		})
+	}
+	return "epoch 1 ended", end(err)
 }
 
 func (w *world) Compare(ctx context.Context) (Compared, error) {
@@ -349,6 +377,9 @@ func (s *stage) answersUntil(gate string) {
 		if known.Seq == state.StepSeq {
 			facts.Verdict = known.Verdict
 		}
+		if facts.Served, err = ReadServed(s.Context(), s.journal, &state.Plan.Availability, facts.NowMs); err != nil {
+			s.Fatal(err)
+		}
 		a := migration.Next(&state, &facts)
 		if e, is := answer(&state, a.Gate); is && migration.May(&state, &e) == nil {
 			s.want(e)
@@ -362,10 +393,12 @@ func answer(state *migration.State, gate string) (migration.Entry, bool) {
 		return migration.Entry{By: "alice", Kind: migration.KindApprove, For: what}, true
 	}
 	kinds := map[string]migration.Kind{
-		"drills": migration.KindRehearse, "cutover": migration.KindCutover, "close": migration.KindClose, "stop": migration.KindStop,
+		"cutover": migration.KindCutover, "close": migration.KindClose, "stop": migration.KindStop,
 		"paused": migration.KindResume, "reversed": migration.KindResume,
 	}
 	switch {
+	case gate == "drills":
+		return migration.Entry{By: "alice", Kind: migration.KindRehearse, Alarm: true}, true
 	case gate == canary.RuleApprovals && state.Phase == migration.Warm:
 		return approve(migration.ForClose)
 	case gate == canary.RuleApprovals && state.Phase == migration.Cutover:

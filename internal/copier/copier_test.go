@@ -93,7 +93,7 @@ func (w *world) bankTx(t *testing.T, body client.Body) {
 // opensAlias opens an account of V10's in V11 before the copy does.
 func (w *world) opensAlias(t *testing.T, name string) {
 	t.Helper()
-	w.bankTx(t, &client.OpenAccount{AliasTag: w.alias.Tag(name), Address: keys.AliasAddress(name), Slot: keys.AliasSlot(name)})
+	w.bankTx(t, &client.OpenAccount{AliasTag: w.alias.Tag(name), Address: keys.AliasAddress(name), Slot: w.alias.Slot(name)})
 }
 
 // TestCopyKilled kills a copy at random places again and again, while V10 and V11 go on, and wants V11 to have what V10 had at the
@@ -186,7 +186,7 @@ func (w *world) equalAccounts(t *testing.T, l *ledger.Ledger, r *Report) map[str
 		got, err := w.client.Account(t.Context(), client.AccountName{AliasTag: w.alias.Tag(a.Name)}, 0, false)
 		must(t, err)
 		numbers[a.Name] = got.Number
-		if got.Address != keys.AliasAddress(a.Name) || got.Slot != keys.AliasSlot(a.Name) || got.Institution != bank || w.vault.names[got.Number] != a.Name {
+		if got.Address != keys.AliasAddress(a.Name) || got.Slot != w.alias.Slot(a.Name) || got.Institution != bank || w.vault.names[got.Number] != a.Name {
 			t.Fatalf("%q: %+v, called %q", a.Name, got, w.vault.names[got.Number])
 		}
 		want, err := l.Balances(a.Name)

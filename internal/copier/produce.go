@@ -63,7 +63,7 @@ func (s *session) accounts(ctx context.Context, index uint64) error {
 		name := string(s.survey.names.name(int(place)))
 		leg := chain.Leg{Kind: chain.LegOpened, Reference: s.AliasKey.Tag(name)}
 		if !r.there(place) {
-			a := chain.OpenedAccount{Number: r.number(place), Tag: s.AliasKey.Tag(name), Address: keys.AliasAddress(name), Slot: keys.AliasSlot(name)}
+			a := chain.OpenedAccount{Number: r.number(place), Tag: s.AliasKey.Tag(name), Address: keys.AliasAddress(name), Slot: s.AliasKey.Slot(name)}
 			leg = a.Leg()
 		}
 		if err := s.emit(ctx, &leg, &chain.SyncOrigin{}); err != nil {

@@ -296,7 +296,7 @@ type world struct {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{old: newOld(t), new: newNew(t), alias: keys.AliasKey{7}, vault: vault{names: map[chain.AccountNo]string{}}}
+	w := &world{old: newOld(t), new: newNew(t), alias: keys.AliasKey{Secret: [keys.AliasKeyBytes]byte{7}, Named: keys.Named{ledger.Treasury: chain.SlotsMax}}, vault: vault{names: map[chain.AccountNo]string{}}}
 	w.client = w.new.dial()
 	w.cfg = Config{
 		Changes: w.old.url, Dir: t.TempDir(), Open: func(dir string) (Rows, error) { return legacy.OpenRows(legacy.EnginePebble, dir, nil) },

@@ -8,7 +8,6 @@ import (
 
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/fault"
-	"github.com/aurigraph/aurigraph/internal/keys"
 )
 
 // signTriesMax bounds the signatures that one act takes when others use up the account's nonces.
@@ -23,7 +22,7 @@ type Opened struct {
 // Open opens an account for a V10 name in the institution's custody, or finds it. Refused, reason not_home: it would be V10's.
 func (d *Desk) Open(ctx context.Context, name string) (Opened, error) {
 	return d.open(ctx, name, func(ctx context.Context) error {
-		if table := d.homes.now(ctx); table != nil && table.OnV10(keys.AliasSlot(name)) {
+		if table := d.homes.now(ctx); table != nil && table.OnV10(d.cfg.AliasKey.Slot(name)) {
 			return d.errNotHome()
 		}
 		return nil

@@ -31,7 +31,7 @@ const (
 	genesisUs                       = 1_000_000_000_000
 )
 
-var aliasKey = &keys.AliasKey{1, 2, 3}
+var aliasKey = &keys.AliasKey{Secret: [keys.AliasKeyBytes]byte{1, 2, 3}, Named: keys.Named{"named": chain.SlotsMax}}
 
 func signer(t testing.TB) keys.Signer {
 	t.Helper()
@@ -318,6 +318,9 @@ func (f *fake) tx(raw []byte, item uint32) (a TxAnswer) {
 	switch b := tx.Body.(type) {
 	case *chain.OpenAccount:
 		no, outcome := f.openLocked(b.AliasTag, b.Address)
+		if outcome == chain.OK {
+			f.accounts[no].slot = b.Slot
+		}
 		a.Result, a.Outcome = uint32(no), outcome
 	case *chain.CreateAsset:
 		a.Result = 2

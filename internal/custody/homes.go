@@ -10,7 +10,6 @@ import (
 
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/fault"
-	"github.com/aurigraph/aurigraph/internal/keys"
 )
 
 // ReasonNotHome marks the refusal of what only V10 may do: debit an account that it owns, open it, issue or redeem its assets. Nothing
@@ -106,16 +105,16 @@ func (d *Desk) Away(ctx context.Context, ds []Debit) ([]bool, error) {
 	for i := range ds {
 		from := party(known[i], ds[i].Account, found)
 		portable, err := d.portable(ctx, ds[i].Asset)
-		out[i] = err == nil && portable && from.away(table, ds[i].Account)
+		out[i] = err == nil && portable && d.away(&from, table, ds[i].Account)
 	}
 	return out, nil
 }
 
 // away reports whether a party's slot is V10's. It has no slot if it could not be looked up.
-func (l *looked) away(table Homes, name string) bool {
+func (d *Desk) away(l *looked, table Homes, name string) bool {
 	switch {
 	case fault.ReasonOf(l.err) == reasonNoAccount:
-		return table.OnV10(keys.AliasSlot(name))
+		return table.OnV10(d.cfg.AliasKey.Slot(name))
 	case l.err != nil:
 		return false
 	}
@@ -141,7 +140,7 @@ func (d *Desk) atHome(ctx context.Context, account string, portable bool) error 
 	if l.entry, _ = d.directory.known(account); l.no == 0 {
 		l.entry, l.err = d.directory.find(ctx, account)
 	}
-	if l.away(table, account) {
+	if d.away(&l, table, account) {
 		return d.errNotHome()
 	}
 	return nil

@@ -196,3 +196,28 @@ type downChain struct{ Chain }
 func (downChain) Homes(context.Context, Homes) (Homes, error) {
 	return nil, fault.New(fault.Unavailable, "the node is down")
 }
+
+// TestNamedAway: who has a slot of its own, and is not known here yet, is V10's if that slot is, and has it when it is opened.
+func TestNamedAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, func(c *Config) { c.Home = "http://v10:9003" })
+		defer w.close()
+		w.fake.flags = chain.AssetPortable
+		w.fake.fund("here", 1000)
+		w.fake.v10 = v10Owns{chain.SlotsMax: true}
+		pay := func(from, to string) error {
+			return w.desk.PayMany(t.Context(), []Payment{{From: from, To: to, Amount: chain.Units(1)}})[0].Err
+		}
+		wantsAway(t, "a named payer that nobody here knows", pay("named", "here"))
+		_, err := w.desk.Open(t.Context(), "named")
+		wantsAway(t, "an account of a named customer", err)
+		must(t, pay("here", "named"))
+		if got := w.fake.accounts[w.fake.tags[aliasKey.Tag("named")]].slot; got != chain.SlotsMax {
+			t.Errorf("opened in slot %d", got)
+		}
+		wantsAway(t, "a named payer that was opened here", pay("named", "here"))
+		w.fake.v10 = v10Owns{keys.AliasSlot("named"): true} // that of its hash is nobody's business
+		w.desk.homes.expire()
+		must(t, pay("named", "here"))
+	})
+}

@@ -57,7 +57,7 @@ func (p *Payment) assetCode() string {
 }
 
 func sum(k *keys.AliasKey, domain string, parts ...[]byte) []byte {
-	h := hmac.New(sha256.New, k[:])
+	h := hmac.New(sha256.New, k.Secret[:])
 	_, _ = h.Write(keys.Message(domain, parts...)) // a hash takes all
 	return h.Sum(nil)
 }

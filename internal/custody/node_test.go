@@ -70,7 +70,7 @@ func startDesk(t *testing.T, n *network.Network, c *client.Client) *custody.Desk
 	vault, err := sqlite.Open(t.Context(), filepath.Join(n.Dir, "names"), n.Chain, genesis)
 	must(t, err)
 	d, err := custody.New(custody.Config{
-		Chain: n.Chain, Institution: chain.InstitutionNo(n.Institution.ID), Key: institutionKey, Signer: signer, AliasKey: &keys.AliasKey{7},
+		Chain: n.Chain, Institution: chain.InstitutionNo(n.Institution.ID), Key: institutionKey, Signer: signer, AliasKey: &keys.AliasKey{Secret: [keys.AliasKeyBytes]byte{7}},
 		LockDir: filepath.Join(n.Dir, "desks"),
 	}, custody.Parts{Chain: sdk{c}, Vault: vault, Metrics: prometheus.NewRegistry()})
 	must(t, err)

@@ -167,7 +167,7 @@ func (o *opener) settle(ctx context.Context, names map[string][]*opening, name s
 	d := o.desk
 	switch {
 	case a.Err == nil && a.Outcome == chain.OK && a.Result != 0:
-		e := entry{chain.AccountNo(a.Result), keys.AliasSlot(name)}
+		e := entry{chain.AccountNo(a.Result), d.cfg.AliasKey.Slot(name)}
 		d.metrics.opened.Inc()
 		d.directory.remember(e, name)
 		o.end(names, []string{name}, looked{entry: e, fresh: true})
@@ -200,7 +200,7 @@ func (o *opener) sign(ctx context.Context, names []string) ([][]byte, error) {
 	for i, name := range names {
 		o.nonce++
 		if signed[i], err = d.signTx(o.sender, o.nonce, height, &chain.OpenAccount{
-			AliasTag: d.cfg.AliasKey.Tag(name), Address: keys.AliasAddress(name), Slot: keys.AliasSlot(name),
+			AliasTag: d.cfg.AliasKey.Tag(name), Address: keys.AliasAddress(name), Slot: d.cfg.AliasKey.Slot(name),
 		}); err != nil {
 			return nil, err
 		}

@@ -237,7 +237,7 @@ func (t *till) leg(ctx context.Context, i int, found map[string]*looked) (leg ch
 
 // away reports whether only V10 may make a payment. What cannot be looked up now is not away: the ledger has the last word.
 func (t *till) away(ctx context.Context, p *Payment, from *looked) bool {
-	if t.homes == nil || !t.homes.Any() || !from.away(t.homes, p.From) {
+	if t.homes == nil || !t.homes.Any() || !t.desk.away(from, t.homes, p.From) {
 		return false
 	}
 	portable, err := t.desk.portable(ctx, p.Asset)

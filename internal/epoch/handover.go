@@ -74,7 +74,7 @@ func (s *Set) verifyStillborn(p *chain.ProvedHandover) error {
 
 // verifySeal checks a statement of the members. The header under it needs no certificate: the seal's quorum stands for it.
 func (s *Set) verifySeal(p *chain.ProvedHandover) error {
-	if p.Verdict != chain.VerdictUnchanged {
+	if !p.Verdict.Seals() {
 		return refused(ReasonHandover, "verdict %d is unknown to this version", p.Verdict)
 	}
 	return s.VerifyApprovals(keys.SealMessage(s.chain, codec.HandoverHash(&p.Handover)), p.Seal)

@@ -72,6 +72,18 @@ func (hs *History) EpochOf(height chain.Height) chain.Epoch {
 	return chain.Epoch(ended + 1)
 }
 
+// SealedHomes returns the handover of the seal that made a version of the home table, false while none is known.
+func (hs *History) SealedHomes(version uint64) (chain.Handover, bool) {
+	hs.mu.RLock()
+	defer hs.mu.RUnlock()
+	for _, end := range hs.ends {
+		if end.Verdict == chain.VerdictToV10 && end.HomeVersion == version {
+			return end, true
+		}
+	}
+	return chain.Handover{}, false
+}
+
 // End returns the handover that ended an epoch, false while none is known.
 func (hs *History) End(e chain.Epoch) (chain.Handover, bool) {
 	hs.mu.RLock()

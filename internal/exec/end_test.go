@@ -219,7 +219,7 @@ func TestGoldenEpochs(t *testing.T) {
 		tell(ex)
 		sealed := w.ledger.Membership()
 		sealed.Epoch, sealed.Members = 3, sealed.Members[:1]
-		if err := w.ledger.ApplySeal(sealed); err != nil {
+		if err := w.ledger.ApplySeal(sealed, chain.VerdictUnchanged); err != nil {
 			t.Fatal(err)
 		}
 		w.machine = New(w.ledger, Tip{Height: ex.Header.Height, Hash: ex.Hash, TimeUs: ex.Header.TimeUs, LastRoot: ex.Header.Height, LastUs: ex.Header.TimeUs})

@@ -119,8 +119,11 @@ func ReasonOf(err error) string {
 // Violation is the panic value of a broken invariant.
 type Violation struct{ Text string }
 
+// InvariantBroken begins the text of each Violation, also where nothing else of it is known.
+const InvariantBroken = "invariant broken: "
+
 // Error describes the broken invariant.
-func (v *Violation) Error() string { return "invariant broken: " + v.Text }
+func (v *Violation) Error() string { return InvariantBroken + v.Text }
 
 var violations atomic.Uint64
 

@@ -47,6 +47,7 @@ type Config struct {
 	Genesis []chain.SlotRange // slots that V11's genesis gives to V10
 	Homes   Source
 	Key     keys.Signer // Ed25519, which SetMover names
+	Named   keys.Named  // V10 accounts that have a slot of their own: those of V11's alias key
 
 	Hold           time.Duration // longest wait of a request whose slot takes no debits just now
 	HeldMax        int
@@ -73,7 +74,7 @@ func (c *Config) complete() error {
 	case c.Homes == nil || c.Key == nil || c.Key.Public().Scheme() != keys.Ed25519:
 		return fault.New(fault.Invalid, "guard: it needs an Ed25519 key, and V11's homes")
 	}
-	return nil
+	return c.Named.Fit(c.Genesis)
 }
 
 func orDefault[T int | int64 | time.Duration](v *T, otherwise T) {

@@ -250,7 +250,7 @@ func (c *core) follow(m Move) []any {
 	fault.Invariant(c.asked == nil, "move %d comes while a fence is made", m.Version)
 	c.unsure = join(c.unsure, c.record.Closed)
 	if m.Kind == ToV10 {
-		c.unsure = join(c.unsure, m.Slots)
+		c.unsure = join(c.unsure, without(m.Slots, c.v10Slots())) // what V10 owned already is served on
 	}
 	c.record.follow(&m)
 	c.signed = nil

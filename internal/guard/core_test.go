@@ -163,6 +163,9 @@ func (s *sim) start() {
 	s.note("it begins at version %d, closed %v", s.core.record.Version, s.core.record.Closed)
 }
 
+// sealedSlots are those that the move of a seal names.
+func sealedSlots() []chain.SlotRange { return []chain.SlotRange{{From: 0, To: chain.SlotNone - 1}} }
+
 func v10Slots() []chain.SlotRange { return []chain.SlotRange{{From: 0, To: simSlots - 1}} }
 
 // act carries out the guard's next action, as its loop does.
@@ -273,6 +276,10 @@ func (s *sim) ledger() {
 	one := []chain.SlotRange{{From: slot, To: slot}}
 	switch s.IntN(8) {
 	case 0:
+		if s.IntN(4) == 0 { // a seal, which needs nobody's consent
+			s.decide(ToV10, sealedSlots())
+			return
+		}
 		s.decide(Aborted, one)
 	case 1, 2:
 		if s.owner[slot] == atV11 {
@@ -294,11 +301,11 @@ func (s *sim) decide(kind MoveKind, slots []chain.SlotRange) {
 	s.log = append(s.log, Move{Version: s.version, Height: s.height, Kind: kind, Slots: slots})
 	s.note("V11 decides %+v", s.log[len(s.log)-1])
 	for _, r := range slots {
-		for i := r.From; i <= r.To; i++ {
-			switch kind {
-			case ToV11:
+		for i := r.From; i <= min(r.To, simSlots-1); i++ {
+			switch {
+			case kind == ToV11:
 				s.owner[i] = atV11
-			case ToV10:
+			case kind == ToV10 && s.owner[i] == atV11:
 				s.owner[i], s.since[i] = open, s.height
 			}
 		}
@@ -505,4 +512,54 @@ func TestOtherLife(t *testing.T) {
 			t.Errorf("%+v: %+v", test, c.record)
 		}
 	}
+}
+
+// TestSealedMove: by the move of a seal V10 gets what V11 owned, and it opens when V10 has applied everything up to its height; what V10 owned
+// is served all the time, and what was closed for a fence of the version before opens.
+func TestSealedMove(t *testing.T) {
+	c, actions := begin(&begun{barrier: barrier{generation: 1}, homes: first(v10Slots())})
+	var view View
+	drive := func() {
+		for len(actions) > 0 {
+			next := actions[1:]
+			switch a := actions[0].(type) {
+			case serve:
+				view = a.View
+			case record:
+				next = c.step(recorded{})
+			case bar:
+				next = c.step(barred{barrier{generation: c.generation + 1}})
+			case tell:
+				next = c.step(homesTold{})
+			}
+			actions = next
+		}
+	}
+	is := func(what string, want ...side) {
+		t.Helper()
+		if got := view.sides[:4]; !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", what, got, want)
+		}
+	}
+	drive()
+	is("at first", open, open, open, atV11)
+	actions = c.step(moved{Move{Version: 2, Height: 5, Kind: ToV11, Slots: []chain.SlotRange{{From: 1, To: 1}}}})
+	drive()
+	actions = c.step(fenceAsked{2, []chain.SlotRange{{From: 2, To: 2}}})
+	drive()
+	is("one moved, one closed", open, atV11, closed, atV11)
+	actions = c.step(moved{Move{Version: 3, Height: 9, Kind: ToV10, Slots: sealedSlots()}})
+	view = actions[0].(serve).View
+	is("sealed, and V10 was not told yet", open, coming, coming, coming)
+	drive()
+	is("sealed", open, coming, open, coming)
+	if want := []Owned{{0, 0, 0}, {1, 1, 9}, {2, 2, 0}, {3, chain.SlotNone - 1, 9}}; !slices.Equal(c.record.Owned, want) || !c.waits() {
+		t.Errorf("%+v, want %+v", c.record.Owned, want)
+	}
+	actions = c.step(applied{8})
+	drive()
+	is("one height is missing", open, coming, open, coming)
+	actions = c.step(applied{9})
+	drive()
+	is("applied", open, open, open, open)
 }

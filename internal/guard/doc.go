@@ -27,7 +27,8 @@
 //  8. A request is given to one ledger, once. Only what V10 says that it did not execute, because of this guard's own barrier, is sent again; and
 //     what V11 says is V10's, when the guard knows more. What V11 sent here does not go back.
 //  9. It does not begin before a V10 that executes what no guard let through.
-//  10. Who is debited is found as V10 finds it. Where nobody can be found the request is refused here.
+//  10. Who is debited is found as V10 finds it. Where nobody can be found the request is refused here. An account that is named (Config.Named) has
+//     a slot of its own; a guard whose names do not fit the genesis does not begin.
 //  11. Callers are known by names that hold no credential (callers.go), at most CallersMax of them. They are counted since the guard began.
 //
 // Bounds: UnderWayMax requests, HeldMax of them waiting for at most Hold, streamsMax streams, BodiesMax of bodies in memory, ConnectionsMax

@@ -48,7 +48,7 @@ func (g *Guard) move(ctx context.Context, version uint64) (*Move, error) {
 func (g *Guard) tell(ctx context.Context, a *tell) error {
 	r := &a.record
 	if a.told == 0 {
-		return g.patiently(ctx, "V10 is told the home table", func() error { return g.port.tell(ctx, r, nil) })
+		return g.patiently(ctx, "V10 is told the home table", func() error { return g.port.tell(ctx, r, nil, g.cfg.Named.Last()) })
 	}
 	for version := a.told + 1; version <= r.Version; version++ {
 		err := g.patiently(ctx, "V10 is told the home table", func() error {
@@ -59,7 +59,7 @@ func (g *Guard) tell(ctx context.Context, a *tell) error {
 					return mustBeThere(err)
 				}
 			}
-			return g.port.tell(ctx, r, m)
+			return g.port.tell(ctx, r, m, g.cfg.Named.Last())
 		})
 		if err != nil {
 			return err

@@ -12,7 +12,6 @@ import (
 
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/hop"
-	"github.com/aurigraph/aurigraph/internal/keys"
 	v10 "github.com/aurigraph/aurigraph/internal/v10"
 )
 
@@ -43,7 +42,7 @@ func (p *proxy) partsOf(q *request, items []v10.BatchItem) *parts {
 			ps.refuse(i, v10.ProblemOf(err))
 			continue
 		}
-		ps.slots[i], ps.left = keys.AliasSlot(items[i].From), append(ps.left, i)
+		ps.slots[i], ps.left = p.g.cfg.Named.Slot(items[i].From), append(ps.left, i)
 	}
 	return ps
 }

@@ -17,7 +17,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/hop"
 	v10 "github.com/aurigraph/aurigraph/internal/v10"
@@ -178,20 +177,20 @@ type toldMove struct {
 	Other   bool   `json:"other,omitempty"` // V11 owns it
 }
 
-// tell tells V10 a version: what made it, or with m nil all of it. Told again it is nothing.
-func (p *port) tell(ctx context.Context, r *Record, m *Move) error {
-	_, err := p.call(ctx, http.MethodPost, "/homes", toldMoves(r, m))
+// tell tells V10 a version: what made it, or with m nil all of it, up to the last slot that an account has. Told again it is nothing.
+func (p *port) tell(ctx context.Context, r *Record, m *Move, last uint16) error {
+	_, err := p.call(ctx, http.MethodPost, "/homes", toldMoves(r, m, last))
 	return err
 }
 
-func toldMoves(r *Record, m *Move) (all []toldMove) {
+func toldMoves(r *Record, m *Move, last uint16) (all []toldMove) {
 	add := func(version uint64, from, to uint16, other bool) {
-		if from < chain.SlotsMax { // V10 knows no cohorts
-			all = append(all, toldMove{version, from, min(to, chain.SlotsMax-1), other})
+		if from <= last { // V10 takes no slot that no account has
+			all = append(all, toldMove{version, from, min(to, last), other})
 		}
 	}
 	if m == nil {
-		add(r.Version, 0, chain.SlotsMax-1, true)
+		add(r.Version, 0, last, true)
 		for _, o := range r.Owned {
 			add(r.Version, o.From, o.To, false)
 		}
@@ -200,7 +199,7 @@ func toldMoves(r *Record, m *Move) (all []toldMove) {
 	for _, s := range m.Slots {
 		add(m.Version, s.From, s.To, m.Kind == ToV11)
 	}
-	if len(all) == 0 { // of cohorts alone: slot 0 stays where it is, and the version counts
+	if len(all) == 0 { // of such slots alone: slot 0 stays where it is, and the version counts
 		add(m.Version, 0, 0, len(r.Owned) == 0 || r.Owned[0].From > 0)
 	}
 	return all

@@ -13,7 +13,6 @@ import (
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/hop"
-	"github.com/aurigraph/aurigraph/internal/keys"
 	v10 "github.com/aurigraph/aurigraph/internal/v10"
 )
 
@@ -22,7 +21,7 @@ var members = map[v10.AccountKey]string{v10.KeyBodyFrom: "from", v10.KeyBodyIssu
 
 // slotOf reads whose slot a request debits. Without one it is of a request that debits nobody. A body in which nobody can be found is refused:
 // it must not depend on how V10 reads it.
-func slotOf(q *request) (slot uint16, debits bool, err error) {
+func (p *proxy) slotOf(q *request) (slot uint16, debits bool, err error) {
 	member := members[q.row.AccountKey]
 	if member == "" {
 		return 0, false, nil
@@ -31,12 +30,12 @@ func slotOf(q *request) (slot uint16, debits bool, err error) {
 	if err == nil {
 		err = v10.CheckName(member, account)
 	}
-	return keys.AliasSlot(account), true, err
+	return p.g.cfg.Named.Slot(account), true, err
 }
 
 // single passes on a request that debits one account, or none.
 func (p *proxy) single(ctx context.Context, w http.ResponseWriter, q *request) error {
-	slot, debits, err := slotOf(q)
+	slot, debits, err := p.slotOf(q)
 	if err != nil {
 		return err
 	}

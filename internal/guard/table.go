@@ -42,7 +42,8 @@ const (
 	Over    MoveKind = "close" // the migration's end: V10 owns nothing, and no version follows
 )
 
-// Move made a version of the home table.
+// Move made a version of the home table. What goes to V10 may name slots that V10 owns already, as the move of a seal does, which names all:
+// those stay as they were.
 type Move struct {
 	Version uint64            `json:"version"`
 	Height  uint64            `json:"height"`
@@ -103,6 +104,19 @@ func (t *table[T]) ranges(each func(r chain.SlotRange, v T)) {
 	}
 }
 
+// without returns the slots of a that are not in b, in order and apart from each other.
+func without(a, b []chain.SlotRange) (all []chain.SlotRange) {
+	var t table[bool]
+	for _, r := range a {
+		t.set(r, true)
+	}
+	for _, r := range b {
+		t.set(r, false)
+	}
+	t.ranges(func(r chain.SlotRange, _ bool) { all = append(all, r) })
+	return all
+}
+
 // join returns ranges of both lists, in order and apart from each other.
 func join(a, b []chain.SlotRange) (all []chain.SlotRange) {
 	var t table[bool]
@@ -124,7 +138,11 @@ func after(owned []Owned, m *Move) (all []Owned) {
 		case ToV11:
 			t.set(r, 0)
 		case ToV10:
-			t.set(r, m.Height+1)
+			for s := int(r.From); s <= int(r.To); s++ {
+				if t[s] == 0 {
+					t[s] = m.Height + 1
+				}
+			}
 		}
 	}
 	t.ranges(func(r chain.SlotRange, since uint64) {

@@ -175,6 +175,7 @@ type world struct {
 	key     keys.Signer
 	syncKey envelope.Key
 	hold    time.Duration
+	named   keys.Named    // whom V10 and the guard know as accounts with a slot of their own
 	bound   func(*Config) // nil: as it is
 
 	*Guard
@@ -193,10 +194,11 @@ func slotRange(name string) chain.SlotRange {
 	return chain.SlotRange{From: s, To: s}
 }
 
-func newWorld(t testing.TB) *world {
+func newWorld(t testing.TB, named ...string) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), folder: t.TempDir(), moves: &moves{}, v11: newAway(t), hold: 5 * time.Second}
-	var err error
+	own, err := keys.NameAll(named)
+	must(t, err)
+	w := &world{named: own, t: t, dir: t.TempDir(), folder: t.TempDir(), moves: &moves{}, v11: newAway(t), hold: 5 * time.Second}
 	w.key, err = keys.Generate(keys.Ed25519, rand.Reader)
 	must(t, err)
 	w.syncKey, err = envelope.NewKey(bytes.Repeat([]byte{1}, envelope.SecretBytesMin))
@@ -212,7 +214,7 @@ func (w *world) startV10(rest, changes string) {
 	units := chain.Units(1_000_000_00000000)
 	cfg := legacy.Config{
 		Dir: w.dir, Engine: legacy.EnginePebble, Listen: rest, Changes: changes, SyncKeys: []envelope.Key{w.syncKey},
-		Fund: []legacy.Fund{{Account: alice, Units: units}, {Account: bob, Units: units}},
+		Named: w.named, Fund: []legacy.Fund{{Account: alice, Units: units}, {Account: bob, Units: units}},
 	}
 	go func() { ended <- legacy.Run(ctx, cfg, func(a legacy.Addresses) { ready <- a }) }()
 	select {
@@ -234,7 +236,7 @@ func (w *world) startV10(rest, changes string) {
 func (w *world) config() Config {
 	cfg := Config{
 		V10: "http://" + w.v10.Rest, Changes: "http://" + w.v10.Changes, V11: w.v11.URL, Dir: w.folder, Chain: chainID,
-		Genesis: []chain.SlotRange{{From: 0, To: chain.SlotsMax - 1}}, Homes: w.moves, Key: w.key, Hold: w.hold,
+		Genesis: []chain.SlotRange{{From: 0, To: w.named.Last()}}, Homes: w.moves, Key: w.key, Hold: w.hold, Named: w.named,
 	}
 	if w.bound != nil {
 		w.bound(&cfg)

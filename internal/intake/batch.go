@@ -65,7 +65,7 @@ func (in *Intake) SubmitBatch(ctx context.Context, buf *seglog.Buffer, signature
 	}
 	buf.Seal()
 	in.Stages.Observe(obs.StageVerify, time.Since(begin))
-	t, err := in.enter(ctx, b.Header(), lane.Item{Kind: chain.PayloadBatch, ID: id, Key: b.Header().Key, Signature: signature, Payload: buf})
+	t, err := in.enter(ctx, b, lane.Item{Kind: chain.PayloadBatch, ID: id, Key: b.Header().Key, Signature: signature, Payload: buf})
 	if err != nil {
 		return nil, in.refuse(err)
 	}
@@ -111,7 +111,8 @@ func (in *Intake) checkWindow(id chain.ChainID, validUntil chain.Height) error {
 }
 
 // enter puts a verified batch on the lane in its channel's order, or answers for an earlier submission of it.
-func (in *Intake) enter(ctx context.Context, h chain.BatchHeader, item lane.Item) (*Ticket, error) {
+func (in *Intake) enter(ctx context.Context, b chain.Batch, item lane.Item) (*Ticket, error) {
+	h := b.Header()
 	ch := in.channel(channelKey{h.Institution, h.Channel})
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
@@ -132,13 +133,18 @@ func (in *Intake) enter(ctx context.Context, h chain.BatchHeader, item lane.Item
 		return nil, fault.Reasoned(fault.Refused, "future_sequence", "sequence %d on channel %d is more than %d ahead of %d", h.Sequence, h.Channel, chain.SequenceJumpMax, ch.last)
 	}
 	t := newTicket()
-	if err := in.await(item.ID, waiter{ticket: t}); err != nil {
+	t.portable = in.legsOf(b)
+	if err := in.reserve(t.portable); err != nil {
 		item.Payload.Release()
 		return nil, err
 	}
+	if err := in.await(item.ID, waiter{ticket: t}); err != nil {
+		item.Payload.Release()
+		return nil, in.giveBack(t, err)
+	}
 	if err := in.Lane.Append(ctx, item); err != nil {
 		in.withdraw(item.ID)
-		return nil, err
+		return nil, in.giveBack(t, err)
 	}
 	ch.last = h.Sequence
 	return t, nil

@@ -13,4 +13,6 @@
 //  3. The same batch or transaction again answers with its first receipt and is not executed twice.
 //  4. Memory is bounded in bytes by the buffers' pool and TxQueueBytesMax. At the bound a submission waits AdmitWaitMax,
 //     then it is told to try later.
+//  5. While V10 may become the home again, portable work is let in only as Parts.Portable allows, and what is not never waits for it. What was
+//     let in is settled once: with its block, or when it will be in none. At the stop nobody asks any more.
 package intake

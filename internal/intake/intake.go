@@ -66,7 +66,7 @@ type History interface {
 	BatchesFrom() (chain.Height, error)
 }
 
-// Parts is what the door works with. All fields are needed.
+// Parts is what the door works with. All fields but Portable are needed.
 type Parts struct {
 	Chain   chain.ChainID
 	Pool    *seglog.Pool
@@ -79,6 +79,8 @@ type Parts struct {
 	// ChannelSequence reads a channel's last executed sequence from the ledger.
 	ChannelSequence func(ctx context.Context, institution chain.InstitutionNo, channel uint8) (uint64, error)
 	Metrics         prometheus.Registerer
+	// Portable bounds portable work; nil: nothing does.
+	Portable Portable
 }
 
 // Intake admits batches and transactions.
@@ -140,6 +142,7 @@ func (in *Intake) OnPublished(c *chain.Certified, outcomes []codec.Outcomes) {
 		if !ok {
 			continue // submitted before a restart
 		}
+		in.settlePortable(&w, c.Header.Height)
 		r := &chain.Receipt{Batch: c.Header.Batches[i].Batch, Location: b.Location, Header: c.HeaderBytes, Certificate: c.CertBytes, Outcomes: b.Packed}
 		if w.ticket != nil {
 			in.settleBatch(w.ticket, r, outcomes[i].Codes)

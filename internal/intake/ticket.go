@@ -11,6 +11,8 @@ type Ticket struct {
 	first   bool
 	err     error
 	earlier *Ticket // the submission before this one, which has the fate of both; nil if there is none
+	// portable is how many legs of it are reserved.
+	portable uint64
 }
 
 func newTicket() *Ticket { return &Ticket{done: make(chan struct{}), first: true} }

@@ -80,6 +80,7 @@ func (in *Intake) checkTx(t *TxTicket, v *txVerifier) error {
 		return err
 	}
 	v.add(key, tx.Chain, id, tx.Signature)
+	t.portable = in.txLegs(tx)
 	return nil
 }
 
@@ -103,8 +104,11 @@ func (in *Intake) queueTxs(ctx context.Context, txs []*TxTicket) {
 	defer cancel()
 	for _, t := range txs {
 		n := int64(len(t.signed))
+		if t.fault = in.reserve(t.portable); t.fault != nil {
+			continue
+		}
 		if err := in.txRoom.Acquire(wait, n); err != nil {
-			t.fault = errTxsFull()
+			t.fault = in.giveBack(&t.Ticket, errTxsFull())
 			continue
 		}
 		select {
@@ -112,10 +116,10 @@ func (in *Intake) queueTxs(ctx context.Context, txs []*TxTicket) {
 			in.metrics.admitted.WithLabelValues("transaction").Inc()
 		case <-in.stopped:
 			in.txRoom.Release(n)
-			t.fault = errStopping()
+			t.fault = in.giveBack(&t.Ticket, errStopping())
 		case <-wait.Done():
 			in.txRoom.Release(n)
-			t.fault = errTxsFull()
+			t.fault = in.giveBack(&t.Ticket, errTxsFull())
 		}
 	}
 	select {
@@ -196,8 +200,8 @@ func stopped(ctx context.Context, err error) error {
 }
 
 func (in *Intake) refuseTxs(txs []*TxTicket, err error) {
-	for range txs {
-		err = in.refuse(err)
+	for _, t := range txs {
+		err = in.giveBack(&t.Ticket, in.refuse(err))
 	}
 	settleTxs(txs, err)
 }

@@ -48,6 +48,8 @@ type Journal interface {
 	// Lease gives holder the right to drive the migration for a time, or renews it. The term rises when it changes hands or had run out.
 	// Conflict, with ReasonLease: another has it.
 	Lease(ctx context.Context, holder string, length time.Duration) (term uint64, err error)
+	// Driver is who has the lease, and for how long still; empty: nobody.
+	Driver(ctx context.Context) (holder string, left time.Duration, err error)
 	// Release gives a lease back.
 	Release(ctx context.Context, term uint64) error
 	// SaveSnapshot replaces what the holder of a lease wants to know again after a restart. Conflict as in Append.

@@ -83,7 +83,7 @@ func syncFolder(dir string) error {
 // such file. Denied: others than the owner may access the file, or the passphrase is wrong, missing or not expected.
 // Corrupt: the file is damaged, or asks for more than 256 MiB or 16 passes to decrypt.
 func ReadFile(path string, passphrase []byte) (Signer, error) {
-	text, err := readText(path)
+	text, err := readText(path, keyFileBytesMax)
 	defer clear(text)
 	if err != nil {
 		return nil, err
@@ -105,7 +105,7 @@ func at(path string, err error) error { return fmt.Errorf("%s: %w", path, err) }
 // Inspect returns a key file's public key, and whether a passphrase is needed to open it. The file's word for it: an
 // edited header is noticed only by ReadFile. Errors as of ReadFile.
 func Inspect(path string) (p Public, encrypted bool, err error) {
-	text, err := readText(path)
+	text, err := readText(path, keyFileBytesMax)
 	defer clear(text)
 	if err != nil {
 		return Public{}, false, err
@@ -117,8 +117,8 @@ func Inspect(path string) (p Public, encrypted bool, err error) {
 	return p, d.Encryption != encryptionNone, nil
 }
 
-// readText returns the bytes of a regular file that only its owner may access.
-func readText(path string) ([]byte, error) {
+// readText returns the bytes of a regular file that only its owner may access, at most so many.
+func readText(path string, most int) ([]byte, error) {
 	// Without O_NONBLOCK, opening a pipe would wait for its writer.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -129,11 +129,11 @@ func readText(path string) ([]byte, error) {
 		return nil, err
 	}
 	// One buffer, so that no copy of a secret stays behind in a smaller one.
-	text := make([]byte, keyFileBytesMax+1)
+	text := make([]byte, most+1)
 	n, err := io.ReadFull(f, text)
 	switch {
 	case err == nil:
-		return nil, at(path, corrupt("is larger than %d bytes", keyFileBytesMax))
+		return nil, at(path, corrupt("is larger than %d bytes", most))
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
 		return text[:n], nil
 	}

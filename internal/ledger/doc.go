@@ -10,7 +10,7 @@
 //	moved, final := l.RunBatch(batch, id, line, codes)
 //	code, result, final := l.RunTx(tx, id)
 //	sums := l.EndBlock()              // asserts that no money came or went; l.Ended() tells the last block of an epoch
-//	err = l.ApplySeal(next)           // between blocks, where a seal ended the epoch
+//	err = l.ApplySeal(next, verdict)  // between blocks, where a seal ended the epoch
 //
 // Why columns in pages: executed state is hashed and kept by the page (package pages), so a transfer of a dense asset is
 // two 16-byte writes into arrays indexed by account number, and nothing is serialised. Everything that decides an outcome

@@ -67,9 +67,10 @@ func (l *Ledger) runChangeValidator(who actor, b *chain.ChangeValidator) chain.O
 	return chain.OK
 }
 
-// ApplySeal makes next the membership after a seal ended the present epoch, between two blocks. Invalid: what
-// chain.Membership.CheckNext refuses, and an unusable key; nothing changed then.
-func (l *Ledger) ApplySeal(next *chain.Membership) error {
+// ApplySeal makes next the membership after a seal ended the present epoch, between two blocks, and does what the verdict says. It is the one
+// place where a state goes over an epoch's end without a block. Invalid: what chain.Membership.CheckNext refuses, and an unusable key.
+// Conflict: the verdict cannot be carried out. Nothing changed then.
+func (l *Ledger) ApplySeal(next *chain.Membership, v chain.Verdict) error {
 	if err := l.Membership().CheckNext(next); err != nil {
 		return err
 	}
@@ -78,8 +79,22 @@ func (l *Ledger) ApplySeal(next *chain.Membership) error {
 			return fault.Reasoned(fault.Invalid, "membership", "membership: member %d has an unusable key", x.No)
 		}
 	}
+	if v == chain.VerdictToV10 {
+		if err := l.mayReturn(); err != nil {
+			return err
+		}
+		l.returnAll()
+	}
 	l.setMembership(next)
 	return nil
+}
+
+// SealedVersion is what a handover of that verdict says of the home table behind ApplySeal.
+func (l *Ledger) SealedVersion(v chain.Verdict) uint64 {
+	if v != chain.VerdictToV10 {
+		return 0
+	}
+	return l.HomeVersion()
 }
 
 // setMembership begins an epoch. Records and lanes are then a function of the membership and of what its members executed:

@@ -217,7 +217,7 @@ func TestApplySeal(t *testing.T) {
 		m := l.Membership()
 		m.Epoch++
 		change(m)
-		if err := l.ApplySeal(m); !fault.Is(err, fault.Invalid) || fault.ReasonOf(err) != "membership" || root(l) != before {
+		if err := l.ApplySeal(m, chain.VerdictUnchanged); !fault.Is(err, fault.Invalid) || fault.ReasonOf(err) != "membership" || root(l) != before {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -228,7 +228,7 @@ func TestApplySeal(t *testing.T) {
 	k := validatorKeys()[7]
 	m.Epoch, m.Members = 2, append(m.Members[:3:3], chain.Member{No: 5, JoinEpoch: 2, Name: "v5", Ed25519: k.ed25519, MLDSA65: k.mldsa65})
 	before := root(l)
-	if err := l.ApplySeal(m); err != nil || !reflect.DeepEqual(l.Membership(), m) || root(l) == before {
+	if err := l.ApplySeal(m, chain.VerdictUnchanged); err != nil || !reflect.DeepEqual(l.Membership(), m) || root(l) == before {
 		t.Fatalf("%v: %+v", err, l.Membership())
 	}
 	if e, n, _ := l.Lane(0); e != 1 || n != 1 {

@@ -5,6 +5,7 @@ package ledger
 import (
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/codec"
+	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/keys"
 )
 
@@ -43,8 +44,8 @@ func (l *Ledger) runSetMover(who actor, b *chain.SetMover) chain.Outcome {
 	return chain.OK
 }
 
-// runMoveSlots gives slots to the other side. It is the one place where a home changes: compare-and-set on the version of the whole table,
-// not of the slots, so that a fence never outlives a move (docs/move-model.md).
+// runMoveSlots gives slots to the other side. It is the one place where a transaction changes a home: compare-and-set on the version of the
+// whole table, not of the slots, so that a fence never outlives a move (docs/move-model.md).
 func (l *Ledger) runMoveSlots(who actor, b *chain.MoveSlots, id chain.Hash) chain.Outcome {
 	if code := l.checkMove(who, b.HomeVersion, b.Slots, b.ToV11); code != chain.OK {
 		return code
@@ -125,6 +126,29 @@ func signedBy(key [chain.Ed25519KeyBytes]byte, msg, signature []byte) bool {
 	return err == nil && v.Verify(msg, signature)
 }
 
+// mayReturn says why a seal cannot give V10 all slots, or nil.
+func (l *Ledger) mayReturn() error {
+	switch m := l.meta.Ref(0); {
+	case !l.MigrationOpen():
+		return fault.Reasoned(fault.Conflict, chain.ReasonNoWayBack, "the migration is over or never began, so no slot can become V10's: seal without that verdict")
+	case m.HomeVersion-genesisHomeVersion >= chain.HomeMovesMax-1: // the last is the close's
+		return fault.Reasoned(fault.Conflict, chain.ReasonNoWayBack, "the home table is at version %d and takes no move any more, so no slot can become V10's: seal without that verdict", m.HomeVersion)
+	}
+	return nil
+}
+
+// returnAll gives V10 all slots that it does not own, by no transaction: a seal behind the last block does. V10 needs no fence, and what it
+// owned already stays as it was. Slots that a person must look at go with the others: V11, which would not serve them, keeps nothing.
+func (l *Ledger) returnAll() {
+	version := l.nextHome(chain.Hash{})
+	for slot := range uint16(chain.SlotNone) {
+		if !l.ownedByV10(slot) {
+			l.setHome(slot, true)
+			*l.slotSince.Mut(uint64(slot)) = version
+		}
+	}
+}
+
 // nextHome makes the next version of the home table.
 func (l *Ledger) nextHome(id chain.Hash) (version uint64) {
 	m := l.meta.Mut(0)
@@ -135,7 +159,7 @@ func (l *Ledger) nextHome(id chain.Hash) (version uint64) {
 
 // HomeMove is how a version of the home table was made.
 type HomeMove struct {
-	Tx     chain.Hash // id of the MoveSlots, AbortMove or CloseMigration
+	Tx     chain.Hash // id of the MoveSlots, AbortMove or CloseMigration; zero: a seal behind that height gave V10 all slots
 	Height chain.Height
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/codec"
+	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/keys"
 	"github.com/aurigraph/aurigraph/internal/pages"
 )
@@ -202,4 +203,72 @@ func TestHomeVersionBefore(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// TestSealToV10 gives V10 every slot behind the last block of an epoch, by one more version that no transaction made; what V10 owned keeps the
+// version with which it got it.
+func TestSealToV10(t *testing.T) {
+	l := start(t, signingGenesis(4))
+	gov, _, _ := clients(l)
+	f := openInbox(t, l, gov)
+	f.at.Major = 1
+	setGuard(t, gov, 0)
+	f.applies(paid(theirs, ours, note, 1), chain.OK, chain.OK)
+	code, _, _ := gov.tx(1, moveToV11(l, 10, f.at, guardKey))
+	want(t, code, chain.OK)
+	l.freezeSlot(20, true)
+	genesis := l.ownedByV10(11)
+	l.EndBlock()
+
+	members := l.Membership()
+	members.Epoch++
+	if err := l.ApplySeal(members, chain.VerdictToV10); err != nil {
+		t.Fatal(err)
+	}
+	made, ok := l.HomeMove(3)
+	if l.HomeVersion() != 3 || l.SealedVersion(chain.VerdictToV10) != 3 || l.SealedVersion(chain.VerdictUnchanged) != 0 || !ok || made != (HomeMove{Height: l.Height()}) {
+		t.Errorf("version %d, made by %+v", l.HomeVersion(), made)
+	}
+	if before, behind := l.HomeVersionBefore(l.Height()), l.HomeVersionBefore(l.Height()+1); before != 1 || behind != 3 {
+		t.Errorf("the last block began with version %d, the one behind it with %d", before, behind)
+	}
+	for slot := range uint16(chain.SlotNone) {
+		if !l.OwnedByV10(slot) {
+			t.Fatalf("V10 does not own slot %d", slot)
+		}
+	}
+	if !genesis || !l.ownedSince(11, 1) || l.ownedSince(10, 2) || !l.ownedSince(10, 3) || l.ownedSince(20, 2) || l.OwnedByV10(chain.SlotNone) {
+		t.Error("not each slot is V10's since it got it")
+	}
+	clone(t, l)
+
+	l.BeginBlock(l.Height()+1, l.TimeUs()+1)
+	code, _, _ = gov.tx(theirs, &chain.Transfer{To: ours, Asset: note, Amount: units(1)})
+	want(t, code, chain.NotHome)
+	f.applies(paid(theirs, ours, note, 1), chain.OK, chain.NotHome) // executed before V10 owned it again
+	codes, _ := f.sendAs(chain.BatchHeader{Institution: 1, Key: 1}, chain.SyncHead{Life: 1, Previous: l.Inbox().Position, HomeVersion: 3}, f.change(paid(theirs, ours, note, 1), chain.OK))
+	want(t, codes[0], chain.OK)
+	code, _, _ = gov.tx(1, moveToV11(l, 10, f.at, guardKey)) // and to V11 once more
+	want(t, code, chain.OK)
+}
+
+// TestSealToV10Refused changes nothing where no slot can become V10's.
+func TestSealToV10Refused(t *testing.T) {
+	for name, spoil := range map[string]func(l *Ledger){
+		"the migration is over":               func(l *Ledger) { l.meta.Mut(0).MigrationOpen = 0 },
+		"the table is full but for the close": func(l *Ledger) { l.meta.Mut(0).HomeVersion = genesisHomeVersion + chain.HomeMovesMax - 1 },
+	} {
+		l := start(t, signingGenesis(4))
+		l.EndBlock()
+		spoil(l)
+		before, members := root(l), l.Membership()
+		members.Epoch++
+		if err := l.ApplySeal(members, chain.VerdictToV10); !fault.Is(err, fault.Conflict) || fault.ReasonOf(err) != chain.ReasonNoWayBack || root(l) != before {
+			t.Errorf("%s: %v", name, err)
+		}
+		version := l.HomeVersion()
+		if err := l.ApplySeal(members, chain.VerdictUnchanged); err != nil || l.HomeVersion() != version {
+			t.Errorf("%s, sealed without that verdict: %v", name, err)
+		}
+	}
 }

@@ -21,4 +21,6 @@
 //  5. After close nothing goes back, and May says so.
 //  6. V10 is switched off only when it is archived, its customers' notice is over, and a person said stop. Nobody is told twice within a week.
 //  7. Each entry says who and why. Entries are never changed.
+//  8. An alarm that nobody has seen yet goes back to 0. One that was there before the canary, or that a person said resume behind, does nothing.
+//  9. V11 is sealed only where a person says so, or where the plan does and it has stood for long enough.
 package migration

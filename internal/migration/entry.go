@@ -16,6 +16,7 @@ const (
 	KindApprove  Kind = "approve"  // For a step, the cutover, the close or being on call, by By
 	KindPromote  Kind = "promote"  // do not wait for the step's time and samples
 	KindRollback Kind = "rollback" // to ToBP
+	KindFailback Kind = "failback" // to nothing, by a seal, because V11 cannot go on; the controller writes it too, where the plan lets it
 	KindRehearse Kind = "drill"    // go back and forth with some slots
 	KindCutover  Kind = "cutover"  // the operator wants all slots on V11
 	KindCheck    Kind = "verify"   // compare both ledgers again
@@ -31,6 +32,9 @@ const (
 	KindSlice    Kind = "slice"    // ToBP is to be reached on the way of the cutover
 	KindReverse  Kind = "reverse"  // the judge or an alarm goes back to ToBP
 	KindMoved    Kind = "moved"    // the weight ToBP is reached
+	KindKnown    Kind = "known"    // what validators say against others counts only above Known from here on
+	KindSealed   Kind = "sealed"   // V11 ended its epoch, with all slots V10's
+	KindRaised   Kind = "raised"   // a drill's alarm, at the validator Report
 	KindDrilled  Kind = "drilled"  // how a drill went
 	KindVerified Kind = "verified" // how a comparison went
 	KindArchived Kind = "archived"
@@ -66,8 +70,12 @@ type Entry struct {
 	Slots       int               `json:"slots,omitempty"`
 	Rows        uint64            `json:"rows,omitempty"`
 	Differences uint64            `json:"differences,omitempty"`
-	Bytes       uint64            `json:"bytes,omitempty"`  // that were removed
-	Report      string            `json:"report,omitempty"` // its id, or the archive's manifest
+	Bytes       uint64            `json:"bytes,omitempty"`   // that were removed
+	Report      string            `json:"report,omitempty"`  // its id, or the archive's manifest
+	Alarm       bool              `json:"alarm,omitempty"`   // of a drill: an alarm begins it
+	Without     []string          `json:"without,omitempty"` // validators that a seal leaves out
+	Known       map[string]uint64 `json:"known,omitempty"`   // counts of alarms, by source
+	Checks      []Gate            `json:"checks,omitempty"`  // of a comparison in the warm phase: what else was looked at
 	Verdict     *canary.Verdict   `json:"verdict,omitempty"`
 	Before      *canary.Reference `json:"before,omitempty"` // what the step before leaves to this one
 }

@@ -7,25 +7,32 @@ import (
 	"slices"
 
 	"github.com/aurigraph/aurigraph/internal/canary"
+	"github.com/aurigraph/aurigraph/internal/chain"
 )
 
 // Facts are how things stand now.
 type Facts struct {
 	NowMs    uint64
-	Unknown  string // why V11's ledger could not be asked; empty: what follows is known
-	Version  uint64 // of the home table
-	WeightBP int    // V11's share
-	Moving   int    // slots that take no debits now
-	Copied   bool   // the initial copy is done
-	Closed   bool   // by the ledger: the way back has ended
-	Guard    string // why V10's guard is not in step with the ledger; empty: it is
+	Unknown  string            // why V11's ledger could not be asked; empty: what follows is known
+	Version  uint64            // of the home table
+	WeightBP int               // V11's share of the hash slots
+	Own      map[string]uint16 // slots of V10's accounts that have one of their own
+	NamedV11 []chain.SlotRange // of these, V11's: in order, and apart from each other
+	Moving   int               // slots that take no debits now
+	Copied   bool              // the initial copy is done
+	Closed   bool              // by the ledger: the way back has ended
+	Guard    string            // why V10's guard is not in step with the ledger; empty: it is
 	ToV11    Lag
 	ToV10    Lag
 	Shadow   ShadowFacts
+	Served   ServedFacts // over the time of the plan's availability
 	// Verdict is the judge's about the newest window of the step under way; nil: there is none.
 	Verdict     *canary.Verdict
 	Alerts      string // why the alarms are not ready; empty: they are, or nobody asked
 	Divergences uint64 // confirmed differences between the ledgers that nobody has reacted to
+	Alarms      []Alarm
+	Stands      string // why V11 certifies nothing though it should; empty: it does, or nobody knows that it does not
+	StandsMs    uint64 // how long that has been so
 	Watch       string // why nobody compares the ledgers while they go on; empty: somebody does, or nobody is asked to
 	Running     Verb   // what is under way; empty: nothing
 
@@ -79,6 +86,9 @@ func (s *State) ahead(f *Facts) []Gate {
 	if f.Divergences > 0 {
 		g = append(g, gate("differences", fmt.Sprintf("the watch confirms %d: docs/runbooks/divergence.md; `aurigraph migrate rollback` and `resume` when they are explained", f.Divergences)))
 	}
+	if a := s.alarm(f); a != nil && a.Source != AlarmDrill {
+		g = append(g, gate("alarm", a.words(s)+": docs/runbooks/evidence.md; `aurigraph migrate resume` when it is explained"))
+	}
 	if v := s.Verified; v != nil && !v.OK && s.Closed == nil {
 		g = append(g, gate("differences", fmt.Sprintf("report %s confirms %d: docs/runbooks/divergence.md, then `aurigraph migrate verify`", v.Report, v.Differences)))
 	}
@@ -105,15 +115,19 @@ func openGate(f *Facts) Gate {
 
 // always are the gates of everything that goes forward.
 func always(s *State, f *Facts) []Gate {
-	g := []Gate{
+	g := []Gate{}
+	if e := s.Unsealed; e != nil && (f.Unknown != "" || f.WeightBP > 0 || len(f.NamedV11) > 0) {
+		g = append(g, gate("seal", "V11 was not sealed: "+e.Why+": docs/runbooks/failback.md"))
+	}
+	g = append(g,
 		gate("paused", unless(s.Paused == "", "%s: `aurigraph migrate resume`", s.Paused)),
 		gate("reversed", reversedWhy(s)),
 		gate("ledger", f.Unknown),
-	}
+	)
 	if f.Unknown != "" || s.Closed != nil { // V10 is history then
 		return g
 	}
-	return append(g, gate("guard", f.Guard), gate("sync v10_to_v11", f.ToV11.why(s.Plan.Sync.LagMsMax)), gate("sync v11_to_v10", f.ToV10.why(s.Plan.Sync.LagMsMax)))
+	return append(g, gate("certifies", f.Stands), gate("guard", f.Guard), gate("sync v10_to_v11", f.ToV11.why(s.Plan.Sync.LagMsMax)), gate("sync v11_to_v10", f.ToV10.why(s.Plan.Sync.LagMsMax)))
 }
 
 func reversedWhy(s *State) string {
@@ -206,7 +220,9 @@ func (s *State) cutoverGates(f *Facts) []Gate {
 	return []Gate{
 		s.shadowGate(f),
 		s.comparedGate(f),
+		s.availabilityGate(f),
 		gate("drills", unless(s.GoodDrills() >= p.Drills.Count, "%d good ones, of %d: `aurigraph migrate drill`", s.GoodDrills(), p.Drills.Count)),
+		gate("alarm drill", unless(p.Drills.Count == 0 || !p.Drills.Alarm || s.AlarmDrilled(), "no good drill was begun by an alarm: `aurigraph migrate drill --alarm`")),
 		s.approvalGate(ForCutover, p.Cutover.Approvals),
 		s.alertsGate(f),
 		{Name: "registry", OK: true, Why: "absent"}, // of real-world assets: there is none
@@ -235,9 +251,7 @@ func (s *State) approvalGate(what string, want int) Gate {
 }
 
 func (s *State) warmGates() []Gate {
-	want := len(s.Plan.Warm.ChecksAfterSeconds)
-	checks := gate("checks", unless(s.WarmChecks >= want, "%d comparisons, of %d; the next one %d s after the cutover", s.WarmChecks, want, s.nextCheck()))
-	return []Gate{checks, s.approvalGate(ForClose, s.Plan.Close.Approvals), gate("close", unless(s.Closing != nil, "nobody said so: `aurigraph migrate close`"))}
+	return []Gate{s.checksGate(), s.approvalGate(ForClose, s.Plan.Close.Approvals), gate("close", unless(s.Closing != nil, "nobody said so: `aurigraph migrate close`"))}
 }
 
 func (s *State) nextCheck() int {
@@ -252,6 +266,8 @@ func RollbackReady(s *State, f *Facts) string {
 		return "the way back has ended with the close"
 	case f.Unknown != "":
 		return "V11's ledger does not answer: " + f.Unknown + " (docs/runbooks/seal.md)"
+	case f.Stands != "":
+		return "V11 certifies nothing: " + f.Stands + " (docs/runbooks/failback.md)"
 	case f.Guard != "":
 		return "V10's guard: " + f.Guard
 	case f.ToV10.Why != "":

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 
+	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/fault"
 )
 
@@ -44,6 +45,8 @@ func May(s *State, e *Entry) error {
 		return s.mayPromote()
 	case KindRollback:
 		return s.mayRollback(e)
+	case KindFailback:
+		return s.mayFailback(e)
 	case KindRehearse:
 		return s.mayRehearse()
 	case KindCutover:
@@ -180,6 +183,21 @@ func (s *State) mayRollback(e *Entry) error {
 		return order("V11 is to have %d bp: %d is no way back", s.TargetBP, e.ToBP)
 	}
 	return nil
+}
+
+// mayFailback lets V11 be sealed while it has slots, or while nobody knows that it has none.
+func (s *State) mayFailback(e *Entry) error {
+	switch {
+	case Warm.Before(s.Phase):
+		return order("the way back has ended: the phase is %s", s.Phase)
+	case !s.Phase.moves():
+		return order("V11 has no slots yet: the phase is %s", s.Phase)
+	case len(e.Without) > chain.ValidatorsMax || slices.Contains(e.Without, ""):
+		return fault.New(fault.Invalid, "who is left out are names of validators, at most %d", chain.ValidatorsMax)
+	case s.Sealing != nil && slices.Equal(s.Sealing.Without, e.Without):
+		return already("a seal is asked for: `aurigraph migrate explain` says what it waits for")
+	}
+	return unlessAlready(s.TargetBP == 0 && s.ReachedBP == 0, "all slots are V10's")
 }
 
 func (s *State) mayRehearse() error {

@@ -12,10 +12,11 @@ import (
 
 // verbs are the entries of operators, by the words of the tables below.
 var verbs = map[string]Entry{
-	"plan": {Kind: KindPlan, Text: shortPlan}, "start": {Kind: KindStart}, "pause": {Kind: KindPause, Why: "lunch"}, "resume": {Kind: KindResume},
+	"plan": {Kind: KindPlan, Text: shortPlan}, "plan-automatic": {Kind: KindPlan, Text: shortPlan + "failback: {sealed: automatic, after_seconds: 30}\n"}, "start": {Kind: KindStart}, "pause": {Kind: KindPause, Why: "lunch"}, "resume": {Kind: KindResume},
 	"approve-step": {Kind: KindApprove, For: ForStep}, "approve-cutover": {Kind: KindApprove, For: ForCutover}, "approve-close": {Kind: KindApprove, For: ForClose},
 	"approve-oncall": {Kind: KindApprove, For: ForOncall},
 	"promote":        {Kind: KindPromote}, "rollback-0": {Kind: KindRollback}, "rollback-100": {Kind: KindRollback, ToBP: 100}, "drill": {Kind: KindRehearse},
+	"drill-alarm": {Kind: KindRehearse, Alarm: true}, "failback": {Kind: KindFailback}, "failback-without": {Kind: KindFailback, Without: []string{"node3"}},
 	"cutover": {Kind: KindCutover}, "verify": {Kind: KindCheck}, "close": {Kind: KindClose}, "stop": {Kind: KindStop},
 	"noticed": {Kind: KindNoticed, For: "key/abc", OK: true}, "cleaned": {Kind: KindCleaned},
 }
@@ -25,6 +26,7 @@ func TestMayInEachPhase(t *testing.T) {
 	const table = `
 		verb            idle plan copy sync verify shadow canary cutover warm close archive decommission
 		plan            +    +    -    -    -      -      -      -       -    -     -       +
+		plan-automatic  +    +    -    -    -      -      -      -       -    -     -       -
 		start           -    +    =    =    =      =      =      =       =    =     =       =
 		pause           -    -    +    +    +      +      +      +       +    +     +       +
 		resume          -    -    =    =    =      =      =      =       =    =     =       =
@@ -35,7 +37,10 @@ func TestMayInEachPhase(t *testing.T) {
 		promote         -    -    -    -    -      -      +      +       -    -     -       -
 		rollback-0      -    -    +    +    +      +      +      +       +    -     -       -
 		rollback-100    -    -    -    -    -      -      +      +       +    -     -       -
+		failback        -    -    -    -    -      -      +      +       +    -     -       -
+		failback-without -   -    -    -    -      -      +      +       +    -     -       -
 		drill           -    -    -    -    -      -      +      +       +    -     -       -
+		drill-alarm     -    -    -    -    -      -      +      +       +    -     -       -
 		cutover         -    -    -    -    -      -      -      +       =    =     =       =
 		verify          -    -    -    +    +      +      +      +       +    -     -       -
 		close           -    -    -    -    -      -      -      -       +    =     =       =
@@ -56,31 +61,37 @@ func TestMayWhen(t *testing.T) {
 		"asked":     append(atPhase(Cutover), by("alice", "promote"), by("alice", "drill"), by("alice", "verify"), by("alice", "cutover")),
 		"moving":    append(atPhase(Cutover), Entry{By: Controller, Kind: KindSlice, ToBP: 6500}),
 		"unchecked": atPhase(Warm)[:len(atPhase(Warm))-1],
+		"sealing":   append(atPhase(Canary), by("alice", "failback")),
+		"sealed":    append(atPhase(Canary), by("alice", "failback"), Entry{By: Controller, Kind: KindSealed}, Entry{By: Controller, Kind: KindMoved}),
 		"closing":   append(atPhase(Warm), by("alice", "close")),
 		"stopped":   append(atPhase(Decommission), by("alice", "stop")),
 		"off":       append(atPhase(Decommission), by("alice", "stop"), Entry{By: Controller, Kind: KindOff}),
 		"cleaned":   append(atPhase(Decommission), by("alice", "stop"), Entry{By: Controller, Kind: KindOff}, by("alice", "cleaned")),
 	}
 	const table = `
-		verb            paused reversed resumed failed approved asked moving unchecked closing stopped off cleaned
-		plan            +      +        -       -      -        -     -      -         -       +       -   -
-		start           =      =        =       =      =        =     =      =         =       =       =   =
-		pause           =      +        +       +      +        +     +      +         +       +       +   +
-		resume          +      +        =       +      =        =     =      =         =       =       =   =
-		approve-step    +      +        +       +      =        +     +      -         -       -       -   -
-		approve-cutover +      +        +       +      =        +     +      -         -       -       -   -
-		approve-close   -      -        -       -      -        -     -      +         +       -       -   -
-		approve-oncall  +      +        +       +      +        +     +      -         -       -       -   -
-		promote         -      -        -       +      +        =     +      -         -       -       -   -
-		rollback-0      +      =        +       +      +        +     +      +         +       -       -   -
-		rollback-100    +      -        -       +      +        +     +      +         +       -       -   -
-		drill           -      -        -       +      +        =     -      +         +       -       -   -
-		cutover         -      -        -       -      +        =     +      =         =       =       =   =
-		verify          +      +        +       +      +        =     +      +         +       -       -   -
-		close           -      -        -       -      -        -     -      -         =       =       =   =
-		stop            -      -        -       -      -        -     -      -         -       =       =   =
-		noticed         -      -        -       -      -        -     -      -         -       +       -   -
-		cleaned         -      -        -       -      -        -     -      -         -       -       +   =`
+		verb            paused reversed resumed failed approved asked moving unchecked sealing sealed closing stopped off cleaned
+		plan            +      +        -       -      -        -     -      -         +       +      -       +       -   -
+		plan-automatic  +      +        -       -      -        -     -      -         +       +      -       -       -   -
+		start           =      =        =       =      =        =     =      =         =       =      =       =       =   =
+		pause           =      +        +       +      +        +     +      +         +       +      +       +       +   +
+		resume          +      +        =       +      =        =     =      =         +       +      =       =       =   =
+		approve-step    +      +        +       +      =        +     +      -         +       +      -       -       -   -
+		approve-cutover +      +        +       +      =        +     +      -         +       +      -       -       -   -
+		approve-close   -      -        -       -      -        -     -      +         -       -      +       -       -   -
+		approve-oncall  +      +        +       +      +        +     +      -         +       +      -       -       -   -
+		promote         -      -        -       +      +        =     +      -         -       -      -       -       -   -
+		rollback-0      +      =        +       +      +        +     +      +         =       =      +       -       -   -
+		rollback-100    +      -        -       +      +        +     +      +         -       -      +       -       -   -
+		failback        +      +        +       +      +        +     +      +         =       =      +       -       -   -
+		failback-without +     +        +       +      +        +     +      +         +       =      +       -       -   -
+		drill-alarm     -      -        -       +      +        =     -      +         -       -      +       -       -   -
+		drill           -      -        -       +      +        =     -      +         -       -      +       -       -   -
+		cutover         -      -        -       -      +        =     +      =         -       -      =       =       =   =
+		verify          +      +        +       +      +        =     +      +         +       +      +       -       -   -
+		close           -      -        -       -      -        -     -      -         -       -      =       =       =   =
+		stop            -      -        -       -      -        -     -      -         -       -      -       =       =   =
+		noticed         -      -        -       -      -        -     -      -         -       -      -       +       -   -
+		cleaned         -      -        -       -      -        -     -      -         -       -      -       -       +   =`
 	wantMay(t, table, func(name string) State { return folded(t, behind[name]...) })
 }
 

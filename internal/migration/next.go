@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/aurigraph/aurigraph/internal/canary"
+	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/router"
 )
 
@@ -19,6 +20,8 @@ const (
 	Record     Verb = "record"       // Entry, and then ask again
 	Weigh      Verb = "weigh"        // move slots until V11 has ToBP
 	Rehearse   Verb = "drill"        // give Slots of V11's to V10 and take them back
+	Raise      Verb = "raise"        // have a validator raise the alarm of the drill Drill
+	Seal       Verb = "seal"         // have V11 end its epoch, with all slots V10's
 	Compare    Verb = "verify"       // compare both ledgers whole
 	PutAway    Verb = "archive"      // archive V10
 	EndWayBack Verb = "end_way_back" // have the ledger end the migration
@@ -29,13 +32,17 @@ const (
 // Action is a verb with what it is about.
 type Action struct {
 	Verb  Verb
-	Why   string // of Hold: the first gate that does not hold
-	Gate  string // its name
-	ToBP  int    // of Weigh
-	Slots int    // of Rehearse
-	Entry *Entry // of Record
-	Due   []Due  // of Notify
-	EndMs uint64 // of Notify: V10 may be off from then on
+	Why   string            // of Hold: the first gate that does not hold
+	Gate  string            // its name
+	ToBP  int               // of Weigh
+	Named []chain.SlotRange // of Weigh: the slots of named accounts that V11 is to have
+	Slots int               // of Rehearse
+	Drill uint64            // of Raise, and of Rehearse behind an alarm: the number of the entry that asked for it
+	Entry *Entry            // of Record
+	Due   []Due             // of Notify
+	EndMs uint64            // of Notify: V10 may be off from then on
+
+	Without []string // of Seal: validators that are left out
 }
 
 // Pauses after an action that did not work.
@@ -49,8 +56,10 @@ func Next(s *State, f *Facts) Action {
 	if !s.Started() {
 		return holdFor(Gates(s, f))
 	}
-	if a, must := s.reverse(f); must {
-		return a
+	for _, first := range []func(*Facts) (Action, bool){s.reverse, s.seal, s.learn} {
+		if a, must := first(f); must {
+			return a
+		}
 	}
 	if f.Running == Rehearse && s.Rehearse != nil { // its slots are where it has them
 		return Action{Verb: Rehearse, Slots: s.drillSlots()}
@@ -59,7 +68,7 @@ func Next(s *State, f *Facts) Action {
 		return a
 	}
 	if s.Rehearse != nil && s.Phase.moves() && blocked(always(s, f)) == nil {
-		return s.unlessFailed(f, Action{Verb: Rehearse, Slots: s.drillSlots()})
+		return s.unlessFailed(f, s.rehearse(f))
 	}
 	if s.Check != nil && f.Unknown == "" {
 		return s.unlessFailed(f, Action{Verb: Compare})
@@ -69,15 +78,29 @@ func Next(s *State, f *Facts) Action {
 
 func (s *State) drillSlots() int { return min(s.Plan.Drills.Slots, s.TargetBP) }
 
+// rehearse begins a drill. One that an alarm begins waits until the alarm is seen like any other.
+func (s *State) rehearse(f *Facts) Action {
+	act := Action{Verb: Rehearse, Slots: s.drillSlots()}
+	if s.Rehearse.Alarm {
+		act.Drill = s.Rehearse.Seq
+		if a := s.alarm(f); a == nil || a.Source != AlarmDrill {
+			act.Verb, act.Slots = Raise, 0
+		}
+	}
+	return act
+}
+
 // reverse goes back where the judge or an alarm says so. Once is enough: what went back stays until a person resumes.
 func (s *State) reverse(f *Facts) (Action, bool) {
-	v := f.Verdict
+	v, a := f.Verdict, s.alarm(f)
 	switch {
 	case !s.Phase.moves() || s.Reversed != nil || s.Closed != nil || s.TargetBP == 0:
 		return Action{}, false
 	case f.Divergences > 0: // whatever weight the plan goes back to otherwise
 		why := fmt.Sprintf("%s: %d differences between the ledgers are confirmed", canary.RuleDivergence, f.Divergences)
 		return record(Entry{Kind: KindReverse, FromBP: s.TargetBP, Why: why, Verdict: v}), true
+	case a != nil && a.Source != AlarmDrill:
+		return record(Entry{Kind: KindReverse, FromBP: s.TargetBP, Why: "alarm: " + a.words(s), Known: counts(f.Alarms), Verdict: v}), true
 	case v != nil && v.Decision == canary.Reverse:
 		return record(Entry{Kind: KindReverse, FromBP: s.TargetBP, ToBP: s.lower(v.ToBP), Why: v.Rule + ": " + v.Why, Verdict: v}), true
 	case s.Verified != nil && !s.Verified.OK && s.Verified.Seq > s.BackSeq:
@@ -103,19 +126,38 @@ func (s *State) weigh(f *Facts) (Action, bool) {
 	if !s.Phase.moves() || s.Closed != nil || f.Unknown != "" {
 		return Action{}, false
 	}
+	there := s.There(f, s.TargetBP)
+	weigh := Action{Verb: Weigh, ToBP: s.TargetBP, Named: s.named(f, s.TargetBP)}
 	switch {
-	case f.WeightBP == s.TargetBP && s.ReachedBP == s.TargetBP:
+	case there && s.ReachedBP == s.TargetBP:
 		return Action{}, false
-	case f.WeightBP == s.TargetBP && f.Running == Weigh: // it says itself that it is done
-		return Action{Verb: Weigh, ToBP: s.TargetBP}, true
-	case f.WeightBP == s.TargetBP:
+	case there && f.Running == Weigh: // it says itself that it is done
+		return weigh, true
+	case there && s.Reversed != nil && (f.Guard != "" || f.Moving > 0): // the ledger has given them back, V10 has not taken them
+		return s.unlessFailed(f, weigh), true
+	case there:
 		return record(Entry{Kind: KindMoved, ToBP: s.TargetBP, FromBP: s.ReachedBP}), true
-	case f.WeightBP < s.TargetBP:
+	case f.WeightBP < s.TargetBP || f.WeightBP == s.TargetBP && !covers(f.NamedV11, weigh.Named):
 		if g := blocked(always(s, f)); g != nil {
 			return Action{Verb: Hold, Gate: g.Name, Why: g.Why}, true
 		}
 	}
-	return s.unlessFailed(f, Action{Verb: Weigh, ToBP: s.TargetBP}), true
+	return s.unlessFailed(f, weigh), true
+}
+
+// named are the slots of named accounts that V11 has at a weight.
+func (s *State) named(f *Facts, bp int) []chain.SlotRange { return s.Plan.Canary.Named.V11(bp, f.Own) }
+
+// There reports whether V11 has just a weight, with the named accounts whose turn it is then.
+func (s *State) There(f *Facts, bp int) bool {
+	return f.WeightBP == bp && slices.Equal(f.NamedV11, s.named(f, bp))
+}
+
+// covers reports whether ranges that are apart from each other have each slot of others.
+func covers(ranges, others []chain.SlotRange) bool {
+	return !slices.ContainsFunc(others, func(o chain.SlotRange) bool {
+		return !slices.ContainsFunc(ranges, func(r chain.SlotRange) bool { return r.From <= o.From && o.To <= r.To })
+	})
 }
 
 // unlessFailed waits a little with what has just failed.
@@ -143,7 +185,7 @@ func (s *State) forward(f *Facts) Action {
 		return s.unlessFailed(f, Action{Verb: Compare})
 	case s.Phase == Cutover && s.TargetBP < router.WeightWhole && s.Verified != nil && s.Verified.OK && !s.comparedGate(f).OK: // it is too old
 		return s.unlessFailed(f, Action{Verb: Compare})
-	case s.Phase == Warm && s.checkDue(f.NowMs) && (s.Verified == nil || s.Verified.OK):
+	case s.warmCheck(f.NowMs):
 		return s.unlessFailed(f, Action{Verb: Compare})
 	case s.Phase == Close && !f.Closed:
 		return s.unlessFailed(f, Action{Verb: EndWayBack})

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/url"
 	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -38,7 +39,9 @@ type Plan struct {
 	Verify       VerifyPlan       `yaml:"verify"`
 	Shadow       ShadowPlan       `yaml:"shadow"`
 	Canary       canary.Plan      `yaml:"canary"`
+	Failback     FailbackPlan     `yaml:"failback"`
 	Drills       DrillsPlan       `yaml:"drills"`
+	Availability AvailabilityPlan `yaml:"availability"`
 	Cutover      CutoverPlan      `yaml:"cutover"`
 	Alerts       AlertsPlan       `yaml:"alerts"`
 	Warm         WarmPlan         `yaml:"warm"`
@@ -65,11 +68,24 @@ type ShadowPlan struct {
 	DiffersBP       int `yaml:"differs_bp"`       // at most so many of them differ
 }
 
+// FailbackPlan is about a V11 that cannot go on.
+type FailbackPlan struct {
+	Sealed       string `yaml:"sealed"`        // SealedByHand or SealedAutomatic
+	AfterSeconds int    `yaml:"after_seconds"` // how long V11 stands before a seal is made by itself
+}
+
+// Who has V11 sealed.
+const (
+	SealedByHand    = "by_hand"
+	SealedAutomatic = "automatic"
+)
+
 // DrillsPlan is about rehearsed rollbacks.
 type DrillsPlan struct {
-	Count     int `yaml:"count"`
-	Slots     int `yaml:"slots"`       // that go back and forth
-	MoveMsMax int `yaml:"move_ms_max"` // a drill whose way back takes longer does not count
+	Count     int  `yaml:"count"`
+	Alarm     bool `yaml:"alarm"`       // one of them begins with an alarm
+	Slots     int  `yaml:"slots"`       // that go back and forth
+	MoveMsMax int  `yaml:"move_ms_max"` // a drill whose way back takes longer does not count
 }
 
 // CutoverPlan is about the remaining slots.
@@ -87,7 +103,8 @@ type AlertsPlan struct {
 
 // WarmPlan is about the time in which all is V11's and can go back.
 type WarmPlan struct {
-	ChecksAfterSeconds []int `yaml:"checks_after_seconds"` // since its begin: both ledgers are compared
+	ChecksAfterSeconds []int `yaml:"checks_after_seconds"` // since its begin: both ledgers are compared, and the rest of Validate
+	MemoryMiBMax       int   `yaml:"memory_mib_max"`       // that a validator needs; 0: any
 }
 
 // ClosePlan is about the end of the way back.
@@ -102,6 +119,32 @@ type ArchivePlan struct {
 	S3Region      string `yaml:"s3_region"`
 	S3Credentials string `yaml:"s3_credentials"` // file; empty: the environment of the controller
 	RetainDays    int    `yaml:"retain_days"`
+
+	Files []string `yaml:"files"` // NAME=PATH of what is kept besides V10's rows, this program and the journal: V10's own code
+}
+
+// Names in the archive that are the controller's.
+const (
+	JournalFile = "migration-journal.jsonl"
+	ProgramFile = "aurigraph"
+)
+
+// archiveFilesMax bounds what a plan keeps besides.
+const archiveFilesMax = 100
+
+func (a *ArchivePlan) check() error {
+	if len(a.Files) > archiveFilesMax {
+		return bad("archive.files", "%d, at most %d", len(a.Files), archiveFilesMax)
+	}
+	seen := map[string]bool{JournalFile: true, ProgramFile: true}
+	for _, text := range a.Files {
+		name, path, ok := strings.Cut(text, "=")
+		if !ok || name == "" || path == "" || strings.ContainsAny(name, "/\\") || seen[name] {
+			return bad("archive.files", "%.200q, must be NAME=PATH, each name once and without a slash, none of them %s or %s", text, JournalFile, ProgramFile)
+		}
+		seen[name] = true
+	}
+	return nil
 }
 
 // DecommissionPlan is about V10's last days.
@@ -118,10 +161,11 @@ func DefaultPlan() Plan {
 	const hour = 3600
 	return Plan{
 		Sync: SyncPlan{LagMsMax: 1000}, Verify: VerifyPlan{FreshSeconds: 24 * hour, Watch: true}, Shadow: ShadowPlan{MinimumCompared: 1000, DiffersBP: 1},
-		Canary: canary.Default(), Drills: DrillsPlan{Count: 3, Slots: 100, MoveMsMax: 5000}, Cutover: CutoverPlan{Approvals: 3, SliceBP: 500},
-		Alerts: AlertsPlan{Rules: slices.Clone(alertsDefault)},
-		Warm:   WarmPlan{ChecksAfterSeconds: []int{2 * hour, 24 * hour, 48 * hour, 72 * hour}},
-		Close:  ClosePlan{Approvals: 3}, Archive: ArchivePlan{RetainDays: 2557}, Decommission: DecommissionPlan{NoticeDays: 30}, WindowMs: 1000,
+		Canary: canary.Default(), Failback: FailbackPlan{Sealed: SealedByHand, AfterSeconds: 60},
+		Drills: DrillsPlan{Count: 3, Alarm: true, Slots: 100, MoveMsMax: 5000}, Cutover: CutoverPlan{Approvals: 3, SliceBP: 500},
+		Availability: AvailabilityPlan{OverSeconds: 24 * hour, LeastPPM: 999_900}, Alerts: AlertsPlan{Rules: slices.Clone(alertsDefault)},
+		Warm:  WarmPlan{ChecksAfterSeconds: []int{2 * hour, 24 * hour, 48 * hour, 72 * hour}, MemoryMiBMax: 256},
+		Close: ClosePlan{Approvals: 3}, Archive: ArchivePlan{RetainDays: 2557, Files: []string{}}, Decommission: DecommissionPlan{NoticeDays: 30}, WindowMs: 1000,
 	}
 }
 
@@ -147,9 +191,6 @@ func (p *Plan) Check() error {
 	if err := p.Canary.Check(); err != nil {
 		return err
 	}
-	if len(p.Canary.Named.First)+len(p.Canary.Named.Back) > 0 {
-		return bad("canary.named", "V10's home table has no slots for named customers: leave it empty")
-	}
 	const secondsMax = 365 * 24 * 3600
 	for _, b := range []struct {
 		field           string
@@ -159,9 +200,13 @@ func (p *Plan) Check() error {
 		{"verify.fresh_seconds", p.Verify.FreshSeconds, 1, secondsMax},
 		{"shadow.minimum_compared", p.Shadow.MinimumCompared, 0, 1_000_000_000},
 		{"shadow.differs_bp", p.Shadow.DiffersBP, 0, chain.SlotsMax},
+		{"failback.after_seconds", p.Failback.AfterSeconds, 5, secondsMax},
 		{"drills.count", p.Drills.Count, 0, 100},
 		{"drills.slots", p.Drills.Slots, 1, chain.SlotsMax},
 		{"drills.move_ms_max", p.Drills.MoveMsMax, 1, 600_000},
+		{"availability.over_seconds", p.Availability.OverSeconds, 0, 30 * 24 * 3600},
+		{"availability.least_ppm", p.Availability.LeastPPM, 0, 1_000_000},
+		{"warm.memory_mib_max", p.Warm.MemoryMiBMax, 0, 1 << 20},
 		{"cutover.approvals", p.Cutover.Approvals, 0, canary.ApproversMax},
 		{"cutover.slice_bp", p.Cutover.SliceBP, 1, chain.SlotsMax},
 		{"close.approvals", p.Close.Approvals, 0, canary.ApproversMax},
@@ -173,7 +218,10 @@ func (p *Plan) Check() error {
 			return bad(b.field, "%d, must be %d to %d", b.value, b.min, b.max)
 		}
 	}
-	if err := errors.Join(p.Alerts.check(), p.Decommission.check()); err != nil {
+	if p.Failback.Sealed != SealedByHand && p.Failback.Sealed != SealedAutomatic {
+		return bad("failback.sealed", "%.40q, must be %s or %s", p.Failback.Sealed, SealedByHand, SealedAutomatic)
+	}
+	if err := errors.Join(p.Alerts.check(), p.Archive.check(), p.Decommission.check()); err != nil {
 		return err
 	}
 	if p.Drills.Count > 0 && len(p.Canary.Steps) == 1 {

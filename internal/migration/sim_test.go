@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/aurigraph/aurigraph/internal/canary"
+	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/router"
 )
 
@@ -37,6 +40,8 @@ type sim struct {
 	back    bool // who drives has seen that it went back
 	calm    int  // how rarely something goes wrong
 	gate    string
+	alarms  []Alarm // what there is of each source, whether who has it answers or not
+	raised  uint64  // drill whose alarm a validator shows
 }
 
 // TestSimulation plays many worlds. In each something goes wrong for a while, then all is well, operators do what the gates ask, and it must end.
@@ -68,16 +73,22 @@ func TestSimulation(t *testing.T) {
 			t.Errorf("something went wrong at %s in no world: the test shows too little (%v)", p, reached)
 		}
 	}
-	for _, k := range []Kind{KindPlan, KindPause, KindApprove, KindPromote, KindRollback, KindDrilled, KindSlice, KindReverse, KindFailed, KindClosed, KindStop, KindNoticed, KindOff} {
+	for _, k := range []Kind{KindPlan, KindPause, KindApprove, KindPromote, KindRollback, KindDrilled, KindSlice, KindReverse, KindFailed, KindClosed, KindStop, KindNoticed, KindOff,
+		KindFailback, KindSealed, KindKnown, KindRaised} {
 		if kinds[k] == 0 {
 			t.Errorf("nobody ever wrote %s: %v", k, kinds)
 		}
 	}
 }
 
+// namedWanted are the slots of named accounts that V11 has at a weight below the whole, by how many go first.
+var namedWanted = [][]chain.SlotRange{nil, {{From: 10_000, To: 10_000}}, {{From: 10_000, To: 10_000}, {From: 10_002, To: 10_002}}}
+
 func newSim(t *testing.T, seed uint64) *sim {
 	s := &sim{t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 7)), facts: goodFacts(), calm: 1 + int(seed%12)}
 	s.facts.Copied = false
+	s.facts.Own = map[string]uint16{"acme": 10_000, "old": 10_001, "third": 10_002}
+	s.alarms = []Alarm{{Source: "evidence at node0", Count: seed % 3}, {Source: "evidence at node1"}}
 	return s
 }
 
@@ -113,9 +124,11 @@ func (s *sim) randomPlan() string {
 	for _, bp := range append(weights, router.WeightWhole) {
 		steps += fmt.Sprintf("    - {weight_bp: %d, minimum_seconds: 60, minimum_requests: 1, approvals: %d}\n", bp, s.rng.IntN(2))
 	}
-	return fmt.Sprintf("verify: {fresh_seconds: %d}\nshadow: {minimum_compared: %d}\ncanary:\n  steps:\n%s  reverse_to_bp: %d\ndrills: {count: %d, slots: %d}\n"+
-		"cutover: {approvals: %d, slice_bp: %d}\nwarm: {checks_after_seconds: [%d, 400]}\nclose: {approvals: %d}\ndecommission: {notice_days: %d%s}\n",
-		100+s.rng.IntN(2000), s.rng.IntN(2)*500, steps, s.rng.IntN(2)*500, min(s.rng.IntN(3), len(weights)), 1+s.rng.IntN(3000),
+	return fmt.Sprintf("verify: {fresh_seconds: %d}\nshadow: {minimum_compared: %d}\ncanary:\n  steps:\n%s  reverse_to_bp: %d\n  named: {first: %s, back: [old]}\nfailback: {sealed: %s}\n"+
+		"drills: {count: %d, slots: %d, alarm: %t}\n"+
+		"cutover: {approvals: %d, slice_bp: %d}\navailability: {over_seconds: 100}\nwarm: {checks_after_seconds: [%d, 400]}\nclose: {approvals: %d}\ndecommission: {notice_days: %d%s}\n",
+		100+s.rng.IntN(2000), s.rng.IntN(2)*500, steps, s.rng.IntN(2)*500, []string{"[]", "[acme]", "[acme, third]"}[s.rng.IntN(3)], []string{SealedByHand, SealedAutomatic}[s.rng.IntN(2)],
+		min(s.rng.IntN(3), len(weights)), 1+s.rng.IntN(3000), s.one(2),
 		s.rng.IntN(3), 700+s.rng.IntN(6000), s.rng.IntN(300), s.rng.IntN(2), s.rng.IntN(3), []string{"", ", webhook: 'https://h/x', webhook_secret: s"}[s.rng.IntN(2)])
 }
 
@@ -179,7 +192,7 @@ func (s *sim) chaos() {
 // trouble has something go wrong that no person does, or be well again.
 func (s *sim) trouble() {
 	f := &s.facts
-	switch s.rng.IntN(20) {
+	switch s.rng.IntN(24) {
 	case 0:
 		f.Unknown = "no route"
 	case 1:
@@ -202,6 +215,15 @@ func (s *sim) trouble() {
 		f.Callers = append(f.Callers, Caller{fmt.Sprint("key/", len(f.Callers)), s.now()})
 	case 11:
 		f.CallersWhy = "the guard does not answer"
+	case 12, 13:
+		f.Stands, f.StandsMs = "2 of 4 validators answer", uint64(s.rng.IntN(120_000))
+		f.Unknown = []string{"", "no route"}[s.rng.IntN(2)]
+	case 14:
+		s.alarms[s.rng.IntN(len(s.alarms))].Count++
+	case 15:
+		s.alarms[s.rng.IntN(len(s.alarms))].Count = 0 // its folder was made anew
+	case 16:
+		f.Served = ServedFacts{KnownMs: uint64(s.rng.IntN(100_000)), Requests: uint64(s.rng.IntN(20_000)), Failed: uint64(s.rng.IntN(3))}
 	default:
 		s.good()
 	}
@@ -212,13 +234,14 @@ func (s *sim) good() {
 	was := s.facts
 	s.facts, s.failing = goodFacts(), false
 	s.facts.NowMs, s.facts.WeightBP, s.facts.Closed, s.facts.Running = was.NowMs, was.WeightBP, was.Closed, was.Running
+	s.facts.Own, s.facts.NamedV11 = was.Own, was.NamedV11
 	s.facts.Callers = was.Callers
 }
 
 // judge has the judge say something about the step under way, if its requests are judged now.
 func (s *sim) judge(d canary.Decision) {
 	s.facts.Verdict = nil
-	if s.state.StepSeq == 0 || !s.state.Phase.judged() || s.facts.Unknown != "" || s.facts.WeightBP != s.state.TargetBP {
+	if s.state.StepSeq == 0 || !s.state.Phase.judged() || s.facts.Unknown != "" || !s.state.There(&s.facts, s.state.TargetBP) {
 		return
 	}
 	if d == canary.Reverse && !s.one(4) {
@@ -249,14 +272,14 @@ func (s *sim) crash() {
 func (s *sim) operator() {
 	names := []string{
 		"plan", "start", "start", "pause", "resume", "resume", "resume", "approve-step", "approve-step", "approve-cutover", "approve-cutover", "approve-close", "promote",
-		"rollback-0", "rollback-100", "drill", "drill", "cutover", "cutover", "verify", "verify", "close", "stop",
+		"rollback-0", "rollback-100", "failback", "failback-without", "drill", "drill-alarm", "drill-alarm", "cutover", "cutover", "verify", "verify", "close", "stop",
 	}
 	name := names[s.rng.IntN(len(names))]
 	e := by([]string{"alice", "bob", "carol"}[s.rng.IntN(3)], name)
 	switch {
 	case name == "plan":
 		e.Text = s.randomPlan()
-	case name == "rollback-0" && !s.one(4), name == "pause" && !s.one(3):
+	case (name == "rollback-0" || strings.HasPrefix(name, "failback")) && !s.one(4), name == "pause" && !s.one(3):
 		return
 	case name == "rollback-100" && s.state.Plan != nil:
 		e.ToBP = s.state.Plan.Canary.Steps[s.rng.IntN(len(s.state.Plan.Canary.Steps))].WeightBP
@@ -283,8 +306,9 @@ func (s *sim) step() Action {
 	defer func() { s.back = s.state.Reversed != nil }()
 	for range recordsInARow {
 		f := s.facts
-		f.NowMs = s.now()
+		f.NowMs, f.Alarms = s.now(), s.seen()
 		a := Next(&s.state, &f)
+		s.checkAlarm(&a, &f)
 		switch a.Verb {
 		case Record:
 			s.checkRecord(a.Entry, &f)
@@ -306,6 +330,35 @@ func (s *sim) step() Action {
 	}
 	s.errorf("%d entries in a row, and nothing to wait for", recordsInARow)
 	return Action{}
+}
+
+// seen are the alarms that somebody answers with.
+func (s *sim) seen() (all []Alarm) {
+	for _, a := range s.alarms {
+		if !s.one(9) {
+			all = append(all, a)
+		}
+	}
+	if s.raised > 0 {
+		all = append(all, Alarm{Source: AlarmDrill, Count: s.raised})
+	}
+	return all
+}
+
+// checkAlarm wants what was not known to go back at once, and what was known not to.
+func (s *sim) checkAlarm(a *Action, f *Facts) {
+	st := &s.state
+	news := slices.ContainsFunc(f.Alarms, func(a Alarm) bool {
+		known, is := st.Known[a.Source]
+		return a.Source != AlarmDrill && is && a.Count > known
+	})
+	reverses := a.Verb == Record && a.Entry.Kind == KindReverse
+	if news && st.Phase.moves() && st.Closed == nil && st.Reversed == nil && st.TargetBP > 0 && (!reverses || a.Entry.ToBP != 0) {
+		s.errorf("there is an alarm (%v, known %v), and what is done is %s", f.Alarms, st.Known, a.Verb)
+	}
+	if reverses && a.Entry.Known != nil && !news {
+		s.errorf("%s, and all of %v was known: %v", a.Entry.Why, f.Alarms, st.Known)
+	}
 }
 
 // mayForward wants all to hold that must hold before anything goes forward.
@@ -331,9 +384,22 @@ func (s *sim) checkRecord(e *Entry, f *Facts) {
 		if st.Closed != nil || Warm.Before(st.Phase) || e.ToBP >= st.TargetBP || st.Reversed != nil || e.Why == "" {
 			s.errorf("reverses to %d", e.ToBP)
 		}
+	case KindFailback:
+		if st.Closed != nil || !st.Phase.moves() || st.Plan.Failback.Sealed != SealedAutomatic || f.StandsMs < 60_000 || st.TargetBP == 0 && st.ReachedBP == 0 {
+			s.errorf("is sealed by itself")
+		}
+	case KindKnown:
+		for source, count := range st.Known {
+			if e.Known[source] > count && st.TargetBP > 0 {
+				s.errorf("an alarm is made known, and nothing went back: %v, %v", e.Known, st.Known)
+			}
+		}
 	}
 	promoted := st.Promote != nil || f.Verdict != nil && f.Verdict.Decision == canary.Promote
 	leaves := e.Kind == KindStep && st.Phase == Canary || e.Kind == KindPhase && (e.Phase == Cutover || e.Phase == Warm)
+	if want := namedWanted[len(st.Plan.Canary.Named.First)]; leaves && st.TargetBP > 0 && st.TargetBP < router.WeightWhole && !slices.Equal(f.NamedV11, want) {
+		s.errorf("%s leaves a step, and V11 has %v of the named ones, not %v", e.Kind, f.NamedV11, want)
+	}
 	if leaves && st.StepSeq > 0 && !promoted {
 		s.errorf("%s %s leaves a step that nobody promoted", e.Kind, e.Phase)
 	}
@@ -351,7 +417,7 @@ func (s *sim) checkHold(a *Action, f *Facts) {
 
 // begin begins an action, unless it is under way.
 func (s *sim) begin(a *Action, f *Facts) {
-	if s.task != nil && s.task.Verb == a.Verb && s.task.ToBP == a.ToBP {
+	if s.task != nil && s.task.Verb == a.Verb && s.task.ToBP == a.ToBP && slices.Equal(s.task.Without, a.Without) {
 		return
 	}
 	if s.task != nil && s.task.Verb == Rehearse && s.state.Rehearse != nil {
@@ -361,17 +427,22 @@ func (s *sim) begin(a *Action, f *Facts) {
 	s.tell("begins %s %d", a.Verb, a.ToBP)
 	last := 0
 	for _, e := range s.journal {
-		if e.Kind == KindStep || e.Kind == KindSlice || e.Kind == KindReverse || e.Kind == KindRollback {
+		if e.Kind == KindStep || e.Kind == KindSlice || e.Kind == KindReverse || e.Kind == KindRollback || e.Kind == KindFailback {
 			last = e.ToBP
 		}
 	}
 	switch {
-	case f.Unknown != "" && a.Verb != PutAway:
+	case a.Verb == Seal && (s.state.Sealing == nil || s.state.TargetBP != 0 || s.state.Closed != nil):
+		s.errorf("V11 is sealed, and nobody wants that")
+	case f.Unknown != "" && a.Verb != PutAway && a.Verb != Seal:
 		s.errorf("%s, while nobody knows how things stand", a.Verb)
 	case a.Verb == Weigh && a.ToBP != last:
 		s.errorf("weighs %d bp, the journal says %d", a.ToBP, last)
-	case a.Verb == Weigh && a.ToBP > f.WeightBP, a.Verb == Rehearse, a.Verb == EndWayBack:
+	case a.Verb == Weigh && (a.ToBP > f.WeightBP || a.ToBP == f.WeightBP && !covers(f.NamedV11, a.Named)), a.Verb == Rehearse, a.Verb == EndWayBack:
 		s.mayForward(f, string(a.Verb))
+	}
+	if a.Verb == Rehearse && a.Drill > 0 && (s.raised != a.Drill || a.Drill != s.state.Rehearse.Seq) {
+		s.errorf("the drill %d, and the alarm of %d was raised", a.Drill, s.raised)
 	}
 	if a.Verb == Rehearse && (a.Slots < 1 || a.Slots > f.WeightBP || f.WeightBP != s.state.TargetBP) {
 		s.errorf("a drill of %d slots", a.Slots)
@@ -389,7 +460,7 @@ func (s *sim) work() {
 	if a == nil {
 		return
 	}
-	if s.failing || s.facts.Unknown != "" && a.Verb != PutAway {
+	if s.failing || s.facts.Unknown != "" && a.Verb != PutAway && a.Verb != Seal || a.Verb == Seal && s.one(3) { // no quorum
 		if s.one(2) {
 			s.end()
 			s.write(Entry{By: Controller, Kind: KindFailed, Action: a.Verb, ToBP: a.ToBP, Why: "it broke"})
@@ -410,6 +481,10 @@ func (s *sim) half(a *Action) {
 	switch {
 	case a.Verb == Weigh && s.back && a.ToBP > f.WeightBP:
 		s.errorf("the weight rises to %d behind a way back", a.ToBP)
+	case a.Verb == Weigh && s.one(3): // the named ones first, or some of them: by a hand too
+		if f.NamedV11 = a.Named; len(a.Named) > 0 && s.one(2) {
+			f.NamedV11 = a.Named[:1]
+		}
 	case a.Verb == Weigh && f.WeightBP != a.ToBP:
 		f.WeightBP += s.rng.IntN(max(a.ToBP-f.WeightBP, f.WeightBP-a.ToBP)+1) * (1 - 2*b2i(a.ToBP < f.WeightBP))
 	case a.Verb == Rehearse && s.drill == 0:
@@ -434,14 +509,23 @@ func (s *sim) whole(a *Action) Entry {
 		if s.back && a.ToBP > f.WeightBP {
 			s.errorf("the weight rises to %d behind a way back", a.ToBP)
 		}
-		f.WeightBP = a.ToBP
+		f.WeightBP, f.NamedV11 = a.ToBP, a.Named
 		e.Kind, e.ToBP = KindMoved, a.ToBP
 	case Rehearse:
 		f.WeightBP += s.drill
-		e.Kind, e.OK, e.Slots = KindDrilled, !s.one(5), a.Slots
+		e.Kind, e.OK, e.Slots, e.Alarm = KindDrilled, !s.one(5), a.Slots, a.Drill > 0
+	case Raise:
+		s.raised = a.Drill
+		e.Kind = KindRaised
+	case Seal:
+		f.WeightBP, f.NamedV11 = 0, nil
+		e.Kind = KindSealed
 	case Compare:
 		e.Kind, e.OK = KindVerified, !s.one(8)
 		e.Differences = uint64(b2i(!e.OK))
+		if s.state.Phase == Warm {
+			e.Checks = s.state.Validate(f, []Usage{{Name: "node0", MemoryBytes: 100 << 20}})
+		}
 	case PutAway:
 		e.Kind, e.Report = KindArchived, "manifest"
 	case EndWayBack:
@@ -469,6 +553,9 @@ func (s *sim) peace() {
 	s.skewMs = 0
 	for range peaceSteps {
 		s.good()
+		if s.raised != 0 && s.one(5) {
+			s.raised = 0 // it is over after a while
+		}
 		s.facts.NowMs += 20_000
 		s.judge(canary.Promote)
 		a := s.step()
@@ -482,7 +569,7 @@ func (s *sim) peace() {
 	}
 	f := s.facts
 	a := Next(&s.state, &f)
-	if a.Gate != "end" || s.state.Phase != Decommission || s.facts.WeightBP != router.WeightWhole || !s.facts.Closed || s.state.Archived == nil || s.state.Off == nil {
+	if a.Gate != "end" || s.state.Phase != Decommission || s.facts.WeightBP != router.WeightWhole || len(s.facts.NamedV11) != 1 || len(s.facts.Own) != 3 || !s.facts.Closed || s.state.Archived == nil || s.state.Off == nil {
 		s.errorf("all is well and it does not end: %+v", a)
 	}
 }
@@ -509,6 +596,8 @@ func (s *sim) answer(gate string) {
 		}
 	case "drills":
 		s.want(by("alice", "drill"))
+	case "alarm drill":
+		s.want(by("alice", "drill-alarm"))
 	case canary.RuleApprovals:
 		switch {
 		case s.state.Phase == Warm:

@@ -33,9 +33,15 @@ type State struct {
 	Closing   *Entry // asked for
 	Stop      *Entry // asked for
 
+	Sealing  *Entry            // the failback that has V11 sealed, until that is done
+	Sealed   *Entry            // the newest seal
+	Unsealed *Entry            // the newest failure of one, if no slot has come back since
+	Known    map[string]uint64 // counts of alarms that say nothing new, by source; nil: what stands there now says nothing new
+	Raised   *Entry            // the alarm of the newest drill that had one
+
 	Drills        []Entry // all that were made
 	Verified      *Entry  // the newest comparison
-	WarmChecks    int     // comparisons of the warm phase that were due and found nothing
+	WarmChecks    int     // checks of the warm phase that were due and passed
 	AutoRollbacks int
 	Failed        *Entry // newest failure of an action that has not worked since
 	Failures      int    // of that action, in a row
@@ -91,8 +97,15 @@ func (s *State) Apply(e *Entry) error {
 		s.AutoRollbacks++
 		s.back(e)
 	case KindMoved:
-		s.ReachedBP = e.ToBP
-		s.worked(Weigh)
+		s.moved(e)
+	case KindKnown:
+		s.Known = e.Known
+	case KindSealed:
+		s.Sealed, s.Sealing, s.Unsealed = e, nil, nil
+		s.worked(Seal)
+	case KindRaised:
+		s.Raised = e
+		s.worked(Raise)
 	case KindDrilled:
 		s.Drills, s.Rehearse = append(s.Drills, *e), nil
 		s.worked(Rehearse)
@@ -125,13 +138,15 @@ func (s *State) byOperator(e *Entry) bool {
 	case KindPause:
 		s.Paused = e.Why
 	case KindResume:
-		s.Paused, s.Reversed, s.Failed, s.Failures = "", nil, nil, 0
+		s.resume()
 	case KindApprove:
 		s.Approvals = append(s.Approvals, *e)
 	case KindPromote:
 		s.Promote = e
 	case KindRollback:
 		s.back(e)
+	case KindFailback:
+		s.failback(e)
 	case KindRehearse:
 		s.Rehearse = e
 	case KindCutover:
@@ -189,6 +204,33 @@ func (s *State) back(e *Entry) {
 	}
 }
 
+// failback goes back to nothing by a seal.
+func (s *State) failback(e *Entry) {
+	if e.By == Controller {
+		s.AutoRollbacks++
+	}
+	s.back(e)
+	s.Sealing, s.Unsealed = e, nil
+	s.worked(Seal) // it is tried at once
+}
+
+// resume goes on. Who says so has seen the alarms that stand.
+func (s *State) resume() {
+	if s.Reversed != nil {
+		s.Known = nil
+	}
+	s.Paused, s.Reversed, s.Failed, s.Failures = "", nil, nil, 0
+	s.Sealing, s.Unsealed = nil, nil
+}
+
+func (s *State) moved(e *Entry) {
+	s.ReachedBP = e.ToBP
+	if e.ToBP == 0 {
+		s.Sealing, s.Unsealed = nil, nil
+	}
+	s.worked(Weigh)
+}
+
 // stepAt is the last step whose weight is at most bp, or the first.
 func (s *State) stepAt(bp int) int {
 	at := 0
@@ -201,7 +243,7 @@ func (s *State) stepAt(bp int) int {
 }
 
 func (s *State) verified(e *Entry) {
-	if s.Phase == Warm && e.OK && s.checkDue(e.AtMs) {
+	if s.Phase == Warm && e.OK && passed(e.Checks) && s.checkDue(e.AtMs) {
 		s.WarmChecks++
 	}
 	s.Verified, s.Check = e, nil
@@ -226,8 +268,14 @@ func (s *State) fail(e *Entry) {
 	}
 	s.Failed = e
 	s.Failures++
-	if e.Action == Rehearse {
+	switch e.Action {
+	case Rehearse, Raise:
 		s.Rehearse = nil // whoever asked sees it, and asks again
+	case Seal:
+		s.Unsealed = e
+		if s.Plan.Failback.Sealed != SealedAutomatic {
+			s.Sealing = nil // whoever asked sees it, and asks again
+		}
 	}
 }
 
@@ -255,6 +303,11 @@ func (s *State) GoodDrills() int {
 		}
 	}
 	return n
+}
+
+// AlarmDrilled reports whether a drill that counts was begun by an alarm.
+func (s *State) AlarmDrilled() bool {
+	return slices.ContainsFunc(s.Drills, func(d Entry) bool { return d.OK && d.Alarm })
 }
 
 // lastStep reports whether the step under way is that of the whole weight.

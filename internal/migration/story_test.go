@@ -106,6 +106,11 @@ func (st *story) set(what string) {
 			f.Shadow = ShadowFacts{Compared: uint64(st.number(value))}
 		case "divergences":
 			f.Divergences = uint64(st.number(value))
+		case "alarm":
+			source, count, _ := strings.Cut(value, ":")
+			f.Alarms = []Alarm{{Source: source, Count: uint64(st.number(count)), Newest: "two_headers by node3"}}
+		case "stands":
+			f.Stands, f.StandsMs = "2 of 4 validators answer", uint64(st.number(value))*1000
 		case "running":
 			f.Running = Verb(value)
 		case "verdict":
@@ -137,7 +142,12 @@ func (st *story) did(what string) {
 	case Weigh:
 		st.facts.WeightBP, e.Kind, e.ToBP, e.OK = st.next.ToBP, KindMoved, st.next.ToBP, false
 	case Rehearse:
-		e.Kind, e.Slots = KindDrilled, st.next.Slots
+		e.Kind, e.Slots, e.Alarm = KindDrilled, st.next.Slots, st.next.Drill > 0
+	case Raise:
+		e.Kind, e.OK = KindRaised, false
+		st.facts.Alarms = append(st.facts.Alarms, Alarm{Source: AlarmDrill, Count: st.next.Drill})
+	case Seal:
+		st.facts.WeightBP, e.Kind, e.OK = 0, KindSealed, false
 	case Compare:
 		e.Kind, e.Rows = KindVerified, 9
 		if !e.OK {
@@ -184,7 +194,7 @@ func (st *story) write(e Entry) {
 		}
 	}
 	switch e.Kind {
-	case KindStep, KindSlice, KindReverse, KindRollback, KindMoved:
+	case KindStep, KindSlice, KindReverse, KindRollback, KindFailback, KindMoved:
 		line += fmt.Sprintf(" %d -> %d bp", e.FromBP, e.ToBP)
 	}
 	if e.Why != "" {
@@ -214,6 +224,10 @@ func (st *story) goOn() {
 		st.told("  %s to %d bp", a.Verb, a.ToBP)
 	case Rehearse:
 		st.told("  %s with %d slots", a.Verb, a.Slots)
+	case Seal:
+		st.told("  %s without %v", a.Verb, a.Without)
+	case Raise:
+		st.told("  %s the alarm of drill %d", a.Verb, a.Drill)
 	default:
 		st.told("  %s", a.Verb)
 	}

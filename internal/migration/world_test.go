@@ -22,6 +22,7 @@ canary:
     - {weight_bp: 10000, minimum_seconds: 60, minimum_requests: 100}
 drills: {count: 1, slots: 50}
 cutover: {approvals: 2, slice_bp: 4000}
+availability: {over_seconds: 100}
 warm: {checks_after_seconds: [60, 120]}
 close: {approvals: 1}
 decommission: {notice_days: 2}
@@ -34,7 +35,7 @@ const (
 
 // goodFacts are how things stand when nothing is wrong and no slot has moved.
 func goodFacts() Facts {
-	return Facts{NowMs: beganMs, Copied: true, ToV11: Lag{Ms: 5}, ToV10: Lag{Ms: 7}, Shadow: ShadowFacts{Compared: 1000}}
+	return Facts{NowMs: beganMs, Copied: true, ToV11: Lag{Ms: 5}, ToV10: Lag{Ms: 7}, Shadow: ShadowFacts{Compared: 1000}, Served: ServedFacts{KnownMs: 99_000, Requests: 100_000, Failed: 10}}
 }
 
 // verdict is one of the judge's, about the step under way.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/aurigraph/aurigraph/internal/config"
 	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/keys"
 )
 
 // Sizes of networks.
@@ -41,6 +42,9 @@ func (o Options) complete() (Options, error) {
 	}
 	if o.Engine == "" {
 		o.Engine = config.DefaultEngine(o.Nodes)
+	}
+	if _, err := keys.NameAll(o.Sync.named()); err != nil {
+		return o, err
 	}
 	if o.Engine == config.EngineSolo && o.Nodes > 1 {
 		return o, fault.New(fault.Invalid, "the engine solo orders for one validator, not for %d: use raft", o.Nodes)

@@ -16,7 +16,9 @@ const (
 	JobNode      = "aurigraph-node"
 	JobGateway   = "aurigraph-gateway"
 	JobGuard     = "aurigraph-guard"
-	JobRouter    = "aurigraph-router" // and the shadow, which is in the same process
+	JobSync      = "aurigraph-sync"   // V10's half; V11's is in its nodes
+	JobRouter    = "aurigraph-router" // the embedded one with the shadow, which is in the same process
+	JobShadow    = "aurigraph-shadow" // beside an nginx
 	JobMigration = "aurigraph-migration"
 )
 
@@ -47,11 +49,19 @@ func (n *Network) Scrapes() []Scrape {
 	if n.Gateway != nil {
 		add(JobGateway, "", n.Gateway.Metrics)
 	}
-	if n.Sync != nil && n.Sync.Move != nil {
-		m := n.Sync.Move
+	if n.Sync == nil {
+		return all
+	}
+	add(JobSync, "", n.Sync.Metrics)
+	if m := n.Sync.Move; m != nil {
 		add(JobGuard, "", m.Control)
-		add(JobRouter, "", m.Shadow)
 		add(JobMigration, "", m.Metrics)
+		if m.Router == RouterNginx {
+			add(JobRouter, "", m.Admin)
+			add(JobShadow, "", m.Shadow)
+		} else {
+			add(JobRouter, "", m.Shadow)
+		}
 	}
 	return all
 }

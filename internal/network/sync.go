@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -34,6 +35,7 @@ type Sync struct {
 	Prefix   string `json:"prefix,omitempty"` // before the names of the topics
 	Copied   uint64 `json:"copied,omitempty"` // sequence of V10 that the initial copy is of; 0: it is not done
 	OffMs    uint64 `json:"off_ms,omitempty"` // since 1970, when V10 was switched off: nothing of it is started any more; 0: it was not
+	Metrics  string `json:"metrics"`          // host:port where V10's half of the sync shows its metrics
 	Move     *Move  `json:"move,omitempty"`   // how slots move between the two; nil: they do not
 }
 
@@ -49,6 +51,7 @@ type Move struct {
 	Journal string `json:"journal,omitempty"` // URL of the database that has the migration\'s journal, for several controllers; empty: a file in the folder
 	Routes  string `json:"routes"`            // folder of its map, and of its log
 	Door    string `json:"door,omitempty"`    // host:port at which the router reaches V11's REST; empty: the first validator's
+	Admin   string `json:"admin,omitempty"`   // host:port where nginx takes its map and shows its metrics; the embedded router has none
 	Shadow  string `json:"shadow"`            // host:port where the comparer of answers says what it found
 	Metrics string `json:"metrics"`           // host:port where the migration's controller shows its metrics
 }
@@ -69,6 +72,8 @@ type SyncOptions struct {
 	Journal string
 	// Door is host:port at which the router reaches V11's REST, such as a balancer's; empty: as it is, the first validator at first.
 	Door string
+	// Named are the V10 accounts that get a slot of their own, in the order of the slots. Of a new network only.
+	Named []string
 }
 
 // Names of what such a network has.
@@ -100,9 +105,17 @@ const (
 // slots are those that V10 owns in the genesis.
 func (o *SyncOptions) slots() []chain.SlotRange {
 	if len(o.V10Slots) == 0 {
-		return []chain.SlotRange{{From: 0, To: chain.SlotsMax - 1}}
+		return []chain.SlotRange{{From: 0, To: chain.SlotsMax - 1 + uint16(len(o.Named))}}
 	}
 	return o.V10Slots
+}
+
+// named are the accounts with a slot of their own, of options that there need not be.
+func (o *SyncOptions) named() []string {
+	if o == nil {
+		return nil
+	}
+	return o.Named
 }
 
 // makeSync makes the keys of the sync, and gives V10 its slots.
@@ -116,7 +129,7 @@ func (b *builder) makeSync() error {
 	}
 	s := &Sync{
 		Ledger: fmt.Sprintf("%s-v10-%x", b.options.Name, uint64(b.genesis.Chain)), Key: syncKeyName, Signer: syncSignerName, Store: cmp.Or(o.Store, storeDefault), Dir: syncFolder,
-		V10: anyAddress, Changes: anyAddress, Kafka: o.Kafka, Embedded: o.Kafka == "", Prefix: o.Prefix,
+		V10: anyAddress, Changes: anyAddress, Metrics: anyAddress, Kafka: o.Kafka, Embedded: o.Kafka == "", Prefix: o.Prefix,
 	}
 	signer, err := b.newKey(s.Signer, keys.Ed25519)
 	if err != nil {
@@ -172,6 +185,9 @@ func (n *Network) useSync(o *SyncOptions) error {
 	case o != nil && o.Kafka != "":
 		n.Sync.Kafka, n.Sync.Embedded = o.Kafka, false
 	}
+	if err := n.sameNamed(o); err != nil {
+		return err
+	}
 	if o != nil && (o.Door != "" || o.Router != "" || o.Journal != "") {
 		if n.Sync.Move == nil {
 			return fault.New(fault.Conflict, "the network in %s has no router: its slots do not move", n.Dir)
@@ -188,13 +204,33 @@ func (n *Network) useSync(o *SyncOptions) error {
 	return n.writeSyncSettings()
 }
 
+// sameNamed wants names that are given again to be those of the network, whose accounts have their slots.
+func (n *Network) sameNamed(o *SyncOptions) error {
+	if len(o.named()) == 0 {
+		return nil
+	}
+	want, err := keys.NameAll(o.Named)
+	if err != nil {
+		return err
+	}
+	have, err := n.Named()
+	if err == nil && !maps.Equal(want, have) {
+		err = fault.New(fault.Conflict, "the network in %s was made with %d named accounts, and not with these: leave --named out, or name a new folder with --network", n.Dir, len(have))
+	}
+	return err
+}
+
 func (s *Sync) assign() (err error) {
 	var held reservation
 	defer func() { err = errors.Join(err, held.release()) }()
-	addresses := []*string{&s.V10, &s.Changes}
+	s.Metrics = cmp.Or(s.Metrics, anyAddress) // networks of before had none
+	addresses := []*string{&s.V10, &s.Changes, &s.Metrics}
 	if m := s.Move; m != nil {
-		m.Shadow, m.Metrics = cmp.Or(m.Shadow, anyAddress), cmp.Or(m.Metrics, anyAddress) // networks of before had none
-		addresses = append(addresses, &m.Rest, &m.Control, &m.Edge, &m.Shadow, &m.Metrics)
+		m.Shadow, m.Metrics = cmp.Or(m.Shadow, anyAddress), cmp.Or(m.Metrics, anyAddress)
+		if m.Router == RouterNginx {
+			m.Admin = cmp.Or(m.Admin, anyAddress)
+		}
+		addresses = append(addresses, &m.Rest, &m.Control, &m.Edge, &m.Admin, &m.Shadow, &m.Metrics)
 	}
 	if s.Embedded {
 		if s.Kafka == "" {
@@ -216,7 +252,7 @@ func (n *Network) writeSyncSettings() error {
 	s := n.Sync
 	want := config.Sync{
 		Ledger: s.Ledger, Brokers: []string{s.Kafka}, TopicPrefix: s.Prefix, Keys: []string{filepath.Join(up, s.Key)}, Signer: filepath.Join(up, s.Signer), Channel: syncChannel,
-		Home: s.V10URL(),
+		Home: s.V10URL(), Progress: s.ChangesURL(),
 	}
 	for _, node := range n.Nodes {
 		if node.Left() {
@@ -226,7 +262,7 @@ func (n *Network) writeSyncSettings() error {
 			return err
 		}
 		want = config.Default().Sync
-		want.Home = s.V10URL()
+		want.Home, want.Progress = s.V10URL(), s.ChangesURL()
 	}
 	return n.writeGatewayHome(s.V10URL())
 }
@@ -246,6 +282,9 @@ func (n *Network) clearSyncSettings() error {
 
 func (n *Network) setSync(node Node, want config.Sync) error {
 	cfg, err := config.Load(n.Path(node.Dir))
+	if err == nil {
+		want.BehindMax = cfg.Sync.BehindMax // whoever runs the network sets it
+	}
 	if err != nil || reflect.DeepEqual(cfg.Sync, want) {
 		return err
 	}

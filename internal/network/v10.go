@@ -51,7 +51,7 @@ func (b *builder) makeV10Keys() error {
 	}
 	in := &b.genesis.Institutions[b.network.Institution.ID-1]
 	in.DelegatedKeys = append(in.DelegatedKeys, delegate.Public().Bytes())
-	return keys.WriteAliasKey(filepath.Join(b.dir, aliasKeyName), rand.Reader)
+	return keys.WriteAliasKey(filepath.Join(b.dir, aliasKeyName), rand.Reader, b.options.Sync.named()...)
 }
 
 // makeV10Accounts opens and funds accounts in the institution's custody. It comes after all others. Those of a V10 beside the network come
@@ -67,7 +67,7 @@ func (b *builder) makeV10Accounts() error {
 	for _, name := range b.network.V10.Accounts {
 		tag, address := alias.Tag(name), keys.AliasAddress(name)
 		b.genesis.Accounts = append(b.genesis.Accounts, chain.GenesisAccount{
-			Institution: chain.InstitutionNo(b.network.Institution.ID), AliasTag: tag[:], Address: address[:], Slot: keys.AliasSlot(name),
+			Institution: chain.InstitutionNo(b.network.Institution.ID), AliasTag: tag[:], Address: address[:], Slot: alias.Slot(name),
 		})
 		no := chain.AccountNo(len(b.genesis.Institutions) + len(b.genesis.Accounts))
 		b.genesis.Holdings = append(b.genesis.Holdings, chain.GenesisHolding{Account: no, Asset: 1, Amount: DemoBalance().String()})
@@ -115,4 +115,16 @@ func (n *Network) REST() []string {
 		}
 	}
 	return out
+}
+
+// Named are the V10 accounts that have a slot of their own.
+func (n *Network) Named() (keys.Named, error) {
+	if n.V10 == nil {
+		return nil, nil
+	}
+	key, err := keys.ReadAliasKey(n.Path(n.V10.AliasKey))
+	if err != nil {
+		return nil, err
+	}
+	return key.Named, nil
 }

@@ -88,8 +88,10 @@ type Node struct {
 	divergence divergence
 	sealing    *sealing                // nil in a network of one, and where the epoch is over
 	syncing    atomic.Pointer[Syncing] // its half of a sync, while that runs
+	reverse    *reversing              // nil: portable work is not bounded
 
 	evidenceBook *evidenceBook // nil in a network of one
+	drilled      drilled
 
 	repair repair
 
@@ -101,7 +103,7 @@ type Node struct {
 // Open opens the node in the settings' folder and recovers its state. Close must follow.
 func Open(ctx context.Context, cfg config.Node, log *slog.Logger) (*Node, error) {
 	n := &Node{cfg: cfg, log: log, metrics: obs.NewRegistry(), health: obs.NewHealth(componentState, componentAPI), fatal: make(chan error, 1)}
-	for _, step := range []func(context.Context) error{n.openFolder, n.readValidatorKeys, n.openEpochs, n.openRepair, n.openLogs, n.adopt, n.openState, n.finishAdoption, n.openEpoch, n.openDivergence, n.openEvidence, n.openPeers, n.openCatchUp, n.openOrder, n.openCertifier, n.openSeal, n.openLoop, n.openDoor, n.openServices, n.openRest} {
+	for _, step := range []func(context.Context) error{n.openFolder, n.readValidatorKeys, n.openEpochs, n.openRepair, n.openLogs, n.adopt, n.openState, n.finishAdoption, n.openEpoch, n.openDivergence, n.openEvidence, n.openPeers, n.openCatchUp, n.openOrder, n.openCertifier, n.openSeal, n.openLoop, n.openReverse, n.openDoor, n.openServices, n.openRest} {
 		if err := step(ctx); err != nil {
 			return n.openAgain(ctx, errors.Join(err, n.Close()))
 		}
@@ -348,6 +350,7 @@ func (n *Node) openDoor(context.Context) error {
 		Chain: n.genesis.Chain, Pool: n.pool, Keys: n.directory, Lane: roomyLane{n.lane, n.room}, History: n.history, Stages: n.stages, Metrics: n.metrics,
 		Height:          n.loop.Height,
 		ChannelSequence: n.channelSequence,
+		Portable:        n.portableOf(),
 	}, intake.Config{AdmitWaitMax: n.cfg.Intake.AdmitWaitMax, CutDelay: n.cfg.Intake.CutDelay, Alone: !n.several()})
 	return nil
 }
@@ -373,6 +376,9 @@ func (n *Node) Run(ctx context.Context) error {
 func (n *Node) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return n.services.run(ctx) })
+	if n.reverse != nil {
+		group.Go(func() error { return n.reverse.run(ctx) })
+	}
 	if n.sealing != nil || n.cfg.Sync.Ledger != "" {
 		group.Go(func() error { return n.serveAdmin(ctx) })
 	}

@@ -60,7 +60,7 @@ func (n *Node) replay(ctx context.Context, to *target) (_ *replayed, err error) 
 		}
 		return r, nil
 	}
-	if err := n.state.Ledger.ApplySeal(to.Next); err != nil {
+	if err := n.state.Ledger.ApplySeal(to.Next, to.Verdict); err != nil {
 		return nil, err
 	}
 	r.state = n.state.Space.Snapshot()

@@ -106,6 +106,9 @@ func (r *rest) readKeys() (err error) {
 	if r.custody.AliasKey, err = keys.ReadAliasKey(n.cfg.Path(cfg.AliasKey)); err != nil {
 		return err
 	}
+	if err := r.custody.AliasKey.Named.Fit(n.genesis.V10Slots); err != nil {
+		return err
+	}
 	r.custody.ChannelFirst, r.custody.ChannelLast, r.custody.Carriers = cfg.ChannelFirst, cfg.ChannelLast, cfg.Carriers
 	r.custody.Chain, r.custody.Institution = n.genesis.Chain, chain.InstitutionNo(cfg.Institution)
 	return nil

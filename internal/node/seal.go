@@ -25,23 +25,24 @@ import (
 // ErrRestart, and the next Run brings the state there instead of ordering (reach). A handover does the same at each start, until
 // a checkpoint of the state that the next epoch begins with is there: by a seal, or by a change whose last block was published.
 
-// target is what a node's state is brought to: the end of its epoch, and the members of the next.
+// target is what a node's state is brought to: the end of its epoch, with the members of the next and what the seal means.
 type target struct {
 	Epoch   chain.Epoch       `json:"epoch"` // the one that ends
 	Last    seal.Point        `json:"last"`
 	Through []seal.Point      `json:"through,omitempty"` // what its history must pass
 	Next    *chain.Membership `json:"next"`
+	Verdict chain.Verdict     `json:"verdict"`
 
 	handover *chain.Handover // it is decided; nil: a plan asks for it
 }
 
 func (t *target) same(o *target) bool {
-	return t.Epoch == o.Epoch && t.Last == o.Last && codec.MembershipHash(t.Next) == codec.MembershipHash(o.Next)
+	return t.Epoch == o.Epoch && t.Last == o.Last && t.Verdict == o.Verdict && codec.MembershipHash(t.Next) == codec.MembershipHash(o.Next)
 }
 
 // changes reports whether the last block itself ends the epoch, by a change of the membership.
 func (t *target) changes() bool {
-	return t.handover != nil && t.handover.Verdict == chain.VerdictNone
+	return t.handover != nil && t.Verdict == chain.VerdictNone
 }
 
 // sealing is the node's part in seals.
@@ -53,8 +54,7 @@ type sealing struct {
 	// mu guards what follows, which is set before done is closed.
 	mu      sync.Mutex
 	flushed bool
-	header  []byte
-	root    chain.Hash
+	reached *seal.Prepared
 	failed  error
 	done    chan struct{}
 }
@@ -96,7 +96,7 @@ func (n *Node) sealEpoch() *seal.Epoch {
 // sealTarget is what a handover says, or else a plan.
 func (n *Node) sealTarget() (*target, error) {
 	if end, ok := n.epochs.End(n.epoch); ok {
-		return &target{Epoch: n.epoch, Last: seal.Point{Height: end.Height, Header: end.Header}, Next: &end.Next, handover: &end}, nil
+		return &target{Epoch: n.epoch, Last: seal.Point{Height: end.Height, Header: end.Header}, Next: &end.Next, Verdict: end.Verdict, handover: &end}, nil
 	}
 	text, err := os.ReadFile(n.cfg.Data(planName))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -177,21 +177,21 @@ func (s *sealing) Reveal(context.Context) (*seal.Known, error) {
 
 // Prepare implements seal.Host. The first call for a choice makes the node open its folder again; later ones wait for what is
 // reached then.
-func (s *sealing) Prepare(ctx context.Context, choice *seal.Choice, next *chain.Membership) ([]byte, chain.Hash, error) {
-	t := &target{Epoch: s.node.epoch, Last: choice.Point, Through: choice.Through, Next: next}
+func (s *sealing) Prepare(ctx context.Context, choice *seal.Choice, next *chain.Membership, v chain.Verdict) (*seal.Prepared, error) {
+	t := &target{Epoch: s.node.epoch, Last: choice.Point, Through: choice.Through, Next: next, Verdict: v}
 	if s.target == nil || !s.target.same(t) {
 		if err := s.plan(t); err != nil {
-			return nil, chain.Hash{}, err
+			return nil, err
 		}
-		return nil, chain.Hash{}, fault.Reasoned(fault.TryLater, "restart", "the node opens its folder again to bring its state to height %d: ask again", choice.Height)
+		return nil, fault.Reasoned(fault.TryLater, "restart", "the node opens its folder again to bring its state to height %d: ask again", choice.Height)
 	}
 	select {
 	case <-s.done:
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		return s.header, s.root, s.failed
+		return s.reached, s.failed
 	case <-ctx.Done():
-		return nil, chain.Hash{}, ctx.Err()
+		return nil, ctx.Err()
 	}
 }
 
@@ -226,7 +226,7 @@ func (s *sealing) reach(ctx context.Context) error {
 	}
 	s.mu.Lock()
 	if s.failed = err; err == nil {
-		s.header, s.root = r.header, r.root
+		s.reached = &seal.Prepared{Header: r.header, Root: r.root, HomeVersion: s.node.state.Ledger.SealedVersion(s.target.Verdict)}
 		r.state.Release()
 	} else {
 		s.node.log.Warn("the state cannot be brought to where the epoch is to end", obs.KeyHeight, uint64(s.target.Last.Height), obs.Err(err))
@@ -242,8 +242,11 @@ func (s *sealing) endEpoch(ctx context.Context, r *replayed, err error) error {
 	end := s.target.handover
 	if err == nil {
 		defer r.state.Release()
-		if r.root != end.Root {
+		switch version := s.node.state.Ledger.SealedVersion(end.Verdict); {
+		case r.root != end.Root:
 			err = fault.New(fault.Corrupt, "the state of height %d has root %s here, the handover says %s", end.Height, r.root, end.Root)
+		case version != end.HomeVersion:
+			err = fault.New(fault.Corrupt, "the seal makes version %d of the home table here, the handover says %d", version, end.HomeVersion)
 		}
 	}
 	switch {

@@ -64,12 +64,16 @@ func (c *cluster) supervise(ctx context.Context, i int) error {
 // seal ends the epoch of all running nodes, and returns once they serve in the next one.
 func (c *cluster) seal(without ...string) *seal.Report {
 	c.t.Helper()
+	return c.sealBy(&seal.Coordinator{Without: without, Grace: time.Second})
+}
+
+func (c *cluster) sealBy(co *seal.Coordinator) *seal.Report {
+	c.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	defer cancel()
 	supervised, stop := context.WithCancel(context.Background())
 	defer stop()
 	var group errgroup.Group
-	co := &seal.Coordinator{Without: without, Grace: time.Second}
 	for i, n := range c.nodes {
 		if n == nil {
 			continue
@@ -100,6 +104,40 @@ func TestSeal(t *testing.T) {
 	})
 }
 
+// TestSealToV10 gives V10 all slots with the end of an epoch: all nodes have one home table in the next one.
+func TestSealToV10(t *testing.T) {
+	c := newCluster(t, 4)
+	for _, f := range c.folders {
+		f.genesis.V10Slots = []chain.SlotRange{{From: 0, To: 9}}
+		f.writeGenesis()
+	}
+	c.start(0, 1, 2, 3)
+	c.pay(0, 20)
+	c.agree()
+	report := c.sealBy(&seal.Coordinator{Verdict: chain.VerdictToV10, Grace: time.Second})
+	if h := report.Handover; h.Verdict != chain.VerdictToV10 || h.HomeVersion != 2 {
+		t.Fatalf("%+v", h)
+	}
+	for i, n := range c.nodes {
+		select {
+		case <-n.Ready():
+			c.pay(i, 5)
+		case <-time.After(20 * time.Second):
+			t.Fatalf("node %d does not serve in the next epoch\n%s", i, n.log)
+		}
+	}
+	c.agreeLast()
+	for i, n := range c.nodes {
+		made, err := n.services.query.HomeMove(t.Context(), 2)
+		must(t, err)
+		table, err := n.services.query.HomeTable(t.Context())
+		must(t, err)
+		if made != (ledger.HomeMove{Height: report.Handover.Height}) || table.Version != 2 || len(table.V10) != 1 || table.V10[0] != (chain.SlotRange{From: 0, To: chain.SlotNone - 1}) {
+			t.Errorf("node %d: version %d, made by %+v, V10 owns %v", i, table.Version, made, table.V10)
+		}
+	}
+}
+
 // TestSealOfHalted is the same after one of the two was halted, because the others still were a quorum without it.
 func TestSealOfHalted(t *testing.T) {
 	c := newCluster(t, 4)
@@ -126,14 +164,14 @@ func (c *cluster) sealsDamaged(damage func()) {
 	paid := c.nonces
 	f := c.folders[0]
 	f.nonce = c.nonces
-	c.nodes[0].submit(1) // its own block may be certified: the states differ, and so do the headers that carry their roots
+	c.nodes[0].submit(1) // its own block is certified, and some above it: the states differ, and only headers that carry a root do
 	c.nonces = f.nonce
-	<-time.After(500 * time.Millisecond)
+	c.awaitDisagreement(0, 3)
 	stuck := c.nodes[0].submit(1)
 	c.nonces = f.nonce
 	select {
 	case <-stuck[0].Done():
-		t.Fatal("a payment was certified by validators that do not agree")
+		t.Fatalf("a payment was certified by validators that do not agree\n%s", c.logs())
 	case <-time.After(500 * time.Millisecond):
 	}
 	c.seal()

@@ -23,6 +23,8 @@ const (
 	certificatesCounted = 64
 	// evidenceMax bounds the pieces of evidence in an answer; how many are left out is said.
 	evidenceMax = 128
+	// drillShown is how long the alarm of a drill is shown: who watches looks more often.
+	drillShown = time.Minute
 )
 
 // Roles in ordering of who orders alone; a replicated engine says its own.
@@ -33,6 +35,27 @@ const (
 
 // evidenceTwoHeaders is the kind of evidence that is not about a lane.
 const evidenceTwoHeaders = "two_headers"
+
+// drilled is the alarm of a drill: it is shown among the evidence, so that whoever watches that is rehearsed with it. It is safe for concurrent use.
+type drilled struct {
+	mu    sync.Mutex
+	drill uint64    // guarded by mu
+	until time.Time // guarded by mu
+}
+
+// raise shows the alarm of a drill for a while.
+func (d *drilled) raise(drill uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.drill, d.until = drill, time.Now().Add(drillShown)
+}
+
+// shown is that alarm, as evidence against nobody else than the node itself; false: there is none.
+func (d *drilled) shown(self chain.ValidatorNo) (query.Evidence, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return query.Evidence{Kind: query.EvidenceDrill, Validator: self, From: self, Sequence: d.drill}, time.Now().Before(d.until)
+}
 
 // status is what the node knows of itself and its peers without asking the ledger. Nothing in it waits.
 func (s *services) status() query.Status {
@@ -148,9 +171,12 @@ func peerOf(p *transport.PeerStatus, now time.Time) query.Peer {
 	return out
 }
 
-// evidence lists what this node found, two headers of one height first.
+// evidence lists what this node found, a drill's alarm and two headers of one height first.
 func (n *Node) evidence() (list []query.Evidence, leftOut int) {
-	list = n.evidenceBook.list()
+	if alarm, is := n.drilled.shown(n.self); is {
+		list = append(list, alarm)
+	}
+	list = append(list, n.evidenceBook.list()...)
 	if len(list) > evidenceMax {
 		list, leftOut = list[:evidenceMax], len(list)-evidenceMax
 	}

@@ -126,6 +126,7 @@ func (n *Node) serveAdmin(ctx context.Context) error {
 	doors := admin.Doors{Sync: nodeHalf{n}}
 	if n.sealing != nil {
 		doors.Seal = n.sealing.sealer
+		doors.Alarm = n.drilled.raise
 	}
 	return admin.Serve(ctx, l, doors, n.log)
 }

@@ -4,6 +4,7 @@
 // binary form.
 //
 //	cc, err := pgdb.Connection(url, "aurigraph-imported")
+//	pool, err := pgdb.OpenPool(ctx, pgdb.PoolConfig{URL: url, Program: "aurigraph-imported-reader", What: "…", Connections: 2})
 //	err = s.Copy(ctx, conn, `COPY … FROM STDIN (FORMAT binary)`, len(rows), func(e *pgdb.Encoder, i int) { … })
 //	reason, again := pgdb.Passing(err)
 //

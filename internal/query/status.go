@@ -113,6 +113,9 @@ type PeerClass struct {
 	LastError   string
 }
 
+// EvidenceDrill is the kind of what is no evidence: the alarm of a drill, whose number is the sequence.
+const EvidenceDrill = "drill"
+
 // Evidence says that somebody did what an honest validator does not.
 type Evidence struct {
 	Kind      string

@@ -106,7 +106,7 @@ func waits(p *migration.Plan, phase migration.Phase) []string {
 		for i, s := range p.Warm.ChecksAfterSeconds {
 			after[i] = seconds(s)
 		}
-		w := []string{"comparisons without differences, after " + strings.Join(after, ", ")}
+		w := []string{"checks that pass, after " + strings.Join(after, ", ")}
 		return append(people(w, p.Close.Approvals, migration.ForClose), "`aurigraph migrate close`")
 	case migration.Close:
 		return []string{"governance ends the migration in the ledger"}
@@ -130,6 +130,9 @@ func cutoverWaits(p *migration.Plan) []string {
 	w = append(w, "the newest comparison is at most "+seconds(p.Verify.FreshSeconds)+" old")
 	if p.Drills.Count > 0 {
 		w = append(w, fmt.Sprintf("%s with %s, whose way back takes at most %s", count(p.Drills.Count, "drill"), count(p.Drills.Slots, "slot"), Length(float64(p.Drills.MoveMsMax))))
+	}
+	if over := p.Availability.OverSeconds; over > 0 {
+		w = append(w, fmt.Sprintf("of the requests of the last %s at most %s had no good answer", seconds(over), perMillion(1_000_000-p.Availability.LeastPPM)))
 	}
 	w = people(w, p.Cutover.Approvals, migration.ForCutover)
 	if p.Alerts.Prometheus != "" {
@@ -188,5 +191,7 @@ func (h *history) steps(p *migration.Plan) []Step {
 	}
 	return all
 }
+
+func perMillion(n int) string { return thousands(uint64(n)) + " of a million" }
 
 func seconds(n int) string { return Length(float64(n) * 1000) }

@@ -77,7 +77,10 @@ func made() *story {
 	s.at(41.1, who, migration.KindMoved, entry{ToBP: 10_000, Ms: 466})
 	s.step(41.2, 3, 10_000)
 	s.phase(46, migration.Warm)
-	s.at(49.5, who, migration.KindVerified, entry{OK: true, Rows: 431_002, Ms: 2340, Report: "20261118T142729Z"})
+	s.at(49.5, who, migration.KindVerified, entry{OK: true, Rows: 431_002, Ms: 2340, Report: "20261118T142729Z", Checks: []migration.Gate{
+		{Name: "pending", OK: true}, {Name: "performance", OK: true},
+		{Name: "availability", OK: true, Why: "0 of the last 1841 requests had no good answer"}, {Name: "memory", OK: true, Why: "node2 needs 141 MiB, of 256"},
+	}})
 	s.at(50, "auditor", migration.KindApprove, entry{For: migration.ForClose})
 	s.at(50.4, "ada", migration.KindClose, entry{})
 	s.phase(50.5, migration.Close)

@@ -256,7 +256,7 @@ func (h *history) plots(windows []journal.Window) []plot {
 func (p *plot) backLines(h *history, t *period) {
 	var b strings.Builder
 	for i := range h.entries {
-		if k := h.entries[i].Kind; k == migration.KindReverse || k == migration.KindRollback {
+		if k := h.entries[i].Kind; k == migration.KindReverse || k == migration.KindRollback || k == migration.KindFailback {
 			move(&b, t.x(h.entries[i].AtMs), 8)
 			to(&b, 'V', float64(p.Height-axisHeight))
 		}

@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/aurigraph/aurigraph/internal/canary"
 	"github.com/aurigraph/aurigraph/internal/migration"
@@ -112,6 +113,11 @@ func (h *history) backs() section {
 			s.Parts = append(s.Parts, h.back(i, "went back by itself"))
 		case migration.KindRollback:
 			s.Parts = append(s.Parts, h.back(i, line(e.By)+" rolled back"))
+		case migration.KindFailback:
+			if e.By == migration.Controller {
+				itself++
+			}
+			s.Parts = append(s.Parts, h.back(i, line(e.By)+" had V11 sealed"))
 		}
 	}
 	s.Text = fmt.Sprintf("By itself: %s. By people: %s.", times(itself), times(len(s.Parts)-itself))
@@ -185,13 +191,31 @@ func (h *history) drills() section {
 }
 
 func (h *history) comparisons() section {
-	t := table{Columns: slices.Concat(numbers("When", "Rows", "Differences", "Took"), words("Report", "Why"))}
+	t := table{Columns: slices.Concat(numbers("When", "Rows", "Differences", "Took"), words("Report", "Also looked at", "Why"))}
 	for i := range h.entries {
 		if e := &h.entries[i]; e.Kind == migration.KindVerified {
-			t.add(!e.OK, h.since(e.AtMs), thousands(e.Rows), thousands(e.Differences), Length(e.Ms), e.Report, e.Why)
+			checks, good := checksOf(e)
+			t.add(!e.OK || !good, h.since(e.AtMs), thousands(e.Rows), thousands(e.Differences), Length(e.Ms), e.Report, checks, e.Why)
 		}
 	}
 	return h.section("comparisons", "Comparisons of both ledgers", "All rows of both ledgers, against each other. Differences are those that were confirmed.", t)
+}
+
+// checksOf writes what else a comparison of the warm phase looked at, and tells whether all of it is good.
+func checksOf(e *migration.Entry) (text string, good bool) {
+	good = true
+	all := make([]string, len(e.Checks))
+	for i, g := range e.Checks {
+		switch {
+		case g.OK && g.Why == "":
+			all[i] = g.Name + ": good"
+		case g.OK:
+			all[i] = g.Name + ": " + g.Why
+		default:
+			all[i], good = g.Name+" IS NOT GOOD: "+g.Why, false
+		}
+	}
+	return strings.Join(all, "; "), good
 }
 
 // approvals tells which still counted, too: a way back takes all away.
@@ -202,7 +226,7 @@ func (h *history) approvals() section {
 		switch e := &h.entries[i]; e.Kind {
 		case migration.KindApprove:
 			t.add(false, h.since(e.AtMs), e.By, e.For, e.Why, "")
-		case migration.KindReverse, migration.KindRollback:
+		case migration.KindReverse, migration.KindRollback, migration.KindFailback:
 			for ; counts < len(t.Rows); counts++ {
 				t.Rows[counts].Cells[4] = fmt.Sprintf("taken away by entry %d", e.Seq)
 			}
@@ -266,7 +290,7 @@ func (h *history) journal() section {
 // isBad reports whether an entry is no good news.
 func isBad(e *migration.Entry) bool {
 	switch e.Kind {
-	case migration.KindReverse, migration.KindRollback, migration.KindFailed:
+	case migration.KindReverse, migration.KindRollback, migration.KindFailback, migration.KindFailed:
 		return true
 	case migration.KindDrilled, migration.KindVerified:
 		return !e.OK

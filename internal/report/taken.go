@@ -85,7 +85,7 @@ func (h *history) stepsTaken(in *Input) section {
 
 func endsStep(e *migration.Entry) bool {
 	switch e.Kind {
-	case migration.KindStep, migration.KindSlice, migration.KindPhase, migration.KindReverse, migration.KindRollback, migration.KindPlan:
+	case migration.KindStep, migration.KindSlice, migration.KindPhase, migration.KindReverse, migration.KindRollback, migration.KindFailback, migration.KindPlan:
 		return true
 	}
 	return false
@@ -99,6 +99,8 @@ func endWords(e *migration.Entry) string {
 		return "going back by itself"
 	case migration.KindRollback:
 		return "a rollback"
+	case migration.KindFailback:
+		return "a seal of V11"
 	}
 	return "another plan"
 }
@@ -113,7 +115,7 @@ func FiguresOf(entries []migration.Entry, windows []journal.Window) ([]Figure, e
 	all := sum(inOrder(windows), 0, math.MaxUint64)
 	byPeople := 0
 	for i := range entries {
-		if entries[i].Kind == migration.KindRollback {
+		if e := &entries[i]; e.Kind == migration.KindRollback || e.Kind == migration.KindFailback && e.By != migration.Controller {
 			byPeople++
 		}
 	}

@@ -128,9 +128,9 @@ var (
 // markerOf is the mark of an entry; false: it has none.
 func markerOf(e *migration.Entry) (marker, bool) {
 	switch {
-	case e.Kind == migration.KindReverse:
+	case e.Kind == migration.KindReverse, e.Kind == migration.KindFailback && e.By == migration.Controller:
 		return markBack, true
-	case e.Kind == migration.KindRollback:
+	case e.Kind == migration.KindRollback, e.Kind == migration.KindFailback:
 		return markRollback, true
 	case e.Kind == migration.KindDrilled:
 		return markDrill, true

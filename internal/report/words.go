@@ -38,7 +38,15 @@ func what(e *migration.Entry) string {
 		return "promotes the step"
 	case migration.KindRollback:
 		return "rolls back to " + percent(e.ToBP)
+	case migration.KindFailback:
+		if e.By == migration.Controller {
+			return "goes back by itself, and has V11 sealed"
+		}
+		return "goes back to V10 by a seal" + without(e)
 	case migration.KindRehearse:
+		if e.Alarm {
+			return "wants a drill that an alarm begins"
+		}
 		return "wants a drill"
 	case migration.KindCutover:
 		return "wants the cutover"
@@ -70,7 +78,16 @@ func whatWasDone(e *migration.Entry) string {
 			return fmt.Sprintf("V11 has %s now, in %s", percent(e.ToBP), Length(e.Ms))
 		}
 		return fmt.Sprintf("V11 has %s now", percent(e.ToBP))
+	case migration.KindKnown:
+		return "notes what is known of validators"
+	case migration.KindSealed:
+		return strings.TrimSuffix("V11 is sealed, and all slots are V10's: "+e.Report, ": ")
+	case migration.KindRaised:
+		return "the alarm of a drill is raised at " + e.Report
 	case migration.KindDrilled:
+		if e.Alarm {
+			return fmt.Sprintf("a drill with %s: back %s after the alarm, forward in %s", count(e.Slots, "slot"), Length(e.ReverseMs), Length(e.ForwardMs))
+		}
 		return fmt.Sprintf("a drill with %s: back in %s, forward in %s", count(e.Slots, "slot"), Length(e.ReverseMs), Length(e.ForwardMs))
 	case migration.KindVerified:
 		return fmt.Sprintf("compared %s rows, %s differences (report %s)", thousands(e.Rows), thousands(e.Differences), e.Report)
@@ -89,6 +106,14 @@ func whatWasDone(e *migration.Entry) string {
 		return string(e.Action) + " did not work"
 	}
 	return string(e.Kind)
+}
+
+// without names who a seal leaves out.
+func without(e *migration.Entry) string {
+	if len(e.Without) == 0 {
+		return ""
+	}
+	return " without " + strings.Join(e.Without, ", ")
 }
 
 // percent writes basis points for people.

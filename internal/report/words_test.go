@@ -37,7 +37,7 @@ func TestWords(t *testing.T) {
 		migration.KindPlan, migration.KindStart, migration.KindPause, migration.KindResume, migration.KindApprove, migration.KindPromote, migration.KindRollback, migration.KindRehearse,
 		migration.KindCutover, migration.KindCheck, migration.KindClose, migration.KindStop, migration.KindPhase, migration.KindStep, migration.KindSlice, migration.KindReverse,
 		migration.KindMoved, migration.KindDrilled, migration.KindVerified, migration.KindArchived, migration.KindClosed, migration.KindFailed,
-		migration.KindNoticed, migration.KindOff, migration.KindCleaned,
+		migration.KindNoticed, migration.KindOff, migration.KindCleaned, migration.KindFailback, migration.KindKnown, migration.KindSealed, migration.KindRaised,
 	} {
 		e := migration.Entry{Kind: k, Why: "month end"}
 		said := Words(&e)

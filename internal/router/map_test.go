@@ -110,6 +110,27 @@ func TestSlotOf(t *testing.T) {
 	}
 }
 
+// TestNamedSlotOf: the router takes an account for what the alias key takes it for, named or not.
+func TestNamedSlotOf(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	for range 200 {
+		var names []string
+		for i := range r.IntN(40) {
+			names = append(names, fmt.Sprint("customer ", i, r.Uint32()))
+		}
+		named, err := keys.NameAll(names)
+		must(t, err)
+		m := Map{Version: 1, Cohorts: named}
+		must(t, m.Check())
+		table := Compile(&m)
+		for _, name := range append(names, "somebody", fmt.Sprint(r.Uint64())) {
+			if got, want := table.Way(name).Slot, named.Slot(name); got != want {
+				t.Errorf("%q: slot %d, the alias key has %d", name, got, want)
+			}
+		}
+	}
+}
+
 func TestText(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for range 50 {

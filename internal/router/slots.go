@@ -61,6 +61,14 @@ func (s *Slots) Ranges() []chain.SlotRange {
 	return out
 }
 
+// Count is how many slots are in the set, those of named accounts too.
+func (s *Slots) Count() (n int) {
+	for _, w := range s.words {
+		n += bits.OnesCount64(w)
+	}
+	return n
+}
+
 // Weight is the share of the hash slots that are in the set, in basis points: there are as many slots as basis points in a whole.
 func (s *Slots) Weight() int {
 	n := 0

@@ -37,6 +37,9 @@ type Coordinator struct {
 	Voters []Voter
 	// Without are the members that do not go on, by name or number: those that the person holds for faulty.
 	Without []string
+	// Verdict is what the seal means. Default chain.VerdictUnchanged. A handover that must be taken up again keeps its own; then the epoch is
+	// ended by that one, and Run says so.
+	Verdict chain.Verdict
 	// Epoch is the one to seal; 0: whichever it is.
 	Epoch chain.Epoch
 	// Grace is how long more answers are waited for once there are enough. Default 3 s.
@@ -62,9 +65,10 @@ type sealing struct {
 
 // Run ends the epoch, or says why it cannot be ended, until ctx ends. The report tells how far it came, also with an error.
 // Errors are as of Epoch.Choose and Epoch.Agree; Unavailable: too few validators answer. Timeout: the handover is signed by a
-// quorum, and too few validators are in the new epoch yet: the same command again goes on.
+// quorum, and too few validators are in the new epoch yet: the same command again goes on. Conflict of ReasonOtherVerdict: the next epoch
+// runs, by another verdict than was asked for.
 func (c *Coordinator) Run(ctx context.Context) (*Report, error) {
-	c.Grace, c.Retry = cmp.Or(c.Grace, 3*time.Second), cmp.Or(c.Retry, 200*time.Millisecond)
+	c.Grace, c.Retry, c.Verdict = cmp.Or(c.Grace, 3*time.Second), cmp.Or(c.Retry, 200*time.Millisecond), cmp.Or(c.Verdict, chain.VerdictUnchanged)
 	if c.Progress == nil {
 		c.Progress = func(string) {}
 	}
@@ -88,19 +92,27 @@ func (s *sealing) run(ctx context.Context) error {
 	if err != nil {
 		return s.overtaken(err)
 	}
-	return s.finish(ctx, proved)
+	if err := s.finish(ctx, proved); err != nil || proved.Verdict == s.Verdict {
+		return err
+	}
+	return fault.Reasoned(fault.Conflict, ReasonOtherVerdict, "epoch %d is ended, by a handover of an earlier run with the verdict %s; asked was %s: to end epoch %d by that, run the same command again",
+		s.epoch.Epoch(), proved.Verdict, s.Verdict, proved.Next.Epoch)
+}
+
+// saying counts the validators whose last answer was an error of a reason.
+func (s *sealing) saying(reason string) (n int) {
+	for i := range s.report.Rows {
+		if row := &s.report.Rows[i]; row.Known && !row.LeftOut && fault.ReasonOf(row.Err) == reason {
+			n++
+		}
+	}
+	return n
 }
 
 // overtaken says instead of an error that another coordinator ended the epoch meanwhile, if so many validators say so that one
 // of them is honest.
 func (s *sealing) overtaken(err error) error {
-	gone := 0
-	for i := range s.report.Rows {
-		if row := &s.report.Rows[i]; row.Known && !row.LeftOut && fault.ReasonOf(row.Err) == "other_epoch" {
-			gone++
-		}
-	}
-	if gone <= s.epoch.faultyMax() {
+	if s.saying("other_epoch") <= s.epoch.faultyMax() {
 		return err
 	}
 	return fault.Reasoned(fault.Conflict, "other_epoch", "another run has ended epoch %d meanwhile: see `aurigraph status`", s.epoch.Epoch())

@@ -31,6 +31,8 @@ func appendRevealBody(dst []byte, r *Reveal) []byte {
 		w.point(s.Point)
 		w.hash(s.Root)
 		w.hash(s.Next)
+		w.u16(uint16(s.Verdict))
+		w.u64(s.HomeVersion)
 	}
 	return w.b
 }
@@ -65,7 +67,7 @@ func readReveal(r *reader) *Reveal {
 		x.Votes = append(x.Votes, Vote{Point: r.point(), Signature: r.signature()})
 	}
 	if r.flag() {
-		x.Signed = &Statement{Handover: r.hash(), Point: r.point(), Root: r.hash(), Next: r.hash()}
+		x.Signed = &Statement{Handover: r.hash(), Point: r.point(), Root: r.hash(), Next: r.hash(), Verdict: r.verdict(), HomeVersion: r.u64()}
 	}
 	x.Signature = r.signature()
 	x.Next = r.membership()
@@ -82,6 +84,7 @@ func appendClaimBody(dst []byte, c *Claim) []byte {
 	w.hash(c.Choice)
 	w.hash(c.Next)
 	w.hash(c.Root)
+	w.u64(c.HomeVersion)
 	return w.b
 }
 
@@ -103,7 +106,7 @@ func DecodeClaim(b []byte) (*Claim, error) {
 func readClaim(r *reader) *Claim {
 	r.magic(magicClaim)
 	c := &Claim{Chain: chain.ChainID(r.u64()), Epoch: chain.Epoch(r.u64()), Validator: chain.ValidatorNo(r.u16())}
-	c.Choice, c.Next, c.Root = r.hash(), r.hash(), r.hash()
+	c.Choice, c.Next, c.Root, c.HomeVersion = r.hash(), r.hash(), r.hash(), r.u64()
 	c.Signature = r.signature()
 	c.Header = r.bytes(codec.HeaderBytesMax)
 	return c
@@ -129,6 +132,7 @@ func AppendPlan(dst []byte, p *Plan) []byte {
 	w := writer{dst}
 	w.text(magicPlan)
 	w.membership(&p.Next)
+	w.u16(uint16(p.Verdict))
 	w.u16(uint16(len(p.Reveals)))
 	for _, r := range p.Reveals {
 		bare := *r
@@ -153,7 +157,7 @@ func readPlan(r *reader) *Plan {
 		r.fail("there is no next membership")
 		return p
 	}
-	p.Next = *next
+	p.Next, p.Verdict = *next, r.verdict()
 	for range r.count(chain.ValidatorsMax) {
 		x, err := DecodeReveal(r.bytes(revealBytesMax))
 		if err != nil {

@@ -16,14 +16,21 @@ type Host interface {
 	Refuse(ctx context.Context) error
 	// Reveal tells what the node knows of the epoch. It is called after Refuse.
 	Reveal(ctx context.Context) (*Known, error)
-	// Prepare brings the node's state to exactly the chosen header, in whose history all of choice.Through stands, and
-	// returns the header's bytes and the root of that state with next as the membership. ctx may end before that is done, and
+	// Prepare brings the node's state to exactly the chosen header, in whose history all of choice.Through stands, and over the
+	// epoch's end, with next as the membership and what the verdict says. ctx may end before that is done, and
 	// the node may restart in process for it: the question comes again, and finds what was reached. Conflict: the node's
-	// history cannot become that one.
-	Prepare(ctx context.Context, choice *Choice, next *chain.Membership) (header []byte, root chain.Hash, err error)
+	// history cannot become that one, or chain.ReasonNoWayBack.
+	Prepare(ctx context.Context, choice *Choice, next *chain.Membership, v chain.Verdict) (*Prepared, error)
 	// Finish makes the handover durable and lets the node go on in the next epoch, whose Epoch.Base is the handover's last
 	// header. Its proof was checked. It may be called again. A node that is left out stops.
 	Finish(ctx context.Context, p *chain.ProvedHandover) error
+}
+
+// Prepared is a state over the end of its epoch.
+type Prepared struct {
+	Header      []byte     // the chosen one
+	Root        chain.Hash // with which the next epoch begins
+	HomeVersion uint64     // as in the handover
 }
 
 // Known is what a node knows of an epoch.

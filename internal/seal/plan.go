@@ -11,16 +11,18 @@ import (
 	"github.com/aurigraph/aurigraph/internal/keys"
 )
 
-// Plan is all that a choice follows from: what the validators revealed, and who goes on.
+// Plan is all that a choice follows from: what the validators revealed, who goes on, and what the seal means.
 type Plan struct {
 	Reveals []*Reveal // ascending by validator
 	Next    chain.Membership
+	Verdict chain.Verdict
 }
 
 // Decision is what a plan comes to.
 type Decision struct {
 	*Choice
 	LeftOut []chain.ValidatorNo
+	Verdict chain.Verdict
 	Next    chain.Hash // of the next membership
 	Digest  chain.Hash // of the choice: what a claim is for
 }
@@ -41,7 +43,10 @@ func (e *Epoch) decide(p *Plan) (*Decision, error) {
 	if err := e.checkNext(&p.Next); err != nil {
 		return nil, err
 	}
-	d := &Decision{LeftOut: e.LeftOut(&p.Next), Next: codec.MembershipHash(&p.Next)}
+	if !p.Verdict.Seals() {
+		return nil, fault.Reasoned(fault.Invalid, "bad_plan", "verdict %d is none of a seal that this version knows", p.Verdict)
+	}
+	d := &Decision{LeftOut: e.LeftOut(&p.Next), Verdict: p.Verdict, Next: codec.MembershipHash(&p.Next)}
 	for i, r := range p.Reveals {
 		switch {
 		case i > 0 && r.Validator <= p.Reveals[i-1].Validator:
@@ -54,23 +59,30 @@ func (e *Epoch) decide(p *Plan) (*Decision, error) {
 	if d.Choice, err = e.Choose(d.LeftOut, p.Reveals); err != nil {
 		return nil, err
 	}
-	if d.Taken != nil && d.Taken.Next != d.Next {
+	switch {
+	case d.Taken != nil && d.Taken.Next != d.Next:
 		return nil, fault.Reasoned(fault.Conflict, "other_membership", "a handover at height %d was signed before, with another next membership: it must be taken up again as it is", d.Height)
+	case d.Taken != nil && d.Taken.Verdict != d.Verdict:
+		return nil, fault.Reasoned(fault.Conflict, ReasonOtherVerdict, "a handover at height %d was signed before, with the verdict %s: it must be taken up again as it is", d.Height, d.Taken.Verdict)
 	}
 	d.Digest = d.Choice.digest()
 	return d, nil
 }
 
+// ReasonOtherVerdict is why a seal does not do what was asked: the epoch ends with the verdict of an earlier run.
+const ReasonOtherVerdict = "other_verdict"
+
 // Claim is a validator's word that its state is at the chosen header, with all that the choice stands on below it, and what
-// the root of that state is under the next membership.
+// the root of that state is under the next membership and the verdict.
 type Claim struct {
-	Chain     chain.ChainID
-	Epoch     chain.Epoch
-	Validator chain.ValidatorNo
-	Choice    chain.Hash // Decision.Digest
-	Next      chain.Hash // codec.MembershipHash
-	Root      chain.Hash
-	Signature []byte // Ed25519 over all above
+	Chain       chain.ChainID
+	Epoch       chain.Epoch
+	Validator   chain.ValidatorNo
+	Choice      chain.Hash // Decision.Digest
+	Next        chain.Hash // codec.MembershipHash
+	Root        chain.Hash
+	HomeVersion uint64 // as in the handover
+	Signature   []byte // Ed25519 over all above
 
 	// Header is the chosen header, for who makes the handover. The choice names its hash.
 	Header []byte
@@ -90,6 +102,8 @@ func (e *Epoch) CheckClaim(d *Decision, c *Claim) error {
 		return badClaim(c, "is of no member that goes on")
 	case c.Chain != e.Chain() || c.Epoch != e.Epoch() || c.Choice != d.Digest || c.Next != d.Next:
 		return badClaim(c, "is for another choice")
+	case (c.HomeVersion > 0) != (d.Verdict == chain.VerdictToV10):
+		return badClaim(c, "is for another verdict")
 	case len(c.Header) > 0 && codec.Sum(c.Header) != d.Header:
 		return badClaim(c, "has another header than the chosen one")
 	case !key.Verify(keys.SealClaimMessage(appendClaimBody(nil, c)), c.Signature):
@@ -102,29 +116,38 @@ func badClaim(c *Claim, format string, args ...any) error {
 	return fault.Reasoned(fault.Invalid, "bad_claim", "the claim of validator %d "+format, append([]any{c.Validator}, args...)...)
 }
 
+// claimed is what a claim says of a state.
+type claimed struct {
+	root        chain.Hash
+	homeVersion uint64
+}
+
 // Agree is the handover that f+1 members claim, one of them honest. Claims that do not hold count for nothing. Unavailable:
-// fewer claim one root. Conflict: two roots have so many, or a handover that must be taken up again has another.
+// fewer claim one state. Conflict: two states have so many, or a handover that must be taken up again has another.
 func (e *Epoch) Agree(d *Decision, next *chain.Membership, claims []*Claim) (*chain.Handover, error) {
 	var counted members
-	count := map[chain.Hash]int{}
-	var agreed []chain.Hash
+	count := map[claimed]int{}
+	var agreed []claimed
 	for _, c := range claims {
 		if e.CheckClaim(d, c) != nil || !counted.add(c.Validator) {
 			continue
 		}
-		if count[c.Root]++; count[c.Root] == e.faultyMax()+1 {
-			agreed = append(agreed, c.Root)
+		x := claimed{c.Root, c.HomeVersion}
+		if count[x]++; count[x] == e.faultyMax()+1 {
+			agreed = append(agreed, x)
 		}
 	}
 	switch {
 	case len(agreed) == 0:
 		return nil, e.noAgreement(d)
 	case len(agreed) > 1:
-		return nil, fault.Reasoned(fault.Conflict, "two_roots", "validators claim states %s and %s at height %d; a person must decide: run verify on both", agreed[0], agreed[1], d.Height)
+		return nil, fault.Reasoned(fault.Conflict, "two_roots", "validators claim states %s and %s at height %d; a person must decide: run verify on both", agreed[0].root, agreed[1].root, d.Height)
 	}
-	h := &chain.Handover{Chain: e.Chain(), Verdict: chain.VerdictUnchanged, Height: d.Height, Header: d.Header, Root: agreed[0], Next: *next}
+	h := &chain.Handover{
+		Chain: e.Chain(), Verdict: d.Verdict, Height: d.Height, Header: d.Header, Root: agreed[0].root, Next: *next, HomeVersion: agreed[0].homeVersion,
+	}
 	if d.Taken != nil && codec.HandoverHash(h) != d.Taken.Handover {
-		return nil, fault.Reasoned(fault.Conflict, "other_root", "a handover at height %d was signed before with state root %s, validators now claim %s; a person must decide: run verify", d.Height, d.Taken.Root, agreed[0])
+		return nil, fault.Reasoned(fault.Conflict, "other_root", "a handover at height %d was signed before with state root %s, validators now claim %s; a person must decide: run verify", d.Height, d.Taken.Root, agreed[0].root)
 	}
 	return h, nil
 }

@@ -22,8 +22,17 @@ type Vote struct {
 type Statement struct {
 	Handover chain.Hash // codec.HandoverHash
 	Point
-	Root chain.Hash
-	Next chain.Hash // codec.MembershipHash
+	Root        chain.Hash
+	Next        chain.Hash // codec.MembershipHash
+	Verdict     chain.Verdict
+	HomeVersion uint64
+}
+
+// statementOf is a handover without the keys.
+func statementOf(h *chain.Handover) *Statement {
+	return &Statement{
+		Handover: codec.HandoverHash(h), Point: Point{h.Height, h.Header}, Root: h.Root, Next: codec.MembershipHash(&h.Next), Verdict: h.Verdict, HomeVersion: h.HomeVersion,
+	}
 }
 
 // Reveal is what a validator says of an epoch in which it signs no header any more: once it is said, only a newer
@@ -134,6 +143,8 @@ func (r *Reveal) checkSigned(e *Epoch) error {
 		return nil
 	case r.Signed.Height <= e.Base.Height:
 		return badReveal(r, "signed a handover at height %d, which is not of this epoch", r.Signed.Height)
+	case !r.Signed.Verdict.Seals() || (r.Signed.HomeVersion > 0) != (r.Signed.Verdict == chain.VerdictToV10):
+		return badReveal(r, "signed a handover of verdict %d that makes version %d of the home table, which none does", r.Signed.Verdict, r.Signed.HomeVersion)
 	case r.Next != nil && codec.MembershipHash(r.Next) != r.Signed.Next:
 		return badReveal(r, "has another next membership than the handover that it signed")
 	}

@@ -68,7 +68,7 @@ func TestCheckReveal(t *testing.T) {
 // planOf is a plan of what validators know, with all of them going on but some.
 func planOf(t testing.TB, e *Epoch, known map[chain.ValidatorNo]*Known, without ...chain.ValidatorNo) *Plan {
 	t.Helper()
-	p := &Plan{Next: *e.Without(without)}
+	p := &Plan{Next: *e.Without(without), Verdict: chain.VerdictUnchanged}
 	for v := range chain.ValidatorNo(len(e.Membership().Members)) {
 		if k := known[v]; k != nil {
 			p.Reveals = append(p.Reveals, revealOf(t, v, k))

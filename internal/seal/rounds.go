@@ -48,11 +48,11 @@ func (s *sealing) takeReveal(i int, r *Reveal) error {
 	return nil
 }
 
-// plan makes one of the reveals at hand. A handover that must be taken up again brings its own next membership.
+// plan makes one of the reveals at hand. A handover that must be taken up again brings its own next membership and verdict.
 func (s *sealing) plan() (*Plan, *Decision, error) {
-	plan := s.planFor(s.epoch.Without(s.without))
+	plan := s.planFor(s.epoch.Without(s.without), s.Verdict)
 	d, err := s.epoch.decide(plan)
-	if fault.ReasonOf(err) != "other_membership" {
+	if reason := fault.ReasonOf(err); reason != "other_membership" && reason != ReasonOtherVerdict {
 		return plan, d, err
 	}
 	taken, err := s.epoch.takeUp(plan.Reveals)
@@ -61,7 +61,7 @@ func (s *sealing) plan() (*Plan, *Decision, error) {
 	}
 	for _, r := range plan.Reveals {
 		if r.Signed != nil && r.Next != nil && r.Signed.Next == taken.Taken.Next {
-			plan = s.planFor(r.Next)
+			plan = s.planFor(r.Next, taken.Taken.Verdict)
 			d, err := s.epoch.decide(plan)
 			return plan, d, err
 		}
@@ -69,8 +69,8 @@ func (s *sealing) plan() (*Plan, *Decision, error) {
 	return nil, nil, fault.Reasoned(fault.Conflict, "other_membership", "a handover at height %d was signed before, and nobody shows its next membership: begin again", taken.Height)
 }
 
-func (s *sealing) planFor(next *chain.Membership) *Plan {
-	plan := &Plan{Next: *next}
+func (s *sealing) planFor(next *chain.Membership, v chain.Verdict) *Plan {
+	plan := &Plan{Next: *next, Verdict: v}
 	out := setOf(s.epoch.LeftOut(next))
 	for _, no := range slices.Sorted(maps.Keys(s.reveals)) {
 		if !out.has(no) {
@@ -97,7 +97,10 @@ func (s *sealing) prepare(ctx context.Context, plan *Plan, d *Decision) (*chain.
 		grace: s.Grace,
 	})
 	h, err := s.epoch.Agree(d, &plan.Next, s.claimList())
-	if err != nil {
+	switch {
+	case err != nil && s.saying(chain.ReasonNoWayBack) > s.epoch.faultyMax():
+		return nil, s.because(fault.Reasoned(fault.Conflict, chain.ReasonNoWayBack, "the verdict %s cannot be carried out at height %d", plan.Verdict, d.Height))
+	case err != nil:
 		return nil, s.because(err)
 	}
 	s.report.Handover = h

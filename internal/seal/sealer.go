@@ -104,8 +104,7 @@ func (s *Sealer) Reveal(ctx context.Context, id chain.ChainID, epoch chain.Epoch
 		return nil, err
 	}
 	if h := s.kept.handover; h != nil {
-		r.Signed = &Statement{Handover: codec.HandoverHash(h), Point: Point{h.Height, h.Header}, Root: h.Root, Next: codec.MembershipHash(&h.Next)}
-		r.Next = &h.Next
+		r.Signed, r.Next = statementOf(h), &h.Next
 	}
 	if err := r.Sign(s.cfg.Key); err != nil {
 		return nil, err
@@ -175,14 +174,16 @@ func (s *Sealer) Prepare(ctx context.Context, p *Plan) (claim *Claim, err error)
 	default:
 		return nil, fault.Reasoned(fault.TryLater, "busy", "validator %d prepares already", s.cfg.Self)
 	}
-	header, root, err := s.cfg.Host.Prepare(ctx, d.Choice, &p.Next)
+	x, err := s.cfg.Host.Prepare(ctx, d.Choice, &p.Next, p.Verdict)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkLast(header, d); err != nil {
+	if err := checkLast(x.Header, d); err != nil {
 		return nil, err
 	}
-	claim = &Claim{Chain: s.cfg.Epoch.Chain(), Epoch: s.cfg.Epoch.Epoch(), Validator: s.cfg.Self, Choice: d.Digest, Next: d.Next, Root: root, Header: header}
+	claim = &Claim{
+		Chain: s.cfg.Epoch.Chain(), Epoch: s.cfg.Epoch.Epoch(), Validator: s.cfg.Self, Choice: d.Digest, Next: d.Next, Root: x.Root, HomeVersion: x.HomeVersion, Header: x.Header,
+	}
 	return claim, claim.Sign(s.cfg.Key)
 }
 
@@ -238,7 +239,7 @@ func (s *Sealer) Sign(ctx context.Context, p *Plan, claims []*Claim) (a *chain.A
 		}
 	}
 	if signed := s.kept.handover; codec.HandoverHash(signed) != codec.HandoverHash(h) {
-		return nil, fault.Reasoned(fault.Conflict, "signed_other", "validator %d signed a handover at height %d to %d validators before, and signs no other: ask for that one again", s.cfg.Self, signed.Height, len(signed.Next.Members))
+		return nil, fault.Reasoned(fault.Conflict, "signed_other", "validator %d signed a handover at height %d to %d validators before, with the verdict %s, and signs no other: ask for that one again", s.cfg.Self, signed.Height, len(signed.Next.Members), signed.Verdict)
 	}
 	return &chain.Approval{Validator: s.cfg.Self, Signature: bytes.Clone(s.kept.signature)}, nil
 }

@@ -24,10 +24,11 @@ type council struct {
 	disks   []*faultfs.FS
 	hosts   []*host
 	sealers []*Sealer
+	verdict chain.Verdict // that plan asks for
 }
 
 func newCouncil(t testing.TB, n int) *council {
-	c := &council{t: t, e: epochOf(t, n)}
+	c := &council{t: t, e: epochOf(t, n), verdict: chain.VerdictUnchanged}
 	for v := range chain.ValidatorNo(n) {
 		c.disks = append(c.disks, newDisk(t))
 		c.hosts = append(c.hosts, &host{known: knownTo(t, c.e, v, 42, 44, 0)})
@@ -39,7 +40,7 @@ func newCouncil(t testing.TB, n int) *council {
 // plan asks some to reveal.
 func (c *council) plan(next *chain.Membership, who ...chain.ValidatorNo) *Plan {
 	c.t.Helper()
-	p := &Plan{Next: *next}
+	p := &Plan{Next: *next, Verdict: c.verdict}
 	for _, v := range who {
 		r, err := c.sealers[v].Reveal(c.t.Context(), testChain, testEpoch)
 		if err != nil {
@@ -354,8 +355,8 @@ func (f failing) Refuse(context.Context) error { return f.error }
 
 func (f failing) Reveal(context.Context) (*Known, error) { return nil, f.error }
 
-func (f failing) Prepare(context.Context, *Choice, *chain.Membership) ([]byte, chain.Hash, error) {
-	return nil, chain.Hash{}, f.error
+func (f failing) Prepare(context.Context, *Choice, *chain.Membership, chain.Verdict) (*Prepared, error) {
+	return nil, f.error
 }
 
 func (f failing) Finish(context.Context, *chain.ProvedHandover) error { return f.error }

@@ -13,10 +13,10 @@ import (
 
 // Magics: the first four bytes of each form, its version the last of them. FORMAT.md draws the forms.
 const (
-	magicReveal = "AVR1"
-	magicClaim  = "AVC1"
+	magicReveal = "AVR2"
+	magicClaim  = "AVC2"
 	magicChoice = "AVX1"
-	magicPlan   = "AVP1"
+	magicPlan   = "AVP2"
 	magicAsk    = "AVS1"
 	magicWhere  = "AVW1"
 	magicRecord = "AVK1"
@@ -159,6 +159,14 @@ func (w *writer) flag(v bool) {
 		return
 	}
 	w.u16(0)
+}
+
+func (r *reader) verdict() chain.Verdict {
+	v := r.u16()
+	if v > math.MaxUint8 {
+		r.fail("a verdict is %d", v)
+	}
+	return chain.Verdict(v)
 }
 
 func (r *reader) magic(m string) {

@@ -28,22 +28,30 @@ func forms(t testing.TB) []form {
 	reveal := revealOf(t, 1, knownTo(t, e, 1, 42, 44, 0))
 	h := &chain.Handover{Chain: testChain, Verdict: chain.VerdictUnchanged, Height: 44, Header: pointAt(44, 0).Header, Root: chain.Hash{7}, Next: *e.Without([]chain.ValidatorNo{3})}
 	signed := revealOf(t, 0, &Known{})
-	signed.Signed, signed.Next = &Statement{Handover: codec.HandoverHash(h), Point: pointAt(44, 0), Root: h.Root, Next: codec.MembershipHash(&h.Next)}, &h.Next
+	signed.Signed, signed.Next = statementOf(h), &h.Next
 	if err := signed.Sign(headerKey(t, 0)); err != nil {
 		t.Fatal(err)
 	}
 	bare := *signed
 	bare.Next = nil
-	plan := &Plan{Next: h.Next, Reveals: []*Reveal{&bare, reveal}}
-	d := &Decision{Choice: &Choice{Point: pointAt(44, 0)}, Next: codec.MembershipHash(&h.Next)}
+	plan := &Plan{Next: h.Next, Verdict: chain.VerdictUnchanged, Reveals: []*Reveal{&bare, reveal}}
+	d := &Decision{Choice: &Choice{Point: pointAt(44, 0)}, Verdict: chain.VerdictUnchanged, Next: codec.MembershipHash(&h.Next)}
 	d.Digest = d.Choice.digest()
 	claim := claimOf(t, 1, d, h.Root)
+	toV10 := *h
+	toV10.Verdict, toV10.HomeVersion = chain.VerdictToV10, 9
+	returned := revealOf(t, 0, &Known{})
+	returned.Signed, returned.Next = statementOf(&toV10), &h.Next
+	if err := returned.Sign(headerKey(t, 0)); err != nil {
+		t.Fatal(err)
+	}
 	kept := &record{chain: testChain, epoch: testEpoch, validator: 2}
 	full := *kept
 	full.handover, full.signature = h, mustSign(t, 2, []byte("any"))
 	return []form{
 		{"reveal", AppendReveal(nil, reveal), again(DecodeReveal, AppendReveal)},
 		{"reveal of a signer", AppendReveal(nil, signed), again(DecodeReveal, AppendReveal)},
+		{"reveal of a signer, to V10", AppendReveal(nil, returned), again(DecodeReveal, AppendReveal)},
 		{"claim", AppendClaim(nil, claim), again(DecodeClaim, AppendClaim)},
 		{"plan", AppendPlan(nil, plan), again(DecodePlan, AppendPlan)},
 		{"request to sign", AppendAsk(nil, plan, []*Claim{claim}), func(b []byte) ([]byte, error) {
@@ -112,7 +120,7 @@ func TestSignaturesCoverAll(t *testing.T) {
 	if n := reflect.TypeFor[Reveal]().NumField(); n != 9 {
 		t.Errorf("a reveal has %d fields: is the new one signed?", n)
 	}
-	if n := reflect.TypeFor[Claim]().NumField(); n != 8 {
+	if n := reflect.TypeFor[Claim]().NumField(); n != 9 {
 		t.Errorf("a claim has %d fields: is the new one signed?", n)
 	}
 }

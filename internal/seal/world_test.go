@@ -3,6 +3,7 @@
 package seal
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -126,6 +127,7 @@ type host struct {
 	refused  bool
 	cannot   error
 	root     func(*Choice, *chain.Membership) chain.Hash
+	homes    uint64 // home version of the state; 0: 7
 	finished *chain.ProvedHandover
 	onFinish func(*chain.ProvedHandover)
 }
@@ -147,11 +149,15 @@ func (h *host) Reveal(context.Context) (*Known, error) {
 	return &k, nil
 }
 
-func (h *host) Prepare(_ context.Context, c *Choice, next *chain.Membership) ([]byte, chain.Hash, error) {
+func (h *host) Prepare(_ context.Context, c *Choice, next *chain.Membership, v chain.Verdict) (*Prepared, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.cannot != nil {
-		return nil, chain.Hash{}, h.cannot
+		return nil, h.cannot
+	}
+	x := &Prepared{}
+	if v == chain.VerdictToV10 {
+		x.HomeVersion = cmp.Or(h.homes, 7) + 1
 	}
 	root := rootOf
 	if h.root != nil {
@@ -159,10 +165,11 @@ func (h *host) Prepare(_ context.Context, c *Choice, next *chain.Membership) ([]
 	}
 	for branch := range 3 {
 		if b, p := headerAt(c.Height, branch); p == c.Point {
-			return b, root(c, next), nil
+			x.Header, x.Root = b, root(c, next)
+			return x, nil
 		}
 	}
-	return nil, chain.Hash{}, fault.New(fault.Conflict, "no such header")
+	return nil, fault.New(fault.Conflict, "no such header")
 }
 
 // rootOf is the right root.

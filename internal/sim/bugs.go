@@ -56,6 +56,7 @@ const (
 	bugOrderLogKept         Bug = "order_log_kept"
 	bugOrderLogDropped      Bug = "order_log_dropped"
 	bugSealedUnstored       Bug = "sealed_unstored"
+	bugVerdictForgotten     Bug = "verdict_forgotten"
 	bugOldMembers           Bug = "old_members"
 	bugStrangerCounted      Bug = "stranger_counted"
 	bugHandoverShort        Bug = "handover_short"
@@ -126,6 +127,7 @@ func SeededBugs() []SeededBug {
 		{bugOrderLogKept, "the ordering log of the epoch that ended is read in the next one", 16},
 		{bugOrderLogDropped, "the ordering log goes when its epoch ends, not when the state behind it is durable", 15},
 		{bugSealedUnstored, "blocks that a seal made final without a certificate are not stored", 71},
+		{bugVerdictForgotten, "a seal that gives V10 all slots leaves them where they are", 28},
 		{bugOldMembers, "the members of the epoch before count in the next one", 3},
 		{bugStrangerCounted, "what a validator that left says counts, its vote too", 5},
 		{bugHandoverShort, "a handover of one signature too few is taken", 61},

@@ -25,6 +25,7 @@ const (
 	checkHalt         = "halt"         // no honest node stops
 	checkStart        = "start"        // an honest node starts from its disk
 	checkMembership   = "membership"   // an epoch ends once, for all alike, and its members alone count
+	checkHomes        = "homes"        // a slot has one home, the same for all alike, and a seal's verdict is carried out
 	checkSeal         = "seal"         // an epoch is sealed once, and above all that was certified and told
 	checkLiveness     = "liveness"     // after the faults, all goes on within so many election timeouts
 )

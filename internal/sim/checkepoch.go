@@ -154,7 +154,9 @@ func (c *checker) enters(n *replica) {
 	want := c.membersOf(n.epoch)
 	if want == nil || codec.MembershipHash(want) != is {
 		c.w.fail(checkMembership, "node %d starts in epoch %d with members that are not those of that epoch", n.no, n.epoch)
+		return
 	}
+	c.owns(n, n.epoch)
 }
 
 // signsAsMember checks a vote of a node: it is a member's, and one that joined signs only behind a certified state on its disk.
@@ -209,6 +211,7 @@ func (c *checker) finalMembership() {
 		if e := simEpoch + chain.Epoch(len(c.epochs)); n.epoch != e || n.newestEpoch() != e {
 			c.w.fail(checkMembership, "node %d is in epoch %d at the end and knows of epoch %d, others of epoch %d", n.no, n.epoch, n.newestEpoch(), e)
 		}
+		c.owns(n, n.epoch)
 	}
 	if c.meant != len(c.epochs) || c.meant != len(c.model.ends) {
 		c.w.fail(checkMembership, "%d epochs ended, by the history %d", len(c.epochs), len(c.model.ends))

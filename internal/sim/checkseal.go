@@ -138,10 +138,10 @@ func (c *checker) reaches(n *replica) {
 		c.roots = map[seal.Point]chain.Hash{}
 	}
 	at := n.target.last
-	if before, ok := c.roots[at]; ok && before != n.reached.root {
-		c.w.fail(checkRoots, "at the end of the epoch at height %d node %d has state root %s, another one %s", at.Height, n.no, n.reached.root, before)
+	if before, ok := c.roots[at]; ok && before != n.reached.Root {
+		c.w.fail(checkRoots, "at the end of the epoch at height %d node %d has state root %s, another one %s", at.Height, n.no, n.reached.Root, before)
 	}
-	c.roots[at] = n.reached.root
+	c.roots[at] = n.reached.Root
 }
 
 // finalEpochs checks, once all is at rest, that what may have been certified before a seal is in the history.

@@ -193,7 +193,7 @@ func (c *coordinator) choose() {
 	if !c.enough(len(c.reveals) >= c.epoch.Quorum(), len(c.reveals)) {
 		return
 	}
-	plan := &seal.Plan{Next: *c.epoch.Without(c.leftOut)}
+	plan := &seal.Plan{Next: *c.epoch.Without(c.leftOut), Verdict: c.w.drill.verdict}
 	for _, v := range slices.Sorted(maps.Keys(c.reveals)) {
 		plan.Reveals = append(plan.Reveals, c.reveals[v])
 	}

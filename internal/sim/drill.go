@@ -12,6 +12,7 @@ import (
 // leader has stopped the network, or states are damaged and nothing gets a certificate any more.
 type drill struct {
 	rand    *rand.Rand
+	verdict chain.Verdict
 	damaged uint64  // validators, a bit each
 	rate    float64 // how likely a step of a seal loses a validator's power
 	crashes int     // how often that may happen yet
@@ -49,7 +50,10 @@ func damagedOf(r *rand.Rand, s shape) (set uint64) {
 func (w *world) openDrill() {
 	for _, e := range w.plan {
 		if e.kind == faultSeal {
-			w.drill = &drill{rand: rand.New(rand.NewPCG(w.opts.Seed, 8)), rate: e.rate, crashes: e.records, stops: e.records, away: e.set}
+			w.drill = &drill{
+				rand: rand.New(rand.NewPCG(w.opts.Seed, 8)), rate: e.rate, crashes: e.records, stops: e.records, away: e.set,
+				verdict: chain.VerdictUnchanged + chain.Verdict(rand.New(rand.NewPCG(w.opts.Seed, 11)).IntN(2)),
+			}
 		}
 	}
 	for _, e := range w.plan {
@@ -103,6 +107,9 @@ func (w *world) sealEpoch() {
 		}
 		if w.beyond(w.check.ended.Height+1) && answered(pending) {
 			w.see(seenSealed, 1)
+			if w.drill.verdict == chain.VerdictToV10 {
+				w.see(seenSealedToV10, 1)
+			}
 			return
 		}
 	}

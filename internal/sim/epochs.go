@@ -89,7 +89,7 @@ func (n *replica) enterEpoch() error {
 		n.lags = true
 	case end.Verdict == chain.VerdictNone && n.bug() == bugEndOrderedAgain:
 	default: // the old epoch's ordering decides nothing any more, not even again what it decided
-		n.target = &target{epoch: n.epoch, last: seal.Point{Height: end.Height, Header: end.Header}, next: &end.Next, end: end}
+		n.target = &target{epoch: n.epoch, last: seal.Point{Height: end.Height, Header: end.Header}, next: &end.Next, verdict: end.Verdict, end: end}
 	}
 	if n.lags {
 		n.halted = epochMissed

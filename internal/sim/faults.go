@@ -93,6 +93,7 @@ const (
 	seenFull          = "lanes_full"          // a client is turned away
 	seenDeep          = "depth_bound_reached" // execution waits for certificates
 	seenSealed        = "epochs_sealed"       // the network goes on in a new epoch
+	seenSealedToV10   = "seals_to_v10"        // likewise, and all slots are V10's
 	seenUnsealed      = "seals_refused"       // it cannot be sealed, after a lying leader
 	seenSealBroken    = "seals_interrupted"   // a coordinator or a validator stopped in the middle of one
 	seenUncertified   = "blocks_sealed"       // a block below a seal that a node has no certificate of
@@ -114,6 +115,6 @@ var seenKinds = []string{
 	seenTerm, seenPassedOver, seenExecutedAgain, seenFromState, seenStateFetched, seenStateRefused,
 	seenMissing, seenGivenUp, seenSnapshot, seenOrderCut, seenSentAgain, seenStale,
 	seenEvidence, seenLaneEvidence, seenReturned, seenFull, seenDeep,
-	seenSealed, seenSealBroken, seenUncertified, seenSealMissed, seenSealLearned, seenEndLearned, seenEndRefused, seenEndBroken, seenCaughtUp,
+	seenSealed, seenSealedToV10, seenSealBroken, seenUncertified, seenSealMissed, seenSealLearned, seenEndLearned, seenEndRefused, seenEndBroken, seenCaughtUp,
 	seenAdded, seenRekeyed, seenLeft, seenVoid, seenOldEpoch, seenNoMember,
 }

@@ -12,7 +12,8 @@ import (
 	"github.com/aurigraph/aurigraph/internal/keys"
 )
 
-// What every simulated network begins with: one institution, its accounts, a dense asset and a sparse one.
+// What every simulated network begins with: one institution, its accounts, a dense asset and a sparse one, and a V10 that owns some slots,
+// in which nobody has an account.
 const (
 	simChain      chain.ChainID       = 404
 	simEpoch      chain.Epoch         = 1 // the first one, and in which the first lanes begin
@@ -24,6 +25,7 @@ const (
 	simHolding                        = 300 // of each account and asset: some payments fail for want of it
 	genesisTimeUs                     = 1_700_000_000_000_000
 	validityMax   chain.Height        = 90_000
+	slotsOfV10                        = 10 // from 0 on
 
 	governance    chain.AccountNo = 1 // the house account of governance, and its key
 	governanceKey chain.KeyNo     = 1
@@ -33,6 +35,7 @@ func newGenesis(validators int) *chain.Genesis {
 	key := func(n byte) chain.HexBytes { k := make(chain.HexBytes, 33); k[0], k[1] = 1, n; return k }
 	g := &chain.Genesis{
 		Chain: simChain, Name: "sim", TimeUs: genesisTimeUs, AccountsMax: 100,
+		V10Slots:     []chain.SlotRange{{From: 0, To: slotsOfV10 - 1}},
 		Institutions: []chain.GenesisInstitution{{Name: "governance", Keys: []chain.HexBytes{key(1)}}, {Name: "bank", Keys: []chain.HexBytes{key(2)}}},
 		Assets: []chain.GenesisAsset{
 			{Code: "GOLD", Name: "Gold", Flags: chain.AssetDense, Issuer: 2},

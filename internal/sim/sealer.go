@@ -105,20 +105,20 @@ func (n *replica) newestCertificate() (c *chain.Certificate, h *chain.ExecutedHe
 }
 
 // Prepare implements seal.Host.
-func (s sealHost) Prepare(_ context.Context, choice *seal.Choice, next *chain.Membership) ([]byte, chain.Hash, error) {
+func (s sealHost) Prepare(_ context.Context, choice *seal.Choice, next *chain.Membership, v chain.Verdict) (*seal.Prepared, error) {
 	n := s.n
-	t := &target{epoch: n.epoch, last: choice.Point, through: choice.Through, next: next}
+	t := &target{epoch: n.epoch, last: choice.Point, through: choice.Through, next: next, verdict: v}
 	switch {
 	case n.target == nil || !n.target.same(t):
 		if !n.losesPower() {
 			n.plan = t
 			n.restart()
 		}
-		return nil, chain.Hash{}, fault.Reasoned(fault.TryLater, "restart", "the node opens its folder anew")
+		return nil, fault.Reasoned(fault.TryLater, "restart", "the node opens its folder anew")
 	case n.reached == nil:
-		return nil, chain.Hash{}, fault.Reasoned(fault.TryLater, "busy", "the node executes up to height %d", choice.Height)
+		return nil, fault.Reasoned(fault.TryLater, "busy", "the node executes up to height %d", choice.Height)
 	}
-	return n.reached.header, n.reached.root, n.reached.err
+	return &n.reached.Prepared, n.reached.err
 }
 
 // Finish implements seal.Host.

@@ -14,25 +14,25 @@ import (
 	"github.com/aurigraph/aurigraph/internal/seglog"
 )
 
-// target is where a node brings its state instead of ordering: to the end of its epoch, with the members of the next.
+// target is where a node brings its state instead of ordering: to the end of its epoch, with the members of the next and what the seal means.
 type target struct {
 	epoch   chain.Epoch // that ends
 	last    seal.Point
 	through []seal.Point // what its history must pass
 	next    *chain.Membership
+	verdict chain.Verdict
 	end     *chain.ProvedHandover // it is decided; nil: a plan asks for it
 }
 
 func (t *target) same(o *target) bool {
-	return t.epoch == o.epoch && t.last == o.last && codec.MembershipHash(t.next) == codec.MembershipHash(o.next)
+	return t.epoch == o.epoch && t.last == o.last && t.verdict == o.verdict && codec.MembershipHash(t.next) == codec.MembershipHash(o.next)
 }
 
 // reached is what became of a target.
 type reached struct {
-	header []byte
-	root   chain.Hash
-	err    error
-	lanes  []uint64 // executed in each, before the next members were set
+	seal.Prepared
+	err   error
+	lanes []uint64 // executed in each, before the next members were set
 }
 
 // beginSealing does at a start what an epoch's end asks for.
@@ -86,7 +86,7 @@ func (n *replica) arrive() {
 	switch {
 	case n.target == nil || n.reached != nil || !n.up || n.halted != "":
 		return
-	case n.target.end != nil && n.target.end.Verdict == chain.VerdictNone:
+	case n.target.end != nil && n.target.verdict == chain.VerdictNone:
 		n.arriveAtChange()
 		return
 	case n.machine.Height() != n.target.last.Height:
@@ -99,15 +99,19 @@ func (n *replica) arrive() {
 		}
 	}
 	header := codec.AppendHeader(nil, n.replayedHeader(n.target.last.Height))
-	r := &reached{header: header}
+	r := &reached{Prepared: seal.Prepared{Header: header}}
 	r.lanes = n.lanesNow()
-	if err := n.ledger.ApplySeal(n.target.next); err != nil {
+	verdict := n.target.verdict
+	if n.bug() == bugVerdictForgotten {
+		verdict = chain.VerdictUnchanged
+	}
+	if err := n.ledger.ApplySeal(n.target.next, verdict); err != nil {
 		n.cannotReach("%v", err)
 		return
 	}
 	sn := n.space.Snapshot()
 	defer sn.Release()
-	n.reached, r.root = r, n.tree.Update(sn)
+	n.reached, r.Root, r.HomeVersion = r, n.tree.Update(sn), n.ledger.SealedVersion(n.target.verdict)
 	n.w.check.reaches(n)
 	if n.target.end != nil {
 		n.endEpoch(sn)
@@ -161,7 +165,7 @@ func (n *replica) replayedHash(h chain.Height) chain.Hash {
 // endEpoch stores the blocks that a seal made final, and makes the state a checkpoint that the next epoch begins with.
 func (n *replica) endEpoch(sn *pages.Snapshot) {
 	end := n.target.end
-	if n.reached.root != end.Root {
+	if n.reached.Root != end.Root || n.reached.HomeVersion != end.HomeVersion {
 		n.reached = nil
 		n.cannotReach("the state has another root than the seal says")
 		return

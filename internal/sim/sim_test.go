@@ -113,7 +113,7 @@ func TestSeededBugsOfSeals(t *testing.T) {
 	var r Runner
 	of := []Bug{
 		bugVoteAfterRefusal, bugRefusalForgotten, bugRefusalUnflushed, bugSealUnsynced, bugRevealStale, bugVotesHidden,
-		bugOrderLogKept, bugOrderLogDropped, bugSealedUnstored,
+		bugOrderLogKept, bugOrderLogDropped, bugSealedUnstored, bugVerdictForgotten,
 	}
 	for _, b := range SeededBugs() {
 		if !slices.Contains(of, b.Name) {
@@ -270,7 +270,7 @@ func TestManualListsEverything(t *testing.T) {
 	}
 	words := slices.Concat(faultKinds, lieKinds, leadKinds, []string{
 		checkOrder, checkGap, checkCertificate, checkVote, checkHeld, checkAck, checkHistory, checkConservation, checkRoots,
-		checkAcknowledged, checkEvidence, checkRetention, checkBounds, checkHalt, checkStart, checkMembership, checkSeal, checkLiveness,
+		checkAcknowledged, checkEvidence, checkRetention, checkBounds, checkHalt, checkStart, checkMembership, checkHomes, checkSeal, checkLiveness,
 	})
 	for _, word := range words {
 		if !strings.Contains(manual, "`"+word+"`") {

@@ -209,7 +209,9 @@ func (s *state) watch(ctx context.Context) {
 }
 
 // Status says where both directions are.
-func (h *Half) Status(context.Context) (*control.Half, error) {
+func (h *Half) Status(context.Context) (*control.Half, error) { return h.standing(), nil }
+
+func (h *Half) standing() *control.Half {
 	s := &h.state
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -231,7 +233,7 @@ func (h *Half) Status(context.Context) (*control.Half, error) {
 			Tries: held.tries, Letter: held.parked, Previous: r.Previous.String(), PreviousTag: r.PreviousTag.String(),
 		}
 	}
-	return &control.Half{Ledger: envelope.V10.String(), Apply: &apply, Capture: &capture}, nil
+	return &control.Half{Ledger: envelope.V10.String(), Apply: &apply, Capture: &capture}
 }
 
 // Retry has the held record tried again.

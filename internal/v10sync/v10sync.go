@@ -73,7 +73,8 @@ func New(cfg Config) (*Half, error) {
 	h := &Half{Config: cfg, client: v10port.NewClient(cfg.Port, nil), secret: secret, rate: control.NewRate(), retry: make(chan struct{}, 1)}
 	h.state.enter(control.StateStarting)
 	h.state.capture = control.Capture{Direction: envelope.V10.String(), State: control.StateStarting}
-	return h, nil
+	_, err = obs.Register(cfg.Metrics, "V10's half of the sync", h.gauges()...)
+	return h, err
 }
 
 // Run syncs until ctx ends.

@@ -133,7 +133,7 @@ func (p *parties) spill(out *spill, hash uint64, name []byte, no uint64) error {
 		return nil
 	}
 	alias := string(name)
-	return out.add(spilled{tagKey(p.alias.Tag(alias)), [4]uint64{hash, no, uint64(keys.AliasSlot(alias)), addressKey(keys.AliasAddress(alias))}})
+	return out.add(spilled{tagKey(p.alias.Tag(alias)), [4]uint64{hash, no, uint64(p.alias.Slot(alias)), addressKey(keys.AliasAddress(alias))}})
 }
 
 // wrongNumber says what is wrong where an account's number does not lead back to it: the row of the number is gone, or leads elsewhere.

@@ -233,7 +233,8 @@ func js(v any) []byte {
 // newWorld makes a world of some rounds, of which the copy has the first half, and of blocks with V11's own payments.
 func newWorld(seed uint64, rounds int) *world {
 	w := &world{
-		kv: &memKV{}, rows: &memRows{}, state: &memState{balances: map[[2]uint32]chain.Amount{}}, random: rand.New(rand.NewPCG(seed, 1)),
+		alias: keys.AliasKey{Named: keys.Named{"acc-3": chain.SlotsMax, "treasury": chain.SlotsMax + 1}},
+		kv:    &memKV{}, rows: &memRows{}, state: &memState{balances: map[[2]uint32]chain.Amount{}}, random: rand.New(rand.NewPCG(seed, 1)),
 		names: map[string]uint64{}, numbers: map[string]uint32{}, codes: map[string]uint32{}, holdings: map[[2]string]chain.Amount{}, assets: map[string]*wireAsset{},
 		place: v10.LegacyPlaceMin,
 	}
@@ -316,7 +317,7 @@ func (w *world) number(name string) uint32 {
 	n := uint32(len(w.state.accounts) + 1)
 	w.numbers[name] = n
 	w.state.accounts = append(w.state.accounts, StateAccount{
-		Number: chain.AccountNo(n), Alias: w.alias.Tag(name), Address: keys.AliasAddress(name), Slot: keys.AliasSlot(name), Custodian: 2, Portable: true,
+		Number: chain.AccountNo(n), Alias: w.alias.Tag(name), Address: keys.AliasAddress(name), Slot: w.alias.Slot(name), Custodian: 2, Portable: true,
 	})
 	return n
 }

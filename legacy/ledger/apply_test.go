@@ -402,15 +402,38 @@ func TestHomes(t *testing.T) {
 		t.Fatal(h, err)
 	}
 	for version, want := range []bool{false, true, false} {
-		if got, err := h.other("alice", uint64(version)); err != nil || got != want {
+		if got, err := h.other(slot, uint64(version)); err != nil || got != want {
 			t.Errorf("version %d: %v %v", version, got, err)
 		}
-		if got, _ := h.other("bob", uint64(version)); got {
+		if got, _ := h.other(SlotOf("bob"), uint64(version)); got {
 			t.Errorf("version %d: the slot of bob was never moved", version)
 		}
 	}
-	_, err = h.other("alice", 3)
+	_, err = h.other(slot, 3)
 	expectErr(t, err, fault.Unavailable, ReasonHomeAhead)
+}
+
+// TestNamedHomes: who has a slot of its own may be debited by the other ledger if that slot is its, whatever its hash's is.
+func TestNamedHomes(t *testing.T) {
+	named := map[string]uint16{"alice": chain.SlotsMax, "carol": chain.SlotsMax + 1}
+	f := start(t, Config{Named: named})
+	last := chain.SlotsMax + 1
+	expectErr(t, f.MoveHomes(t.Context(), []Move{{1, 0, uint16(last + 1), true}}), fault.Invalid, "invalid")
+	moves := []Move{{1, 0, chain.SlotsMax - 1, true}, {1, SlotOf("alice"), SlotOf("alice"), false}, {1, chain.SlotsMax, chain.SlotsMax, true}}
+	if err := f.MoveHomes(t.Context(), moves); err != nil {
+		t.Fatal(err)
+	}
+	h, err := f.Homes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &application{rounding: f.newRounding(f.Totals()), homes: h}
+	r := &envelope.Record{HomeVersion: 1}
+	for name, may := range map[string]bool{"alice": true, "carol": false, "bob": true} {
+		if err := a.home(r, name); (err == nil) != may || err != nil && fault.ReasonOf(err) != ReasonNotHome {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
 func TestInboxOpens(t *testing.T) {

@@ -11,10 +11,11 @@ import (
 
 // home wants the other ledger to have owned the slot of a name at the record's version of the home table.
 func (a *application) home(r *envelope.Record, name string) error {
-	owned, err := a.homes.other(name, r.HomeVersion)
+	slot := a.slotOf(name)
+	owned, err := a.homes.other(slot, r.HomeVersion)
 	if err == nil && !owned {
 		err = fault.Reasoned(fault.Conflict, ReasonNotHome, "slot %d was not the other ledger's at version %d of the home table: it may not debit or issue there",
-			SlotOf(name), r.HomeVersion)
+			slot, r.HomeVersion)
 	}
 	return err
 }
@@ -57,7 +58,7 @@ func (a *application) mustDebit(name, code string, units chain.Amount) error {
 	outcome, err := a.debit(name, code, units)
 	if err == nil && outcome != chain.OK {
 		err = fault.Reasoned(fault.Conflict, ReasonUnderflow, "an account of slot %d has less of %s here than the other ledger debited: a credit is missing, or the ledgers differ",
-			SlotOf(name), code)
+			a.slotOf(name), code)
 	}
 	return err
 }

@@ -36,16 +36,23 @@ type Homes struct {
 	Moves   []Move `json:"moves"`
 }
 
-// SlotOf is the slot of an account: CRC-32/IEEE of its name modulo chain.SlotsMax.
+// SlotOf is the slot of an account that has none of its own: CRC-32/IEEE of its name modulo chain.SlotsMax.
 func SlotOf(name string) uint16 { return uint16(crc32.ChecksumIEEE([]byte(name)) % chain.SlotsMax) }
 
-// other reports whether the other ledger owned the slot of a name at a version. Unavailable: the version is not known here yet.
-func (h *Homes) other(name string, version uint64) (owned bool, err error) {
+// slotOf is the slot of any account.
+func (r *rounding) slotOf(name string) uint16 {
+	if slot, own := r.named[name]; own {
+		return slot
+	}
+	return SlotOf(name)
+}
+
+// other reports whether the other ledger owned a slot at a version. Unavailable: the version is not known here yet.
+func (h *Homes) other(slot uint16, version uint64) (owned bool, err error) {
 	if version > h.Version {
 		return false, fault.Reasoned(fault.Unavailable, ReasonHomeAhead,
 			"a record knows version %d of the home table, this ledger %d: tell it the moves between, then send the record again", version, h.Version)
 	}
-	slot := SlotOf(name)
 	for _, m := range h.Moves {
 		if m.Version <= version && m.From <= slot && slot <= m.To {
 			owned = m.Other
@@ -71,9 +78,11 @@ func (l *Ledger) MoveHomes(ctx context.Context, moves []Move) error {
 	if len(moves) == 0 {
 		return fault.New(fault.Invalid, "name at least one range of slots")
 	}
+	last := chain.SlotsMax - 1 + len(l.cfg.Named)
 	for _, m := range moves {
-		if m.From > m.To || m.To >= chain.SlotsMax || m.Version != moves[0].Version {
-			return fault.New(fault.Invalid, "slots %d to %d of version %d: ranges within 0 to %d, all of one version", m.From, m.To, m.Version, chain.SlotsMax-1)
+		if m.From > m.To || int(m.To) > last || m.Version != moves[0].Version {
+			return fault.New(fault.Invalid, "slots %d to %d of version %d: ranges within 0 to %d, all of one version (%d accounts have a slot of their own here: is it the alias key that was made with the network?)",
+				m.From, m.To, m.Version, last, len(l.cfg.Named))
 		}
 	}
 	return l.exclusively(ctx, &write{into: func(r *rounding) error { return r.move(moves) }})

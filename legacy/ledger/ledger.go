@@ -42,6 +42,7 @@ type Config struct {
 	KeysMax  uint64                // idempotency keys that are kept, KeysMax; of the other ledger as many again
 	Uncached bool                  // every row is read from the store, as others change it too: damage that a test plants
 	Shared   SharedKeys            // finds answers of the other ledger under a key; nil: none is found
+	Named    map[string]uint16     // accounts that have a slot of their own, from chain.SlotsMax on without a gap: as V11 knows them. Never others
 	Register prometheus.Registerer // nil: no metrics
 }
 

@@ -29,13 +29,14 @@ type rounding struct {
 	leader  string
 	keysMax uint64
 	shared  SharedKeys
+	named   map[string]uint16
 	rows    [][]byte // of its transactions, in order
 	keys    int      // added
 }
 
 // newRounding begins the round after totals.
 func (l *Ledger) newRounding(totals Totals) *rounding {
-	r := &rounding{view: newViewOver(l.store, l.rows), base: l.store, totals: totals, leader: l.cfg.Leader, keysMax: l.cfg.KeysMax, shared: l.cfg.Shared}
+	r := &rounding{view: newViewOver(l.store, l.rows), base: l.store, totals: totals, leader: l.cfg.Leader, keysMax: l.cfg.KeysMax, shared: l.cfg.Shared, named: l.cfg.Named}
 	r.number = totals.Round + 1
 	r.totals.Ms = max(totals.Ms, l.nowMs()) // a clock that was set back does not set the ledger back
 	return r

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -57,25 +56,10 @@ func OpenReader(ctx context.Context, url string, id imported.Identity) (*Reader,
 }
 
 func openPool(ctx context.Context, url string) (*pgxpool.Pool, error) {
-	pc, err := pgxpool.ParseConfig(url)
-	if err != nil {
-		return nil, fault.New(fault.Invalid, "the database's URL cannot be read for the readers: look at its pool_ parameters")
-	}
-	const program = "aurigraph-imported-reader"
-	if pc.ConnConfig, err = pgdb.Connection(url, program); err != nil {
-		return nil, err
-	}
-	pc.MaxConns, pc.MinConns = ReadersMax, 0
-	pgdb.SetDefault(pc.ConnConfig, "statement_timeout", pgdb.Milliseconds(answerMax))
-	pc.BeforeConnect = func(_ context.Context, cc *pgx.ConnConfig) error {
-		now, err := pgdb.Connection(url, program)
-		if err == nil {
-			cc.Password = now.Password
-		}
-		return err
-	}
-	pool, err := pgxpool.NewWithConfig(ctx, pc)
-	return pool, pgdb.WrapConnect(ctx, err, "reach the database of the imported history")
+	return pgdb.OpenPool(ctx, pgdb.PoolConfig{
+		URL: url, Program: "aurigraph-imported-reader", What: "the database of the imported history", Connections: ReadersMax,
+		Defaults: map[string]string{"statement_timeout": pgdb.Milliseconds(answerMax)},
+	})
 }
 
 // Close ends the readers' sessions. It waits for answers under way.
@@ -89,7 +73,7 @@ func (r *Reader) with(ctx context.Context, read func(*pgxpool.Conn) error) error
 	var err error
 	for range readTries {
 		err = r.pool.AcquireFunc(ctx, read)
-		if err == nil || ctx.Err() != nil || !stale(err) {
+		if err == nil || ctx.Err() != nil || !pgdb.Stale(err) {
 			break
 		}
 	}
@@ -102,17 +86,6 @@ func (r *Reader) with(ctx context.Context, read func(*pgxpool.Conn) error) error
 		return fault.Wrap(fault.Timeout, err, "an answer took the database too long")
 	}
 	return translate(ctx, err, "read the imported history")
-}
-
-// stale says whether an answer failed because its connection had ended.
-func stale(err error) bool {
-	var own *fault.Error
-	var connect *pgconn.ConnectError
-	if errors.As(err, &connect) || errors.As(err, &own) || errors.Is(err, pgx.ErrNoRows) || pgdb.IsCode(err, pgdb.CodeCanceled) {
-		return false
-	}
-	_, passes := pgdb.Passing(err)
-	return passes
 }
 
 // ByID finds a transaction by its place. Each look leaves a small part of the rows.

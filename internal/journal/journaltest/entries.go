@@ -37,7 +37,8 @@ func fullEntry() migration.Entry {
 	e := migration.Entry{
 		Seq: 1, AtMs: 1_790_000_000_123, By: "alice", Kind: migration.KindReverse, Why: "errors: \x00 \u2028 <&> 'a' \\ é", Text: "a\nb", Phase: migration.Canary,
 		For: migration.ForStep, Action: migration.Weigh, Step: 3, FromBP: 2500, ToBP: 100, OK: true, Ms: 1.5, ReverseMs: 2.25, ForwardMs: 3.125, Slots: 100,
-		Rows: math.MaxUint64, Bytes: 1 << 50, Differences: 7, Report: "r-1", Before: &canary.Reference{Requests: 5, Slow: 4},
+		Checks: []migration.Gate{{Name: "memory", OK: true, Why: "node0 needs 90 MiB, of 256"}},
+		Rows:   math.MaxUint64, Bytes: 1 << 50, Differences: 7, Report: "r-1", Alarm: true, Without: []string{"node3"}, Known: map[string]uint64{"evidence at node0": math.MaxUint64}, Before: &canary.Reference{Requests: 5, Slow: 4},
 		Verdict: &canary.Verdict{
 			Decision: canary.Reverse, Rule: canary.RuleErrors, Why: "so many", ToBP: 100, AtMs: 17, Numbers: []canary.Number{{Name: "errors_bp", Value: 1e15, Limit: 0.1}},
 			Gates: []canary.Gate{{Name: "g", OK: true, Why: "w"}}, Samples: []canary.Sample{{Class: canary.ClassError, ID: "i", Method: "POST", Path: "/p", Status: 503, Ms: 9}},

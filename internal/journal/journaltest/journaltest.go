@@ -35,7 +35,7 @@ type Engines struct {
 const FilledFromMs = 1000
 
 // long is a lease that does not run out in a test.
-const long = time.Hour
+const long = journal.LeaseMax
 
 // patience bounds a test's wait for what must come.
 const patience = 20 * time.Second

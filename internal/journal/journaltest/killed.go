@@ -18,6 +18,9 @@ import (
 // Writes is what a process that Engines.Writer starts does: it appends for ever, and says the number of each entry that it has made.
 func Writes(ctx context.Context, place, name string, engines Engines) error {
 	j, err := engines.Open(ctx, place)
+	for fault.Is(err, fault.TryLater) { // another process holds it, on a machine that is busy
+		j, err = engines.Open(ctx, place)
+	}
 	if err != nil {
 		return err
 	}
@@ -32,7 +35,7 @@ func Writes(ctx context.Context, place, name string, engines Engines) error {
 			return err
 		}
 		newer, err := j.Read(ctx, seq)
-		if err != nil {
+		if err != nil && !fault.Is(err, fault.TryLater) {
 			return err
 		}
 		seq += uint64(len(newer))

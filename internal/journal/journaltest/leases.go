@@ -22,6 +22,7 @@ func testLease(w *world) {
 	if term == journal.NoTerm {
 		w.Fatal("a controller's term is that of operators")
 	}
+	w.wantDriver(b, "a")
 	_, err := b.Lease(w.Context(), "b", long)
 	w.wantReason(err, journal.ReasonLease, "another's lease")
 	if err == nil || !strings.Contains(err.Error(), "a drives") {
@@ -37,7 +38,13 @@ func testLease(w *world) {
 	w.wantWrites(a, term, true, "its holder after a release of another term")
 	w.must(a.Release(w.Context(), term))
 	w.wantWrites(a, term, false, "who gave it back")
+	w.wantDriver(a, "")
 
+	for _, length := range []time.Duration{0, journal.LeaseMax + 1} {
+		if _, err := b.Lease(w.Context(), "b", length); !fault.Is(err, fault.Invalid) {
+			w.Errorf("a lease of %s: %v", length, err)
+		}
+	}
 	next := w.lease(b, "b", long)
 	if next != term+1 {
 		w.Errorf("behind term %d comes %d", term, next)
@@ -46,6 +53,15 @@ func testLease(w *world) {
 	w.must(a.Release(w.Context(), term))
 	w.wantWrites(b, next, true, "its holder after a late release of the one before")
 	w.wantWrites(a, journal.NoTerm, true, "an operator")
+}
+
+// wantDriver wants everybody to be told who has the lease; empty: nobody.
+func (w *world) wantDriver(j journal.Journal, want string) {
+	w.Helper()
+	holder, left, err := j.Driver(w.Context())
+	if err != nil || holder != want || left > long || (left > 0) != (want != "") {
+		w.Errorf("%q drives for %s, %v, want %q", holder, left, err, want)
+	}
 }
 
 // wantWrites wants a term to be able to append, or not.

@@ -18,9 +18,7 @@ import (
 type Memory struct {
 	mu       sync.Mutex
 	entries  [][]byte
-	term     uint64
-	holder   string
-	until    time.Time
+	lease    journal.Lease
 	snapshot []byte
 	windows  []journal.Window
 }
@@ -42,7 +40,7 @@ func (m *Memory) Read(ctx context.Context, seq uint64) (all []migration.Entry, e
 	defer unlock()
 	for at := seq; err == nil && at < uint64(len(m.entries)); at++ {
 		var e migration.Entry
-		err = json.Unmarshal(m.entries[at], &e)
+		e, err = journal.Decode(at+1, m.entries[at], "it is memory")
 		all = append(all, e)
 	}
 	return all, err
@@ -50,18 +48,17 @@ func (m *Memory) Read(ctx context.Context, seq uint64) (all []migration.Entry, e
 
 // Append adds an entry.
 func (m *Memory) Append(ctx context.Context, seq, term uint64, e migration.Entry) (migration.Entry, error) {
-	e.Seq = seq + 1
-	text, err := json.Marshal(&e)
-	if err != nil || len(text) > journal.EntryBytesMax {
-		return e, fault.New(fault.Invalid, "an entry of %d bytes: %v", len(text), err)
+	text, err := journal.Encode(seq+1, &e)
+	if err != nil {
+		return e, err
 	}
 	unlock, err := m.lock(ctx)
 	defer unlock()
 	if err == nil {
 		err = m.mayWrite(term)
 	}
-	if err == nil && seq != uint64(len(m.entries)) {
-		err = fault.Reasoned(fault.Conflict, journal.ReasonBehind, "the journal is at entry %d, not %d", len(m.entries), seq)
+	if err == nil {
+		err = journal.Follows(uint64(len(m.entries)), seq)
 	}
 	if err == nil {
 		m.entries = append(m.entries, text)
@@ -69,44 +66,44 @@ func (m *Memory) Append(ctx context.Context, seq, term uint64, e migration.Entry
 	return e, err
 }
 
-func (m *Memory) mayWrite(term uint64) error {
-	if term == journal.NoTerm || term == m.term && time.Now().Before(m.until) {
-		return nil
-	}
-	return fault.Reasoned(fault.Conflict, journal.ReasonLease, "the lease of term %d has ended", term)
-}
+func (m *Memory) mayWrite(term uint64) error { return m.lease.MayWrite(term, time.Now().UnixMilli()) }
 
 // Lease takes or renews the lease.
 func (m *Memory) Lease(ctx context.Context, holder string, length time.Duration) (uint64, error) {
 	unlock, err := m.lock(ctx)
 	defer unlock()
-	now := time.Now()
-	switch {
-	case err != nil:
+	if err != nil {
 		return 0, err
-	case now.Before(m.until) && m.holder != holder:
-		return 0, fault.Reasoned(fault.Conflict, journal.ReasonLease, "%s drives the migration", m.holder)
-	case !now.Before(m.until):
-		m.term++
 	}
-	m.holder, m.until = holder, now.Add(length)
-	return m.term, nil
+	m.lease, err = m.lease.Take(holder, length, time.Now().UnixMilli())
+	return m.lease.Term, err
+}
+
+// Driver is who has it.
+func (m *Memory) Driver(ctx context.Context) (holder string, left time.Duration, err error) {
+	unlock, err := m.lock(ctx)
+	defer unlock()
+	if err != nil {
+		return "", 0, err
+	}
+	holder, left = m.lease.Driver(time.Now().UnixMilli())
+	return holder, left, nil
 }
 
 // Release gives it back.
 func (m *Memory) Release(ctx context.Context, term uint64) error {
 	unlock, err := m.lock(ctx)
 	defer unlock()
-	if err == nil && term == m.term {
-		m.until = time.Time{}
+	if err == nil && term == m.lease.Term {
+		m.lease.UntilMs = 0
 	}
 	return err
 }
 
 // SaveSnapshot replaces it.
 func (m *Memory) SaveSnapshot(ctx context.Context, term uint64, text []byte) error {
-	if len(text) > journal.SnapshotBytesMax {
-		return fault.New(fault.Invalid, "a snapshot of %d bytes", len(text))
+	if err := journal.CheckSnapshot(text); err != nil {
+		return err
 	}
 	unlock, err := m.lock(ctx)
 	defer unlock()

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/aurigraph/aurigraph/internal/fault"
@@ -40,27 +39,11 @@ var _ journal.Journal = (*Journal)(nil)
 // Open opens the journal in a database, or makes its tables. Invalid: the URL is none, or has a password in it; Conflict: the tables have another version;
 // Unavailable: the database cannot be reached.
 func Open(ctx context.Context, url string) (*Journal, error) {
-	cc, err := pgdb.Connection(url, program)
+	pool, err := pgdb.OpenPool(ctx, pgdb.PoolConfig{URL: url, Program: program, What: "the journal's database", Connections: connectionsMax, Defaults: map[string]string{
+		"statement_timeout": pgdb.Milliseconds(callMax), "idle_in_transaction_session_timeout": pgdb.Milliseconds(idleMax),
+	}})
 	if err != nil {
 		return nil, err
-	}
-	pc, err := pgxpool.ParseConfig(url)
-	if err != nil {
-		return nil, fault.New(fault.Invalid, "the journal's URL cannot be read: look at its pool_ parameters")
-	}
-	pc.ConnConfig, pc.MaxConns, pc.MinConns = cc, connectionsMax, 0
-	pgdb.SetDefault(pc.ConnConfig, "statement_timeout", pgdb.Milliseconds(callMax))
-	pgdb.SetDefault(pc.ConnConfig, "idle_in_transaction_session_timeout", pgdb.Milliseconds(idleMax))
-	pc.BeforeConnect = func(_ context.Context, cc *pgx.ConnConfig) error {
-		now, err := pgdb.Connection(url, program)
-		if err == nil {
-			cc.Password = now.Password
-		}
-		return err
-	}
-	pool, err := pgxpool.NewWithConfig(ctx, pc)
-	if err != nil {
-		return nil, pgdb.WrapConnect(ctx, err, "reach the journal's database")
 	}
 	j := &Journal{pool: pool}
 	if err := j.begin(ctx); err != nil {
@@ -89,7 +72,7 @@ func (j *Journal) with(ctx context.Context, do func(context.Context, *pgxpool.Co
 	var err error
 	for range triesMax {
 		err = j.pool.AcquireFunc(bounded, func(c *pgxpool.Conn) error { return do(bounded, c) })
-		if err == nil || bounded.Err() != nil || !stale(err) {
+		if err == nil || bounded.Err() != nil || !pgdb.Stale(err) {
 			break
 		}
 	}
@@ -97,17 +80,6 @@ func (j *Journal) with(ctx context.Context, do func(context.Context, *pgxpool.Co
 		return err // Open makes them
 	}
 	return translate(ctx, err)
-}
-
-// stale says whether a call failed because its connection had ended.
-func stale(err error) bool {
-	var own *fault.Error
-	var connect *pgconn.ConnectError
-	if errors.As(err, &own) || errors.As(err, &connect) || errors.Is(err, pgx.ErrNoRows) || pgdb.IsCode(err, pgdb.CodeCanceled) {
-		return false
-	}
-	reason, passes := pgdb.Passing(err)
-	return passes && reason != pgdb.ReasonConflict
 }
 
 // transaction does something whole or not at all.

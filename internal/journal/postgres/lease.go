@@ -9,26 +9,39 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/journal"
 )
 
 // Lease takes or renews the lease.
 func (j *Journal) Lease(ctx context.Context, holder string, length time.Duration) (term uint64, err error) {
-	return term, j.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		l, err := readLease(ctx, tx)
-		switch {
-		case err != nil:
+	var refused error
+	err = j.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		have, ms, err := readLease(ctx, tx)
+		if err != nil {
 			return err
-		case l.now < l.untilMs && l.holder != holder:
-			return fault.Reasoned(fault.Conflict, journal.ReasonLease, "%s drives the migration, for %d ms at least", l.holder, l.untilMs-l.now)
 		}
-		if term = l.term; l.now >= l.untilMs {
-			term++
+		var now journal.Lease
+		now, refused = have.Take(holder, length, ms)
+		if term = now.Term; now == have {
+			return nil
 		}
-		_, err = tx.Exec(ctx, updateLease, int64(term), holder, l.now+length.Milliseconds())
+		_, err = tx.Exec(ctx, updateLease, int64(now.Term), now.Holder, now.UntilMs)
 		return err
 	})
+	if err == nil {
+		err = refused
+	}
+	return term, err
+}
+
+// Driver is who has it.
+func (j *Journal) Driver(ctx context.Context) (holder string, left time.Duration, err error) {
+	err = j.transaction(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		have, now, err := readLease(ctx, tx)
+		holder, left = have.Driver(now)
+		return err
+	})
+	return holder, left, err
 }
 
 // Release gives it back.
@@ -41,8 +54,8 @@ func (j *Journal) Release(ctx context.Context, term uint64) error {
 
 // SaveSnapshot replaces it.
 func (j *Journal) SaveSnapshot(ctx context.Context, term uint64, text []byte) error {
-	if len(text) > journal.SnapshotBytesMax {
-		return fault.New(fault.Invalid, "a snapshot of %d bytes, at most %d", len(text), journal.SnapshotBytesMax)
+	if err := journal.CheckSnapshot(text); err != nil {
+		return err
 	}
 	return j.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		if err := mayWrite(ctx, tx, term); err != nil {

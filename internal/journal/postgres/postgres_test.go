@@ -158,7 +158,7 @@ func testClocks(t *testing.T, s *pgserver.Server) {
 	here, err := Open(t.Context(), url)
 	must(t, err)
 	defer here.Close()
-	term, err := here.Lease(t.Context(), "here", time.Hour)
+	term, err := here.Lease(t.Context(), "here", journal.LeaseMax)
 	must(t, err)
 	synctest.Test(t, func(t *testing.T) {
 		if years := time.Now().Year(); years > 2001 {
@@ -167,18 +167,18 @@ func testClocks(t *testing.T, s *pgserver.Server) {
 		behind, err := Open(t.Context(), url)
 		must(t, err)
 		defer behind.Close()
-		if _, err := behind.Lease(t.Context(), "behind", time.Hour); fault.ReasonOf(err) != journal.ReasonLease {
+		if _, err := behind.Lease(t.Context(), "behind", journal.LeaseMax); fault.ReasonOf(err) != journal.ReasonLease {
 			t.Errorf("a lease that another has: %v", err)
 		}
 		must(t, here.Release(t.Context(), term))
-		if term, err = behind.Lease(t.Context(), "behind", time.Hour); err != nil {
+		if term, err = behind.Lease(t.Context(), "behind", journal.LeaseMax); err != nil {
 			t.Fatal(err)
 		}
 		if e, err := behind.Append(t.Context(), 0, term, migration.Entry{AtMs: 1}); err != nil || e.Seq != 1 {
 			t.Errorf("its holder cannot write: %v", err)
 		}
 	})
-	if _, err := here.Lease(t.Context(), "here", time.Hour); fault.ReasonOf(err) != journal.ReasonLease {
+	if _, err := here.Lease(t.Context(), "here", journal.LeaseMax); fault.ReasonOf(err) != journal.ReasonLease {
 		t.Errorf("the lease of who is behind: %v", err)
 	}
 }
@@ -202,7 +202,7 @@ func testHeld(t *testing.T, s *pgserver.Server) {
 		}
 		taken = make(chan error, 1)
 		go func() {
-			next, err := b.Lease(t.Context(), "b", time.Hour)
+			next, err := b.Lease(t.Context(), "b", journal.LeaseMax)
 			if err == nil && next != term+1 {
 				err = fault.New(fault.Internal, "behind term %d comes %d", term, next)
 			}
@@ -255,7 +255,7 @@ func testRestart(t *testing.T, s *pgserver.Server) {
 		})
 	}
 	all.Wait()
-	term, err := j.Lease(t.Context(), "a", time.Hour)
+	term, err := j.Lease(t.Context(), "a", journal.LeaseMax)
 	must(t, err)
 	s.Kill()
 	if _, err := Open(t.Context(), url); !fault.Is(err, fault.Unavailable) {

@@ -101,12 +101,9 @@ func (j *Journal) Read(ctx context.Context, seq uint64) ([]migration.Entry, erro
 	var all []migration.Entry
 	err := j.with(ctx, func(c *sqlite.Conn) error {
 		return sqlitex.Execute(c, selectEntries, &sqlitex.ExecOptions{Args: []any{int64(min(seq, math.MaxInt64))}, ResultFunc: func(s *sqlite.Stmt) error {
-			var e migration.Entry
-			if err := json.Unmarshal([]byte(s.ColumnText(1)), &e); err != nil || e.Seq != uint64(s.ColumnInt64(0)) {
-				return fault.New(fault.Corrupt, "entry %d of the journal cannot be read: %s", s.ColumnInt64(0), ifCorrupt)
-			}
+			e, err := journal.Decode(uint64(s.ColumnInt64(0)), []byte(s.ColumnText(1)), ifCorrupt)
 			all = append(all, e)
-			return nil
+			return err
 		}})
 	})
 	return all, err
@@ -114,24 +111,20 @@ func (j *Journal) Read(ctx context.Context, seq uint64) ([]migration.Entry, erro
 
 // Append makes an entry durable.
 func (j *Journal) Append(ctx context.Context, seq, term uint64, e migration.Entry) (migration.Entry, error) {
-	e.Seq = seq + 1
-	text, err := json.Marshal(&e)
+	text, err := journal.Encode(seq+1, &e)
 	if err != nil {
-		return e, fault.Wrap(fault.Invalid, err, "an entry that cannot be written")
-	}
-	if len(text) > journal.EntryBytesMax {
-		return e, fault.New(fault.Invalid, "an entry of %d bytes, at most %d", len(text), journal.EntryBytesMax)
+		return e, err
 	}
 	return e, j.write(ctx, func(c *sqlite.Conn) error {
 		if err := mayWrite(c, term); err != nil {
 			return err
 		}
 		last, err := number(c, selectLast)
+		if err == nil {
+			err = journal.Follows(uint64(last), seq)
+		}
 		if err != nil {
 			return err
-		}
-		if uint64(last) != seq {
-			return fault.Reasoned(fault.Conflict, journal.ReasonBehind, "the journal is at entry %d, not %d: read it again", last, seq)
 		}
 		return sqlitex.Execute(c, insertEntry, &sqlitex.ExecOptions{Args: []any{int64(e.Seq), string(text)}})
 	})
@@ -139,32 +132,42 @@ func (j *Journal) Append(ctx context.Context, seq, term uint64, e migration.Entr
 
 // mayWrite says why a term may not write; nil: it may. Operators may always.
 func mayWrite(c *sqlite.Conn, term uint64) error {
-	if term == journal.NoTerm {
-		return nil
-	}
-	have, _, until, err := lease(c)
-	if err == nil && (have != term || time.Now().UnixMilli() >= until) {
-		err = fault.Reasoned(fault.Conflict, journal.ReasonLease, "the lease of term %d has ended: another controller may drive the migration", term)
+	have, err := lease(c)
+	if err == nil {
+		err = have.MayWrite(term, time.Now().UnixMilli())
 	}
 	return err
 }
 
 // Lease takes or renews the lease.
 func (j *Journal) Lease(ctx context.Context, holder string, length time.Duration) (term uint64, err error) {
-	return term, j.write(ctx, func(c *sqlite.Conn) error {
-		have, by, until, err := lease(c)
-		now := time.Now().UnixMilli()
-		switch {
-		case err != nil:
+	var refused error
+	err = j.write(ctx, func(c *sqlite.Conn) error {
+		have, err := lease(c)
+		if err != nil {
 			return err
-		case now < until && by != holder:
-			return fault.Reasoned(fault.Conflict, journal.ReasonLease, "%s drives the migration, for %d ms at least", by, until-now)
 		}
-		if term = have; now >= until {
-			term++
+		var now journal.Lease
+		now, refused = have.Take(holder, length, time.Now().UnixMilli())
+		if term = now.Term; now == have {
+			return nil
 		}
-		return sqlitex.Execute(c, upsertLease, &sqlitex.ExecOptions{Args: []any{int64(term), holder, now + length.Milliseconds()}})
+		return sqlitex.Execute(c, upsertLease, &sqlitex.ExecOptions{Args: []any{int64(now.Term), now.Holder, now.UntilMs}})
 	})
+	if err == nil {
+		err = refused
+	}
+	return term, err
+}
+
+// Driver is who has it.
+func (j *Journal) Driver(ctx context.Context) (holder string, left time.Duration, err error) {
+	err = j.with(ctx, func(c *sqlite.Conn) error {
+		have, err := lease(c)
+		holder, left = have.Driver(time.Now().UnixMilli())
+		return err
+	})
+	return holder, left, err
 }
 
 // Release gives it back.
@@ -174,18 +177,18 @@ func (j *Journal) Release(ctx context.Context, term uint64) error {
 	})
 }
 
-func lease(c *sqlite.Conn) (term uint64, holder string, untilMs int64, err error) {
+func lease(c *sqlite.Conn) (l journal.Lease, err error) {
 	err = sqlitex.Execute(c, selectLease, &sqlitex.ExecOptions{ResultFunc: func(s *sqlite.Stmt) error {
-		term, holder, untilMs = uint64(s.ColumnInt64(0)), s.ColumnText(1), s.ColumnInt64(2)
+		l = journal.Lease{Term: uint64(s.ColumnInt64(0)), Holder: s.ColumnText(1), UntilMs: s.ColumnInt64(2)}
 		return nil
 	}})
-	return term, holder, untilMs, err
+	return l, err
 }
 
 // SaveSnapshot replaces it.
 func (j *Journal) SaveSnapshot(ctx context.Context, term uint64, text []byte) error {
-	if len(text) > journal.SnapshotBytesMax {
-		return fault.New(fault.Invalid, "a snapshot of %d bytes, at most %d", len(text), journal.SnapshotBytesMax)
+	if err := journal.CheckSnapshot(text); err != nil {
+		return err
 	}
 	return j.write(ctx, func(c *sqlite.Conn) error {
 		if err := mayWrite(c, term); err != nil {

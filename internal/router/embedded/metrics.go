@@ -57,6 +57,9 @@ func newMetrics(reg prometheus.Registerer, p *Proxy) (*metrics, error) {
 			m.requests.WithLabelValues(s.String(), by.String())
 		}
 	}
+	for _, reason := range []string{router.ReasonStale, router.ReasonDiffers, router.ReasonMalformed} {
+		m.refused.WithLabelValues(reason) // of what appears with its first event nobody sees that it grew
+	}
 	m.unregister = unregister
 	return m, err
 }

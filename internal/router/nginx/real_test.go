@@ -265,6 +265,8 @@ func TestTold(t *testing.T) {
 	for _, want := range []string{
 		`aurigraph_router_requests_total{side="v11",by="slot"} 1` + "\n", `aurigraph_router_requests_total{side="v10",by="whole"} 2` + "\n", "aurigraph_router_map_version 7\n",
 		"aurigraph_router_weight_basis_points 1\n", `aurigraph_router_failures_total{reason="router_unsent"} 1` + "\n",
+		"# TYPE aurigraph_router_requests_total counter\n" + `aurigraph_router_requests_total{side="v10",by="cohort"} 0` + "\n", "# TYPE aurigraph_router_map_version gauge\n",
+		`aurigraph_router_maps_refused_total{reason="stale_map"} 0` + "\n",
 	} {
 		// A request is counted after its answer.
 		deadline := time.Now().Add(10 * time.Second)

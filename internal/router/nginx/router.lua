@@ -115,6 +115,20 @@ local function current()
   return held
 end
 
+-- Reasons why a map is refused, and what becomes of a read for the shadow.
+local REFUSALS = { "map_busy", "map_differs", "map_malformed", "map_not_in_force", "map_not_kept", "stale_map" }
+local TOLD, FAILED, FULL = 'shadow_total{result="told"}', 'shadow_total{result="failed"}', 'shadow_total{result="full"}'
+
+-- show has counters be there from the beginning: of what appears with its first event nobody sees that it grew.
+local function show()
+  for _, side in ipairs { "v10", "v11" } do
+    for _, by in ipairs { "slot", "cohort", "whole" } do counts:safe_add(('requests_total{side="%s",by="%s"}'):format(side, by), 0) end
+  end
+  for _, reason in ipairs(REFUSALS) do counts:safe_add('maps_refused_total{reason="' .. reason .. '"}', 0) end
+  if not texts.shadow then return end
+  for _, key in ipairs { TOLD, FAILED, FULL } do counts:safe_add(key, 0) end
+end
+
 local function publish(text)
   local ok, err = shared:safe_set("text", text)
   if ok then ok, err = shared:safe_set("stamp", text:match("version (%d+)\n") .. " " .. text:sub(-SUM_BYTES)) end
@@ -135,6 +149,7 @@ end
 -- start is called before there are workers. A reload finds the map in memory.
 function M.start(of)
   texts = of
+  show()
   if shared:get("stamp") then return end
   local f = io.open(FILE, "r")
   if not f then return end
@@ -207,12 +222,12 @@ local function tell(premature, text)
   if premature then return end -- the worker ends
   local done, told = pcall(exchange, text)
   telling = telling - 1
-  add('shadow_total{result="' .. (done and told and "told" or "failed") .. '"}')
+  add(done and told and TOLD or FAILED)
 end
 
 -- offer names a read that was answered to the shadow, with what decides its answer.
 local function offer(shadow, var)
-  if telling >= TELLING_MAX then return add('shadow_total{result="full"}') end
+  if telling >= TELLING_MAX then return add(FULL) end
   local lines = {
     "POST " .. shadow.path .. " HTTP/1.1", "Host: shadow", "Content-Length: 0", shadow.method .. ": " .. var.request_method,
     shadow.uri .. ": " .. var.request_uri, ("%s: %s %s %s"):format(shadow.way, var.route_side, var.route_by, var.route_slot),
@@ -226,7 +241,7 @@ local function offer(shadow, var)
   telling = telling + 1
   if not ngx.timer.at(0, tell, table.concat(lines, "\r\n")) then
     telling = telling - 1
-    add('shadow_total{result="full"}')
+    add(FULL)
   end
 end
 
@@ -305,11 +320,17 @@ end
 
 function M.metrics()
   local m = current()
-  local out = {
-    ("aurigraph_router_map_version %.0f\n"):format(m.version), ("aurigraph_router_weight_basis_points %d\n"):format(m.weight),
-  }
-  for _, key in ipairs(counts:get_keys(100)) do out[#out + 1] = ("aurigraph_router_%s %.0f\n"):format(key, counts:get(key)) end
-  table.sort(out)
+  local out, last = {}, nil
+  local function line(kind, key, value)
+    local name = key:match("^[%l_]+")
+    if name ~= last then out[#out + 1] = ("# TYPE aurigraph_router_%s %s\n"):format(name, kind) end
+    out[#out + 1], last = ("aurigraph_router_%s %.0f\n"):format(key, value), name
+  end
+  line("gauge", "map_version", m.version)
+  line("gauge", "weight_basis_points", m.weight)
+  local keys = counts:get_keys(100)
+  table.sort(keys)
+  for _, key in ipairs(keys) do line("counter", key, counts:get(key)) end
   ngx.header["Content-Type"] = "text/plain; version=0.0.4"
   ngx.print(table.concat(out))
 end

@@ -48,6 +48,12 @@ func (c *Client) Where(ctx context.Context) (*seal.Where, error) {
 	return seal.DecodeWhere(b)
 }
 
+// RaiseDrill asks a node to show the alarm of a drill for a while. NotFound: it shows none.
+func (c *Client) RaiseDrill(ctx context.Context, drill uint64) error {
+	_, err := c.ask(ctx, http.MethodPost, pathAlarm, binary.LittleEndian.AppendUint64(nil, drill))
+	return err
+}
+
 // Reveal asks a validator to sign no header of an epoch any more, and what it signed.
 func (c *Client) Reveal(ctx context.Context, id chain.ChainID, epoch chain.Epoch) (*seal.Reveal, error) {
 	body := binary.LittleEndian.AppendUint64(nil, uint64(id))

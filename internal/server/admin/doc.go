@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package admin is a node's door for the person who runs its machine: a Unix socket in the node's folder, over which a
-// coordinator asks the validator to end the membership epoch (package seal), and a person looks at its half of a sync and turns its
-// knobs (package sync/control). V10's half of a sync has such a socket too.
+// coordinator asks the validator to end the membership epoch (package seal), a person looks at its half of a sync and turns its
+// knobs (package sync/control), and a migration that rehearses an alarm has one raised. V10's half of a sync has such a socket too.
 //
 //	l, err := admin.Listen(folder)
 //	err = admin.Serve(ctx, l, admin.Doors{Seal: sealer, Sync: half}, logger)          // in the node

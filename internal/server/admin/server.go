@@ -49,12 +49,16 @@ const (
 	pathSyncStatus = "/sync/status"
 	pathSyncRetry  = "/sync/retry"
 	pathSyncSet    = "/sync/set"
+
+	pathAlarm = "/alarm/drill"
 )
 
-// Doors are what is served: a validator's, that of a half of a sync, or both.
+// Doors are what is served: a validator's, that of a half of a sync, or several.
 type Doors struct {
 	Seal seal.Validator   // nil: no epoch is ended here
 	Sync control.Operated // nil: nothing is synced here
+	// Alarm has the node show the alarm of a drill for a while; nil: nobody sees what it shows.
+	Alarm func(drill uint64)
 }
 
 // Serve answers on l until ctx ends. Requests under way get a second to finish. It closes l.
@@ -93,6 +97,9 @@ func handler(doors Doors, log *slog.Logger) http.Handler {
 	}
 	if half := doors.Sync; half != nil {
 		routes["GET "+pathSyncStatus], routes["POST "+pathSyncRetry], routes["POST "+pathSyncSet] = syncStatus(half), syncRetry(half), syncSet(half)
+	}
+	if doors.Alarm != nil {
+		routes["POST "+pathAlarm] = raise(doors.Alarm)
 	}
 	mux := http.NewServeMux()
 	for route, answer := range routes {
@@ -154,6 +161,16 @@ func refuse(w http.ResponseWriter, err error) {
 	w.Header().Set(kindHeader, kind.String())
 	w.Header().Set(reasonHeader, fault.ReasonOf(err))
 	http.Error(w, err.Error(), statusOf(kind))
+}
+
+func raise(alarm func(drill uint64)) answerer {
+	return func(_ context.Context, body []byte) ([]byte, error) {
+		if len(body) != 8 {
+			return nil, fault.Reasoned(fault.Invalid, "malformed", "a request to raise a drill's alarm has 8 bytes, not %d", len(body))
+		}
+		alarm(binary.LittleEndian.Uint64(body))
+		return nil, nil
+	}
 }
 
 func where(v seal.Validator) answerer {

@@ -15,7 +15,11 @@ func (s *service) GetHomeMove(ctx context.Context, q *ledgerv1.GetHomeMoveReques
 	if err != nil {
 		return nil, err
 	}
-	return &ledgerv1.HomeMove{Version: q.Version, Transaction: m.Tx[:], Height: uint64(m.Height)}, nil
+	move := &ledgerv1.HomeMove{Version: q.Version, Height: uint64(m.Height)}
+	if !m.Tx.IsZero() {
+		move.Transaction = m.Tx[:]
+	}
+	return move, nil
 }
 
 // GetHomes says who owns which slots.

@@ -22,7 +22,7 @@ func (w *world) moveAll() {
 	guard := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
 	w.govern(&chain.SetMover{Guard: [32]byte(guard.Public().(ed25519.PublicKey))})
 	in := w.l.Inbox()
-	f := chain.Fence{Incarnation: in.Incarnation, HomeVersion: w.l.HomeVersion(), Slots: []chain.SlotRange{{From: 0, To: chain.SlotsMax - 1}}, Position: in.Position}
+	f := chain.Fence{Incarnation: in.Incarnation, HomeVersion: w.l.HomeVersion(), Slots: []chain.SlotRange{{From: 0, To: aliasKey.Named.Last()}}, Position: in.Position}
 	w.govern(&chain.MoveSlots{
 		ToV11: true, HomeVersion: f.HomeVersion, Slots: f.Slots, Position: f.Position, Fence: ed25519.Sign(guard, keys.FenceMessage(testChain, codec.FenceHash(&f))),
 	})

@@ -32,7 +32,7 @@ const (
 )
 
 var (
-	aliasKey   = &keys.AliasKey{1, 2, 3}
+	aliasKey   = &keys.AliasKey{Secret: [keys.AliasKeyBytes]byte{1, 2, 3}, Named: keys.Named{"alice": chain.SlotsMax, "named": chain.SlotsMax + 1}}
 	testSource = envelope.Source{Ledger: envelope.V10Ledger("test"), Origin: envelope.V10, Life: 1, Incarnation: envelope.Incarnation{7}}
 )
 
@@ -79,7 +79,7 @@ const (
 func newWorld(t testing.TB) *world {
 	account := func(name string) chain.GenesisAccount {
 		tag, address := aliasKey.Tag(name), keys.AliasAddress(name)
-		return chain.GenesisAccount{Institution: gateway, AliasTag: tag[:], Address: address[:], Slot: keys.AliasSlot(name)}
+		return chain.GenesisAccount{Institution: gateway, AliasTag: tag[:], Address: address[:], Slot: aliasKey.Slot(name)}
 	}
 	public := func(n byte) []chain.HexBytes { return []chain.HexBytes{signer(t, n).Public().Bytes()} }
 	g := &chain.Genesis{
@@ -89,7 +89,7 @@ func newWorld(t testing.TB) *world {
 		Accounts:     []chain.GenesisAccount{account("treasury"), account("alice"), account("bob")},
 		Assets:       []chain.GenesisAsset{{Code: "AUR", Name: "Aurigraph", Scale: 8, Flags: chain.AssetPortable, Issuer: 3}},
 		Holdings:     []chain.GenesisHolding{{Account: 4, Asset: 1, Amount: "1000"}, {Account: 5, Asset: 1, Amount: "1000"}},
-		V10Slots:     []chain.SlotRange{{From: 0, To: chain.SlotsMax - 1}}, AccountsMax: 4000,
+		V10Slots:     []chain.SlotRange{{From: 0, To: aliasKey.Named.Last()}}, AccountsMax: 4000,
 	}
 	w := &world{t: t, trouble: func() mishap { return none }, names: map[chain.AccountNo]string{}}
 	w.l = ledger.New(pages.NewSpace(), func(public []byte) (chain.Address, bool) {

@@ -103,7 +103,7 @@ func (s *session) remember(ctx context.Context, keep map[chain.AccountNo]string,
 func (s *session) open(ctx context.Context, names []string) error {
 	bodies := make([]chain.Body, len(names))
 	for i, name := range names {
-		bodies[i] = &chain.OpenAccount{AliasTag: s.cfg.AliasKey.Tag(name), Address: keys.AliasAddress(name), Slot: keys.AliasSlot(name)}
+		bodies[i] = &chain.OpenAccount{AliasTag: s.cfg.AliasKey.Tag(name), Address: keys.AliasAddress(name), Slot: s.cfg.AliasKey.Slot(name)}
 	}
 	answers, err := s.act(ctx, s.house, bodies)
 	if err != nil {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/aurigraph/aurigraph/internal/chain"
 	"github.com/aurigraph/aurigraph/internal/fault"
-	"github.com/aurigraph/aurigraph/internal/keys"
 	"github.com/aurigraph/aurigraph/internal/obs"
 	"github.com/aurigraph/aurigraph/internal/sync/control"
 	"github.com/aurigraph/aurigraph/internal/sync/envelope"
@@ -196,7 +195,7 @@ func (a *Applier) noteTry(h *holdError) Held {
 	a.metrics.held.WithLabelValues(h.stop.Outcome.String()).Inc()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	held := Held{Record: h.record, Life: h.life, Outcome: h.stop.Outcome, Text: h.stop.Text, Tries: 1, Since: time.Now(), Slot: slotOf(h.record.Change)}
+	held := Held{Record: h.record, Life: h.life, Outcome: h.stop.Outcome, Text: h.stop.Text, Tries: 1, Since: time.Now(), Slot: a.slotOf(h.record.Change)}
 	if was := a.status.Held; was != nil && was.Record.Position == h.record.Position {
 		held.Tries, held.Since = was.Tries+1, was.Since
 	}
@@ -250,12 +249,12 @@ func (a *Applier) release() {
 }
 
 // slotOf is the slot that a change debits.
-func slotOf(c envelope.Change) uint16 {
+func (a *Applier) slotOf(c envelope.Change) uint16 {
 	switch c := c.(type) {
 	case *envelope.Transfer:
-		return keys.AliasSlot(c.From)
+		return a.cfg.AliasKey.Slot(c.From)
 	case *envelope.Redeemed:
-		return keys.AliasSlot(c.Issuer)
+		return a.cfg.AliasKey.Slot(c.Issuer)
 	}
 	return chain.SlotNone
 }

@@ -108,6 +108,24 @@ func TestLag(t *testing.T) {
 	}
 }
 
+// TestLagOfAnotherClock: where the other side's clock is ahead, what stands is late all the same; where it is behind, nothing looks less late than it is.
+func TestLagOfAnotherClock(t *testing.T) {
+	for _, ahead := range []time.Duration{0, 5 * time.Minute, -5 * time.Minute} {
+		var l Lag
+		now := time.UnixMilli(1_000_000_000)
+		l.Note(now, at(5), uint64(now.Add(ahead).UnixMilli()), at(5))
+		now = now.Add(40 * time.Second)
+		l.Note(now, at(9), uint64(now.Add(ahead).UnixMilli()), at(5)) // V10 goes on, and nothing is applied
+		if late := l.Now(now); late < 40*time.Second || late != 40*time.Second+max(0, -ahead) {
+			t.Errorf("with a clock that is %s ahead: %s", ahead, late)
+		}
+		l.Note(now, at(9), uint64(now.Add(ahead).UnixMilli()), at(9))
+		if late := l.Now(now); late != max(0, -ahead) {
+			t.Errorf("with a clock that is %s ahead, at once: %s", ahead, late)
+		}
+	}
+}
+
 // TestAwait: the letter is there before the hold is told; brokers that are away do not lose the hold, and get the letter later.
 func TestAwait(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -22,6 +22,7 @@ type Lag struct {
 	waitsFor  envelope.Position // a heart-beat's that is not reached yet
 	waitsFrom uint64            // when that was, ms since 1970; 0: none waits
 	reached   uint64            // of the newest heart-beat whose position is applied
+	reachedAt time.Time         // when that was, by this side's clock
 
 	samples [LagSamples]lagSample
 	next    int
@@ -54,7 +55,7 @@ func (l *Lag) reach(now time.Time, ms uint64) {
 	if ms <= l.reached {
 		return
 	}
-	l.reached = ms
+	l.reached, l.reachedAt = ms, now
 	l.samples[l.next] = lagSample{now, max(0, now.Sub(time.UnixMilli(int64(ms))))}
 	l.next = (l.next + 1) % LagSamples
 }
@@ -62,12 +63,13 @@ func (l *Lag) reach(now time.Time, ms uint64) {
 // Stated is up to where the other side has published everything.
 func (l *Lag) Stated() envelope.Position { return l.stated }
 
-// Now is how old what is not applied may be; negative: not known yet.
+// Now is how old what is not applied may be; negative: not known yet. It is at least the time since a heart-beat was reached: where the other side's
+// clock is ahead, its own times would say for long that nothing is late.
 func (l *Lag) Now(now time.Time) time.Duration {
 	if l.reached == 0 {
 		return -1
 	}
-	return max(0, now.Sub(time.UnixMilli(int64(l.reached))))
+	return max(now.Sub(time.UnixMilli(int64(l.reached))), now.Sub(l.reachedAt))
 }
 
 // Figures are the median and the 99th percentile of how late the heart-beats of the last minutes were applied, and how many these were.

@@ -77,6 +77,12 @@ func (c *Client) Inbox(ctx context.Context) (envelope.Start, error) {
 	return startOf(l, err)
 }
 
+// AppliedHeight is the newest block of the other ledger that V10 has applied whole. Refused, "inbox_closed": V10's inbox was not opened.
+func (c *Client) AppliedHeight(ctx context.Context) (uint64, error) {
+	l, err := c.call(ctx, http.MethodGet, "/applied", nil)
+	return l.Height, err
+}
+
 // OpenInbox lets records of a ledger in, from a position on. Again with the same words it is nothing.
 func (c *Client) OpenInbox(ctx context.Context, s envelope.Start) (envelope.Start, error) {
 	body, err := json.Marshal(inboxOf(&s))

@@ -19,6 +19,7 @@ type line struct {
 	Head       string   `json:"head"`
 	Generation uint64   `json:"generation"`
 	Inbox      *inbox   `json:"inbox"`
+	Height     uint64   `json:"height"`
 	Error      *trouble `json:"error"`
 
 	Resolutions []Resolution `json:"resolutions"`

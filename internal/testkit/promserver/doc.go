@@ -5,6 +5,7 @@
 //	p := promserver.Start(t, promserver.Config{Rules: []string{path}, Targets: targets})   // targets as file_sd_configs has them
 //	p.URL()
 //	p.Firing(t)                 // names of the alerts that fire now
+//	p.Up(t)                     // how many targets of each job answer
 //
 // It needs Debian's package prometheus (scripts/deps). Where that is missing the test is skipped and says so.
 //

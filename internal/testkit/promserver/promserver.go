@@ -4,14 +4,17 @@ package promserver
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -160,4 +163,32 @@ func (s *Server) Firing(t testing.TB) (names []string) {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// Up counts the targets that answered when they were last asked, by their label job.
+func (s *Server) Up(t testing.TB) map[string]int {
+	t.Helper()
+	answer, err := http.Get(s.URL() + "/api/v1/query?query=" + url.QueryEscape("sum by (job) (up)"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var said struct {
+		Data struct {
+			Result []struct {
+				Metric struct{ Job string }
+				Value  [2]any // time, and the number as text
+			}
+		}
+	}
+	if err := json.NewDecoder(answer.Body).Decode(&said); err != nil {
+		t.Fatal(err)
+	}
+	up := map[string]int{}
+	for _, r := range said.Data.Result {
+		if up[r.Metric.Job], err = strconv.Atoi(fmt.Sprint(r.Value[1])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return up
 }

@@ -5476,7 +5476,7 @@ func (x *GetHomeMoveRequest) GetVersion() uint64 {
 type HomeMove struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Version       uint64                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
-	Transaction   []byte                 `protobuf:"bytes,2,opt,name=transaction,proto3" json:"transaction,omitempty"` // id of the move_slots, abort_move or close_migration, 32 bytes
+	Transaction   []byte                 `protobuf:"bytes,2,opt,name=transaction,proto3" json:"transaction,omitempty"` // id of the move_slots, abort_move or close_migration, 32 bytes; empty: none, a seal behind that height gave V10 all slots
 	Height        uint64                 `protobuf:"varint,3,opt,name=height,proto3" json:"height,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

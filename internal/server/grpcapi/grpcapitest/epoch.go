@@ -38,13 +38,25 @@ func (n *Node) change(b *chain.ChangeValidator, s signers) {
 }
 
 // Seal ends the membership epoch with an ordinary block and the members' word.
-func (n *Node) Seal() {
+func (n *Node) Seal() { n.seal(chain.Handover{Verdict: chain.VerdictUnchanged}) }
+
+// SealToV10 is Seal with the verdict that all slots are V10's: it makes the next version of the home table.
+func (n *Node) SealToV10() {
+	n.mu.Lock()
+	version := uint64(len(n.moves)) + 2
+	n.mu.Unlock()
+	n.seal(chain.Handover{Verdict: chain.VerdictToV10, HomeVersion: version})
+	n.Moved(chain.Hash{})
+}
+
+func (n *Node) seal(p chain.Handover) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	next := n.members
 	next.Epoch++
 	h := n.nextHeader()
-	n.end(h, n.Certify(h), chain.ProvedHandover{Handover: chain.Handover{Verdict: chain.VerdictUnchanged, Root: codec.Sum([]byte("state")), Next: next}})
+	p.Root, p.Next = codec.Sum([]byte("state")), next
+	n.end(h, n.Certify(h), chain.ProvedHandover{Handover: p})
 }
 
 // end adds the last block of the epoch, and proves the handover: p says what is not in the block.

@@ -10,7 +10,7 @@ import (
 	"github.com/aurigraph/aurigraph/internal/query"
 )
 
-// Moved makes the next version of the home table: by the transaction with that id.
+// Moved makes the next version of the home table: by the transaction with that id, or by the seal of SealToV10.
 func (n *Node) Moved(tx chain.Hash) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
