@@ -24,7 +24,7 @@ func TestDrillsAlarm(t *testing.T) {
 		if e, is := d.shown(2); !is || e != (query.Evidence{Kind: query.EvidenceDrill, Validator: 2, From: 2, Sequence: 9}) {
 			t.Errorf("%+v, %v", e, is)
 		}
-		time.Sleep(1)
+		time.Sleep(1 * time.Nanosecond)
 		if _, is := d.shown(2); is {
 			t.Error("it is shown for ever")
 		}
