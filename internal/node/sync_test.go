@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -189,6 +190,9 @@ func TestTwoAppliers(t *testing.T) {
 	http.DefaultClient.CloseIdleConnections()
 }
 
+// appliesMax is more than any of the tests needs on a busy machine.
+const appliesMax = 2 * time.Minute
+
 // applies runs appliers until the inbox is at a place.
 func (r *running) applies(t *testing.T, c *syncChain, want chain.SyncPosition, appliers ...*applier.Applier) {
 	t.Helper()
@@ -198,7 +202,9 @@ func (r *running) applies(t *testing.T, c *syncChain, want chain.SyncPosition, a
 		all.Go(func() error { return a.Run(inner) })
 	}
 	there := errors.New("there")
-	err := c.Follow(t.Context(), c.query.Height(), func(chain.Height) error {
+	most, cancel := context.WithTimeout(t.Context(), appliesMax)
+	defer cancel()
+	err := c.Follow(most, c.query.Height(), func(chain.Height) error {
 		in, err := c.Inbox(t.Context())
 		if err == nil && in.Position == want {
 			return there
@@ -206,7 +212,10 @@ func (r *running) applies(t *testing.T, c *syncChain, want chain.SyncPosition, a
 		return err
 	})
 	if !errors.Is(err, there) {
-		t.Fatalf("%v, %+v", err, appliers[0].Status())
+		for _, a := range appliers {
+			t.Errorf("%+v", a.Status())
+		}
+		t.Fatalf("%v\n%s", err, r.log)
 	}
 	stop()
 	must(t, all.Wait())

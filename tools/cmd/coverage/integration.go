@@ -19,8 +19,8 @@ import (
 
 // integrationRule says which tests are integration tests.
 const integrationRule = `Integration tests: tests and subtests that ran and passed, of e2e/, and of those elsewhere that start something real: an
-outside process (os/exec), a node or network ("up", network.Launch...), nginx, or a server of internal/testkit (Kafka, PostgreSQL, S3,
-Prometheus), in the test itself or in what it calls in its package's test files. Found by reading these files; skipped tests do not
+outside process (os/exec), a whole node with its disk and its sockets, or a network ("up", network.Launch..., node.Open), nginx, or a server
+of internal/testkit (Kafka, PostgreSQL, S3, Prometheus), in the test itself or in what it calls in its package's test files. Found by reading these files; skipped tests do not
 count.`
 
 // tests are those that passed, by package: each test and subtest by its name.
@@ -88,6 +88,7 @@ func printTests(out io.Writer, root string, ran tests) error {
 var starters = map[string][]string{
 	"os/exec":                      {"Command", "CommandContext"},
 	"internal/network":             {"Launch", "LaunchTool"},
+	"internal/node":                {"Open"},
 	"internal/nginx":               {"Start", "Run"},
 	"internal/router/nginx":        {"Start"},
 	"internal/testkit/kafkaserver": nil, "internal/testkit/pgserver": nil, "internal/testkit/s3server": nil, "internal/testkit/promserver": nil,
