@@ -82,11 +82,11 @@ func TestHalf(t *testing.T) {
 	}
 }
 
-// TestHomesOf: V10 is told of all slots whose they are.
+// TestHomesOf: V10 is told of all slots whose they are, those of named accounts too.
 func TestHomesOf(t *testing.T) {
 	owner := func(owned []chain.SlotRange, slot uint16) (other bool) {
 		for _, m := range homesOf(owned) {
-			if m.Version != firstHomes || m.From > m.To || m.To >= chain.SlotsMax {
+			if m.Version != firstHomes || m.From > m.To {
 				t.Errorf("%+v", m)
 			}
 			if m.From <= slot && slot <= m.To {
@@ -102,6 +102,7 @@ func TestHomesOf(t *testing.T) {
 	}{
 		{nil, 5, true}, {[]chain.SlotRange{{From: 0, To: chain.SlotsMax - 1}}, 9999, false}, {[]chain.SlotRange{{From: 5, To: 7}, {From: 9, To: 9}}, 9, false},
 		{[]chain.SlotRange{{From: 5, To: 7}, {From: 9, To: 9}}, 8, true}, {[]chain.SlotRange{{From: 9990, To: 12_000}}, 9999, false}, {[]chain.SlotRange{{From: 10_000, To: 12_000}}, 9999, true},
+		{[]chain.SlotRange{{From: 10_000, To: 12_000}}, 10_500, false},
 	} {
 		if got := owner(test.owned, test.slot); got != test.other {
 			t.Errorf("%v, slot %d: V11's %v", test.owned, test.slot, got)
