@@ -7,7 +7,7 @@ SHELL := /bin/bash
 
 GO           ?= go
 PACKAGES     ?= ./...
-TEST_TIMEOUT ?= 40m
+TEST_TIMEOUT ?= 70m
 TEST_JOBS    ?= 2
 TAGS         ?=
 FUZZ_TIME    ?= 10s

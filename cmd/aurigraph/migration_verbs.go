@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/user"
+	"slices"
 	"strings"
 	"time"
 
@@ -134,7 +135,7 @@ func (a *app) operate(ctx context.Context, f *verbFlags, typed bool, e migration
 	if out.Changed && f.wait > 0 && !f.dryRun {
 		bar := a.newBar()
 		bar.spin("waiting for the controller")
-		out.Outcome, err = awaitOutcome(ctx, j, out.Seq, e.Kind, f.wait)
+		out.Outcome, err = awaitOutcome(ctx, j, out.Seq, &e, f.wait)
 		bar.clear()
 		if err != nil {
 			return err
@@ -239,8 +240,8 @@ var outcomeKinds = map[migration.Kind][]migration.Kind{
 	migration.KindCheck:    {migration.KindVerified, migration.KindFailed},
 }
 
-// awaitOutcome waits for the controller's entry about what was asked for.
-func awaitOutcome(ctx context.Context, j journal.Journal, seq uint64, asked migration.Kind, wait time.Duration) (*migration.Entry, error) {
+// awaitOutcome waits for the controller's entry about what was asked for. A weight that a move reached which was under way before is none.
+func awaitOutcome(ctx context.Context, j journal.Journal, seq uint64, asked *migration.Entry, wait time.Duration) (*migration.Entry, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	for {
@@ -249,10 +250,9 @@ func awaitOutcome(ctx context.Context, j journal.Journal, seq uint64, asked migr
 			return nil, err
 		}
 		for i := range entries {
-			for _, k := range outcomeKinds[asked] {
-				if entries[i].Kind == k {
-					return &entries[i], nil
-				}
+			e := &entries[i]
+			if slices.Contains(outcomeKinds[asked.Kind], e.Kind) && (e.Kind != migration.KindMoved || e.ToBP == asked.ToBP) {
+				return e, nil
 			}
 		}
 		if await(ctx, outcomePoll); ctx.Err() != nil {
