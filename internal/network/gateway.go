@@ -66,7 +66,7 @@ func (n *Network) AddGateway(name string) (*Gateway, error) {
 		return nil, err
 	}
 	g := n.newGateway(name)
-	var held reservation
+	held := reservation{others: append(n.chosen(-1), n.Sync.chosen()...)}
 	err = g.assign(&held, false)
 	if err := errors.Join(err, held.release()); err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -173,6 +174,19 @@ func TestReservation(t *testing.T) {
 		t.Errorf("%s was not given back: %v", a, err)
 	}
 	must(t, again.release())
+	all := reservation{others: []string{a}}
+	if b, err := all.take(a, false); err != nil || a == b {
+		t.Errorf("%s is another process's: %v", a, err)
+	}
+	for port := portFirst; port <= portLast; port++ { // but one
+		if port != portFirst+7 {
+			all.others = append(all.others, net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		}
+	}
+	if b, err := all.take(anyAddress, false); err != nil || slices.Contains(all.others, b) {
+		t.Errorf("%s is another process's: %v", b, err)
+	}
+	must(t, all.release())
 }
 
 func TestBrokenDescription(t *testing.T) {

@@ -195,7 +195,7 @@ func (n *Network) placeNewcomer(i int) (err error) {
 	}
 	before := slices.Clone(configs)
 	if !InUse(&configs[i]) {
-		var held reservation
+		held := reservation{others: append(n.chosen(i), n.Sync.chosen()...)}
 		defer func() { err = errors.Join(err, held.release()) }()
 		if err := n.assignNode(&configs[i], i, &held, false); err != nil {
 			return err

@@ -37,7 +37,7 @@ func (n *Network) assign(configs []config.Node, port int) (err error) {
 			return err
 		}
 	}
-	var held reservation
+	held := reservation{others: n.Sync.chosen()}
 	defer func() { err = errors.Join(err, held.release()) }()
 	for i := range configs {
 		if n.Nodes[i].Left() {
@@ -142,8 +142,26 @@ func reachable(address string) string {
 	return address
 }
 
+// chosen are the addresses of the network's gateway and nodes but one; below 0: of all.
+func (n *Network) chosen(but int) (all []string) {
+	for i := range n.Nodes {
+		node := &n.Nodes[i]
+		if i == but {
+			continue
+		}
+		all = append(all, node.GRPC, node.Metrics, node.REST, node.Validator)
+	}
+	if g := n.Gateway; g != nil {
+		all = append(all, g.GRPC, g.Metrics, g.REST)
+	}
+	return all
+}
+
 // A reservation holds ports until all of a network are chosen, so that no two nodes get the same.
-type reservation struct{ listeners []net.Listener }
+type reservation struct {
+	listeners []net.Listener
+	others    []string // chosen before, by processes that may not run now
+}
 
 // take returns the address if it is free, and one on the same host if it is not, unless it must be kept. Empty stays empty.
 func (r *reservation) take(address string, keep bool) (string, error) {
@@ -154,14 +172,18 @@ func (r *reservation) take(address string, keep bool) (string, error) {
 	if err != nil {
 		host, port = "127.0.0.1", "0"
 	}
-	if port != "0" {
+	if port != "0" && (keep || !slices.Contains(r.others, address)) {
 		l, err := net.Listen("tcp", address)
 		if err == nil || keep {
 			return r.hold(l, err, address)
 		}
 	}
 	for try := range portTries {
-		l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(anyPort(try))))
+		at := net.JoinHostPort(host, strconv.Itoa(anyPort(try)))
+		if slices.Contains(r.others, at) {
+			continue
+		}
+		l, err := net.Listen("tcp", at)
 		if !errors.Is(err, syscall.EADDRINUSE) {
 			return r.hold(l, err, address)
 		}

@@ -195,7 +195,7 @@ func (n *Network) useSync(o *SyncOptions) error {
 		n.Sync.Move.Door, n.Sync.Move.Router = cmp.Or(o.Door, n.Sync.Move.Door), cmp.Or(o.Router, n.Sync.Move.Router)
 		n.Sync.Move.Journal = cmp.Or(o.Journal, n.Sync.Move.Journal)
 	}
-	if err := n.Sync.assign(); err != nil {
+	if err := n.Sync.assign(n.chosen(-1)); err != nil {
 		return err
 	}
 	if n.Sync.OffMs != 0 {
@@ -220,25 +220,44 @@ func (n *Network) sameNamed(o *SyncOptions) error {
 	return err
 }
 
-func (s *Sync) assign() (err error) {
-	var held reservation
+// addresses are those that this machine's processes of the sync listen at.
+func (s *Sync) addresses() []*string {
+	all := []*string{&s.V10, &s.Changes, &s.Metrics}
+	if m := s.Move; m != nil {
+		all = append(all, &m.Rest, &m.Control, &m.Edge, &m.Admin, &m.Shadow, &m.Metrics)
+	}
+	if s.Embedded {
+		all = append(all, &s.Kafka)
+	}
+	return all
+}
+
+// chosen are those addresses, none of no sync.
+func (s *Sync) chosen() (all []string) {
+	if s == nil {
+		return nil
+	}
+	for _, a := range s.addresses() {
+		all = append(all, *a)
+	}
+	return all
+}
+
+// assign gives addresses that are free, and that others do not have, who may not listen yet.
+func (s *Sync) assign(others []string) (err error) {
+	held := reservation{others: others}
 	defer func() { err = errors.Join(err, held.release()) }()
 	s.Metrics = cmp.Or(s.Metrics, anyAddress) // networks of before had none
-	addresses := []*string{&s.V10, &s.Changes, &s.Metrics}
 	if m := s.Move; m != nil {
 		m.Shadow, m.Metrics = cmp.Or(m.Shadow, anyAddress), cmp.Or(m.Metrics, anyAddress)
 		if m.Router == RouterNginx {
 			m.Admin = cmp.Or(m.Admin, anyAddress)
 		}
-		addresses = append(addresses, &m.Rest, &m.Control, &m.Edge, &m.Admin, &m.Shadow, &m.Metrics)
 	}
 	if s.Embedded {
-		if s.Kafka == "" {
-			s.Kafka = anyAddress
-		}
-		addresses = append(addresses, &s.Kafka)
+		s.Kafka = cmp.Or(s.Kafka, anyAddress)
 	}
-	for _, a := range addresses {
+	for _, a := range s.addresses() {
 		if *a, err = held.take(*a, false); err != nil {
 			return err
 		}
