@@ -6,7 +6,6 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net"
-	"os"
 	"slices"
 	"strconv"
 	"syscall"
@@ -20,8 +19,7 @@ import (
 const (
 	portFirst = 10_000
 	portLast  = 31_999
-	portTries = 200 // half of them among this process's own; then the system chooses
-	portOwn   = 88
+	portTries = 200 // then the system chooses
 	portMax   = 65_535
 )
 
@@ -178,8 +176,8 @@ func (r *reservation) take(address string, keep bool) (string, error) {
 			return r.hold(l, err, address)
 		}
 	}
-	for try := range portTries {
-		at := net.JoinHostPort(host, strconv.Itoa(anyPort(try)))
+	for range portTries {
+		at := net.JoinHostPort(host, strconv.Itoa(portFirst+rand.IntN(portLast-portFirst+1)))
 		if slices.Contains(r.others, at) {
 			continue
 		}
@@ -190,15 +188,6 @@ func (r *reservation) take(address string, keep bool) (string, error) {
 	}
 	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 	return r.hold(l, err, address)
-}
-
-// anyPort is a port to try. Networks that are made at the same moment look in different places at first: what one has chosen is
-// free until its process listens there.
-func anyPort(try int) int {
-	if try >= portTries/2 {
-		return portFirst + rand.IntN(portLast-portFirst+1)
-	}
-	return portFirst + os.Getpid()%((portLast-portFirst+1)/portOwn)*portOwn + rand.IntN(portOwn)
 }
 
 func (r *reservation) hold(l net.Listener, err error, address string) (string, error) {
