@@ -131,7 +131,7 @@ func SeededBugs() []SeededBug {
 		{bugOldMembers, "the members of the epoch before count in the next one", 3},
 		{bugStrangerCounted, "what a validator that left says counts, its vote too", 5},
 		{bugHandoverShort, "a handover of one signature too few is taken", 61},
-		{bugHandoverHalf, "a handover that is proved is kept and not acted on, because the next one of the same peer is not", 61},
+		{bugHandoverHalf, "a handover that is proved is kept and not acted on, because the next one of the same peer is not", 1142},
 		{bugHandoverUnkept, "that the epoch ended is not written with its last block", 2},
 		{bugEndOrderedAgain, "a node whose store has the last block of an epoch waits for the old ordering to decide it again", 61},
 		{bugEndUnforced, "the state at the end of an epoch is not made a checkpoint before the next one begins", 2},
