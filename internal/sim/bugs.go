@@ -120,7 +120,7 @@ func SeededBugs() []SeededBug {
 		{bugEvidenceDropped, "evidence is not kept", 4},
 		{bugVoteAfterRefusal, "a validator that refused to sign headers of its epoch signs on", 15},
 		{bugRefusalForgotten, "a restarted node does not ask its sealer whether it refused", 81},
-		{bugRefusalUnflushed, "a node that refuses does not flush what it published", 1808},
+		{bugRefusalUnflushed, "a node that refuses does not flush what it published", 4121},
 		{bugSealUnsynced, "the sealer's record says that it is durable before a sync", 131},
 		{bugRevealStale, "a validator reveals the certificate of its checkpoint, not its newest one", 15},
 		{bugVotesHidden, "a validator does not reveal what it signed above its newest certificate", 15},
