@@ -32,23 +32,14 @@ func TestMigrationClocks(t *testing.T) {
 		t.Skip("runs a network beside V10 for minutes")
 	}
 	m := newMigrating(t, network.Options{}, nil)
-	for _, part := range []struct {
-		name string
-		do   func()
-	}{
+	m.play(t, []part{
 		{"operators with other clocks", m.operatorsApart},
 		{"behind a controller that was behind", func() { m.overtaken(-apart); m.goesOn(steps[1]) }},
 		{"behind a controller that was ahead", m.behindOneAhead},
 		{"back and forth", m.backAndForth},
 		{"all the way", m.allTheWay},
 		{"nothing is lost", m.nothingIsLost},
-	} {
-		began := time.Now()
-		if !m.sub(t, part.name, part.do) {
-			return
-		}
-		t.Logf("%s: %s", part.name, time.Since(began).Round(time.Millisecond))
-	}
+	})
 }
 
 // write writes an operator's entry with a clock that is ahead, or behind.

@@ -42,22 +42,13 @@ func TestMigrationDecommission(t *testing.T) {
 	m.do("approve", "--for", "close", "--as", "auditor")
 	m.do("close", "--confirm", confirmed)
 	m.untilIn(migration.Decommission)
-	for _, part := range []struct {
-		name string
-		do   func()
-	}{
+	m.play(t, []part{
 		{"who calls V10 has notice", func() { m.noticesGiven(hook) }},
 		{"again each week", func() { m.noticesAgain(hook) }},
 		{"V10 is switched off", func() { m.switchedOff(hook) }},
 		{"cleanup", m.cleanedUp},
 		{"V11 alone", m.goesOnAlone},
-	} {
-		began := time.Now()
-		if !m.sub(t, part.name, part.do) {
-			return
-		}
-		t.Logf("%s: %s", part.name, time.Since(began).Round(time.Millisecond))
-	}
+	})
 }
 
 // webhook is the bank's, which passes notices on. It takes those that are signed, but for one caller's.

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/aurigraph/aurigraph/internal/migration"
 	"github.com/aurigraph/aurigraph/internal/network"
@@ -25,10 +24,7 @@ func TestMigrationFaults(t *testing.T) {
 	door, small := newDoorway(t), false
 	m := newMigrating(t, network.Options{}, func(n *network.Network) { small = mountedMemory(t, n.Migration(), journalDisk) }, "--v11-door", door.address)
 	door.lead(strings.TrimPrefix(m.folder.REST()[0], "http://"))
-	for _, part := range []struct {
-		name string
-		do   func()
-	}{
+	m.play(t, []part{
 		{"bad plans", m.badPlans},
 		{"verbs before there is a plan", func() { m.outOfTurn("migrate init", everyVerb()) }},
 		{"verbs before the start", m.beforeTheStart},
@@ -48,13 +44,7 @@ func TestMigrationFaults(t *testing.T) {
 		{"back from the whole", m.backFromTheWhole},
 		{"nothing is lost", m.nothingIsLost},
 		{"killed in the close and in the archive", m.closes},
-	} {
-		began := time.Now()
-		if !m.sub(t, part.name, part.do) {
-			return
-		}
-		t.Logf("%s: %s", part.name, time.Since(began).Round(time.Millisecond))
-	}
+	})
 }
 
 // confirmed is the name of the network's folder, which an operator types.

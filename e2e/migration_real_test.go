@@ -35,10 +35,7 @@ func TestMigrationFaultsReal(t *testing.T) {
 	}
 	kafka, pg := kafkaserver.Start(t), pgserver.Start(t, pgserver.Options{})
 	m := newMigrating(t, network.Options{Index: pg.Database(t), Sync: &network.SyncOptions{Kafka: kafka.Address()}}, nil, "--router", network.RouterNginx)
-	for _, part := range []struct {
-		name string
-		do   func()
-	}{
+	m.play(t, []part{
 		{"the first steps", m.firstSteps},
 		{"Kafka is gone", func() { m.withoutKafka(kafka) }},
 		{"PostgreSQL is started again", func() { m.withoutPostgres(pg) }},
@@ -47,13 +44,7 @@ func TestMigrationFaultsReal(t *testing.T) {
 		{"a poisoned record", m.poisoned},
 		{"all the way", m.allTheWay},
 		{"nothing is lost", m.nothingIsLost},
-	} {
-		began := time.Now()
-		if !m.sub(t, part.name, part.do) {
-			return
-		}
-		t.Logf("%s: %s", part.name, time.Since(began).Round(time.Millisecond))
-	}
+	})
 }
 
 func (m *migrating) firstSteps() {

@@ -296,6 +296,23 @@ func (m *migrating) pid(of func(*network.Run) int) int {
 	return (&pair{net: m.net}).process(of)
 }
 
+// part is one of a story.
+type part struct {
+	name string
+	do   func()
+}
+
+// play plays parts one after the other, until one does not go well.
+func (m *migrating) play(t *testing.T, parts []part) {
+	for _, p := range parts {
+		began := time.Now()
+		if !m.sub(t, p.name, p.do) {
+			return
+		}
+		t.Logf("%s: %s", p.name, time.Since(began).Round(time.Millisecond))
+	}
+}
+
 // sub runs a part of the story as a subtest, and reports whether it went well: what follows would tell of the same.
 func (m *migrating) sub(t *testing.T, name string, part func()) bool {
 	return t.Run(name, func(t *testing.T) {

@@ -34,7 +34,7 @@ var (
 	stepDesc     = described("step", "Step of the canary that is under way, from 1. 0: none.")
 	targetDesc   = described("target_basis_points", "Share of the slots that V11 is to have.")
 	reversedDesc = described("reversed", "1 from when slots went back until an operator resumes, by who wanted it.", "by")
-	reversesDesc = described("reverses_total", "Times that slots went back, by rule of the judge; operator: a person wanted it.", "rule")
+	reversesDesc = described("reverses_total", "Times that slots went back, by rule of the judge; alarm: validators said so; stands: V11 was sealed; operator: a person wanted it.", "rule")
 	drillsDesc   = described("drills_total", "Rehearsed rollbacks, by whether they count for the cutover.", "ok")
 	failuresDesc = described("failures_total", "Actions that did not work, by action.", "action")
 	differDesc   = described("differences", "Differences that the newest comparison of both ledgers confirms. Not there before the first one.")

@@ -15,6 +15,7 @@ import (
 	"github.com/aurigraph/aurigraph/client"
 	"github.com/aurigraph/aurigraph/internal/fault"
 	"github.com/aurigraph/aurigraph/internal/loadgen/subscribers"
+	"github.com/aurigraph/aurigraph/internal/obs"
 )
 
 // Measurement of sockets.
@@ -192,7 +193,7 @@ func (s *socketsRun) memories(ctx context.Context) ([]memory, error) {
 // memoryOf reads it from /proc, and from the node's own metrics.
 func memoryOf(ctx context.Context, node TargetNode) (m memory, err error) {
 	m.resident = float64(procField(fmt.Sprintf("/proc/%d/status", node.PID), "VmRSS:"))
-	families, err := scrape(ctx, node.Metrics)
+	families, err := obs.Scrape(ctx, node.Metrics)
 	if err != nil {
 		return m, err
 	}

@@ -4,14 +4,10 @@ package loadgen
 
 import (
 	"context"
-	"io"
-	"net/http"
 
 	dto "github.com/prometheus/client_model/go"
-	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
 
-	"github.com/aurigraph/aurigraph/internal/fault"
+	"github.com/aurigraph/aurigraph/internal/obs"
 )
 
 // The nodes' own histograms that a report quotes.
@@ -34,7 +30,7 @@ type stageTimes map[string]histogram
 func (b *bench) readStages(ctx context.Context) (stageTimes, error) {
 	all := stageTimes{}
 	for _, n := range b.target.Nodes {
-		families, err := scrape(ctx, n.Metrics)
+		families, err := obs.Scrape(ctx, n.Metrics)
 		if err != nil {
 			return nil, err
 		}
@@ -45,24 +41,6 @@ func (b *bench) readStages(ctx context.Context) (stageTimes, error) {
 		}
 	}
 	return all, nil
-}
-
-// metricsBytesMax bounds what a node may say.
-const metricsBytesMax = 8 << 20
-
-func scrape(ctx context.Context, url string) (map[string]*dto.MetricFamily, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return nil, fault.Wrap(fault.Internal, err, "metrics of %s", url)
-	}
-	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return nil, fault.Wrap(fault.Unavailable, err, "read the metrics of a node")
-	}
-	defer answer.Body.Close()
-	parser := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(io.LimitReader(answer.Body, metricsBytesMax))
-	return families, fault.Wrap(fault.Internal, err, "read the metrics of a node")
 }
 
 func (s stageTimes) add(name string, f *dto.MetricFamily) {
